@@ -1,0 +1,2 @@
+//! pxtr
+fn main() {}

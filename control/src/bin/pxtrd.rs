@@ -1,0 +1,2 @@
+//! pxtrd
+fn main() {}

@@ -1,0 +1,232 @@
+//! What the engine must know of the configuration: protocol only, already checked.
+
+use super::event::{EidPrefix, Iid};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A shared secret. Never printed, wiped when dropped.
+#[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Takes the bytes as configured.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+    /// The bytes, for MAC computation only.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Authentication algorithm of Map-Register and Map-Notify (wire.md 8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthAlgorithm {
+    /// ID 1, legacy peers.
+    HmacSha1,
+    /// ID 2.
+    HmacSha256,
+    /// ID 3: HMAC-SHA-256 with a per-message key by HKDF.
+    HmacSha256Hkdf,
+}
+
+/// A key as both ends know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Key ID on the wire; 0 for RFC 6830 peers (TRAP 18).
+    pub id: u8,
+    /// The secret.
+    pub secret: Secret,
+}
+
+/// Roles, any combination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Roles {
+    /// Proxy ITR.
+    pub pitr: bool,
+    /// Proxy ETR.
+    pub petr: bool,
+    /// Site router: ITR and ETR.
+    pub xtr: bool,
+    /// Map-Server.
+    pub map_server: bool,
+    /// Map-Resolver.
+    pub map_resolver: bool,
+}
+
+/// A locator of our own database or of a static mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfiguredLocator {
+    /// RLOC.
+    pub rloc: IpAddr,
+    /// 0..=255, 255 = not for unicast.
+    pub priority: u8,
+    /// Relative share.
+    pub weight: u8,
+}
+
+/// An EID-prefix that we are authoritative for (xTR).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseMapping {
+    /// EID-prefix.
+    pub eid: EidPrefix,
+    /// Record TTL, minutes.
+    pub ttl_minutes: u32,
+    /// Locator-set of the site.
+    pub locators: Vec<ConfiguredLocator>,
+}
+
+/// A Map-Server to register with (xTR).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapServerPeer {
+    /// Address; UDP 4342.
+    pub address: IpAddr,
+    /// Key.
+    pub key: Key,
+    /// Algorithm.
+    pub algorithm: AuthAlgorithm,
+    /// Ask the Map-Server to answer for us (P bit).
+    pub proxy_reply: bool,
+    /// Ask for Map-Notify (M bit).
+    pub want_map_notify: bool,
+}
+
+/// A mapping that never comes from the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticMapping {
+    /// EID-prefix.
+    pub eid: EidPrefix,
+    /// Positive mapping: locators; empty: `action` counts.
+    pub locators: Vec<ConfiguredLocator>,
+    /// What to do when there are no locators.
+    pub action: super::event::Forwarding,
+}
+
+/// A site at our Map-Server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Name, for the operator.
+    pub name: String,
+    /// Keys that its ETRs may use.
+    pub keys: Vec<Key>,
+    /// Algorithms it may use.
+    pub algorithms: Vec<AuthAlgorithm>,
+    /// EID-prefixes it may register.
+    pub eid_prefixes: Vec<SitePrefix>,
+    /// Do not check that nonces grow (lispers.net; R-164).
+    pub legacy_nonce: bool,
+    /// Most registered prefixes.
+    pub max_prefixes: u32,
+}
+
+/// An EID-prefix of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SitePrefix {
+    /// EID-prefix.
+    pub eid: EidPrefix,
+    /// Also accept prefixes inside it.
+    pub accept_more_specifics: bool,
+}
+
+/// Limits and intervals; the defaults are those of the requirements' table of constants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Most map-cache entries learnt from the network.
+    pub map_cache_entries: u32,
+    /// Most EIDs being resolved at once.
+    pub pending_requests: u32,
+    /// Map-Requests per second in total.
+    pub map_requests_per_second: u32,
+    /// New lookups per second per packet source.
+    pub lookups_per_source_per_second: u32,
+    /// Map-Requests received and answered per second per sender.
+    pub map_requests_received_per_source_per_second: u32,
+    /// RLOC-probe interval of a locator in use, milliseconds; 0 = probing off.
+    pub probe_interval_ms: u32,
+    /// First retry after an unanswered probe, milliseconds; doubles once.
+    pub probe_retry_ms: u32,
+    /// Lost probes until a locator is down.
+    pub probe_lost_max: u8,
+    /// Replies in a row until a locator that was down is up again.
+    pub probe_up_count: u8,
+    /// Map-Register interval, milliseconds.
+    pub register_interval_ms: u32,
+    /// Life of a mapping whose TTL says "receiver decides", minutes.
+    pub default_ttl_minutes: u32,
+    /// Entry without a packet for that long is evicted, seconds.
+    pub idle_timeout_s: u32,
+    /// Smallest prefix length accepted in a positive Map-Reply.
+    pub min_prefix_len: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            map_cache_entries: 1_000_000,
+            pending_requests: 10_000,
+            map_requests_per_second: 5_000,
+            lookups_per_source_per_second: 200,
+            map_requests_received_per_source_per_second: 1_000,
+            probe_interval_ms: 60_000,
+            probe_retry_ms: 2_000,
+            probe_lost_max: 3,
+            probe_up_count: 1,
+            register_interval_ms: 60_000,
+            default_ttl_minutes: 1440,
+            idle_timeout_s: 3600,
+            min_prefix_len: 1,
+        }
+    }
+}
+
+/// A VRF as the engine sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VrfConfig {
+    /// Name.
+    pub name: String,
+    /// Instance-ID.
+    pub iid: Iid,
+    /// EID space that a PITR attracts; an xTR uses `0.0.0.0/0` and `::/0` when this is empty.
+    pub eid_space: Vec<IpNet>,
+}
+
+/// Everything the engine is told at start (and, as a whole, at a reload).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Roles.
+    pub roles: Roles,
+    /// Our own RLOCs, at most one per family is used as ITR-RLOC.
+    pub rlocs: Vec<IpAddr>,
+    /// Map-Resolvers in order of preference.
+    pub map_resolvers: Vec<IpAddr>,
+    /// VRFs.
+    pub vrfs: Vec<VrfConfig>,
+    /// xTR: what we are authoritative for.
+    pub database: Vec<DatabaseMapping>,
+    /// xTR: where we register.
+    pub map_servers: Vec<MapServerPeer>,
+    /// xTR-ID and Site-ID, sent when present.
+    pub xtr_id: Option<([u8; 16], u64)>,
+    /// Proxy ETRs for what is natively forwarded, with priority and weight.
+    pub use_petr: Vec<ConfiguredLocator>,
+    /// Static mappings.
+    pub static_mappings: Vec<StaticMapping>,
+    /// Map-Server: sites.
+    pub sites: Vec<Site>,
+    /// Limits and intervals.
+    pub limits: Limits,
+    /// Start of the Map-Register nonce: high 32 bits (seconds since the epoch at start; R-178).
+    pub register_nonce_epoch: u32,
+}

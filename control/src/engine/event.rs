@@ -1,0 +1,164 @@
+//! What goes into the engine and what comes out of it: values only, serialisable, no I/O.
+//!
+//! The runtime, the simulator and replay all speak exactly this. The engine reads no clock and
+//! draws no randomness of its own: `now` and the seed come in.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+
+/// Monotonic time, milliseconds since an arbitrary start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// This time plus `ms` milliseconds.
+    #[must_use]
+    pub const fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+    /// Milliseconds since `earlier`, 0 if that is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Instance-ID as in control messages: 32 bits; 0 = default instance (TRAP 11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Iid(pub u32);
+
+/// An EID-prefix within its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EidPrefix {
+    /// Instance.
+    pub iid: Iid,
+    /// Prefix, host bits zero.
+    pub prefix: IpNet,
+}
+
+/// Which of our UDP sockets a message uses. The runtime owns the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LocalPort {
+    /// 4342.
+    Control,
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A deadline returned by `Engine::next_deadline` has come (or nothing else to do).
+    Tick,
+    /// A worker saw a packet for an EID without mapping.
+    Miss {
+        /// Instance.
+        iid: Iid,
+        /// Destination EID.
+        eid: IpAddr,
+        /// Inner source of the packet.
+        source: IpAddr,
+    },
+    /// A UDP message came in on one of our control sockets. Undecoded: the engine authenticates
+    /// over the raw bytes.
+    Datagram {
+        /// Sender.
+        from: SocketAddr,
+        /// Our address and port it was sent to.
+        to: SocketAddr,
+        /// The UDP payload.
+        #[serde(with = "super::hex_bytes")]
+        payload: Vec<u8>,
+    },
+    /// Packets were forwarded by these map-cache entries since the last report (periodic, from
+    /// the counters; R-074).
+    EntriesUsed(Vec<EidPrefix>),
+    /// The underlay route or neighbour of an RLOC in use appeared or went.
+    UnderlayChanged {
+        /// RLOC.
+        rloc: IpAddr,
+        /// There is a way to it.
+        reachable: bool,
+    },
+    /// An ICMP error quoted one of our packets to this RLOC and passed the trust check.
+    IcmpUnreachable {
+        /// RLOC.
+        rloc: IpAddr,
+    },
+    /// Operator asked to forget mappings learnt from the network: all, or those inside a prefix.
+    ClearMapCache(Option<EidPrefix>),
+}
+
+/// What the data plane is to do with an EID-prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Forwarding {
+    /// Encapsulate to these usable locators, all of the best usable priority, in wire order. May
+    /// be empty: nothing usable now.
+    Encapsulate(Vec<Locator>),
+    /// ACT 0.
+    NoAction,
+    /// ACT 1.
+    NativelyForward,
+    /// ACT 2, and attracted EID space.
+    SendMapRequest,
+    /// ACT 3.
+    DropNoReason,
+    /// ACT 4.
+    DropPolicyDenied,
+    /// ACT 5.
+    DropAuthFailure,
+}
+
+/// A usable locator and its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Locator {
+    /// RLOC.
+    pub rloc: IpAddr,
+    /// Relative share; the engine has already resolved "all zero means equal".
+    pub weight: u8,
+}
+
+/// What the runtime must do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Send a UDP message.
+    Send {
+        /// Socket.
+        port: LocalPort,
+        /// Source address to use; `None`: let the kernel choose.
+        source: Option<IpAddr>,
+        /// Destination.
+        to: SocketAddr,
+        /// UDP payload.
+        #[serde(with = "super::hex_bytes")]
+        payload: Vec<u8>,
+    },
+    /// Install or replace what the data plane does with an EID-prefix.
+    Install {
+        /// EID-prefix.
+        eid: EidPrefix,
+        /// What to do.
+        forwarding: Forwarding,
+    },
+    /// Remove an EID-prefix from the data plane.
+    Withdraw(EidPrefix),
+    /// Give up on an EID: packets held for it are dropped.
+    Abandon {
+        /// Instance.
+        iid: Iid,
+        /// EID.
+        eid: IpAddr,
+    },
+    /// Something worth telling the operator; the runtime logs it rate-limited.
+    Notice(Notice),
+}
+
+/// An occurrence for the log. Counted by the engine, exactly; logged by the runtime, rate-limited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Short constant name, e.g. `map_reply_overclaim`; also the counter's name.
+    pub kind: String,
+    /// Free text without secrets.
+    pub detail: String,
+}

@@ -1,0 +1,3 @@
+//! The control plane. See README.md for the room.
+
+pub mod engine;

@@ -1,0 +1,242 @@
+//! The *feed*: what control tells a worker. One bounded SPSC ring of [`Delta`]s per worker.
+//!
+//! Every worker gets every delta, in the same order, and applies up to K of them between bursts to
+//! its own replica. Large parts travel boxed: the worker swaps the box into its table and sends the
+//! old one back over the return ring, so that it neither allocates nor frees.
+//!
+//! Written by control, read by the worker that owns the ring end.
+
+use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PortId, RlocId, VrfId};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where a map-cache entry sends its packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One usable locator: straight to its slot.
+    Rloc(RlocId),
+    /// Several usable locators of the best priority: by flow hash into the set's bucket table.
+    Set(LocatorSetId),
+}
+
+/// What a map-cache entry does with a packet (RFC 9301 section 5.4, ACT).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapAction {
+    /// Positive mapping: encapsulate.
+    Encapsulate(Target),
+    /// ACT 0 (No-Action), or a positive mapping of which no locator is usable: drop; the reason
+    /// says which. `unreachable` asks for an ICMP host unreachable.
+    NoLocator {
+        /// Tell the source.
+        unreachable: bool,
+    },
+    /// ACT 1: leave LISP and route natively.
+    NativelyForward,
+    /// ACT 2, and the prefixes of EID space that a proxy attracts: every packet that matches asks
+    /// the control plane.
+    SendMapRequest,
+    /// ACT 3: drop, ICMP net unreachable.
+    DropNoReason,
+    /// ACT 4: drop, ICMP administratively prohibited.
+    DropPolicyDenied,
+    /// ACT 5: drop, ICMP administratively prohibited.
+    DropAuthFailure,
+    /// A prefix of our own site (ETR database): route natively in the VRF.
+    LocalSite,
+}
+
+/// The outer rewrite of an RLOC: headers as they go on the wire, flow-dependent fields zero.
+///
+/// Layout of `header`: Ethernet (14) | IPv4 (20) or IPv6 (40) | UDP (8) | LISP (8).
+/// The worker fills in: outer total/payload length, IPv4 header checksum, TTL/Hop Limit, DSCP/ECN,
+/// IPv6 flow label, UDP source port and length, and the LISP I bit with the VRF's Instance-ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RlocRewrite {
+    /// Our RLOC, outer source.
+    pub source: IpAddr,
+    /// The RLOC itself.
+    pub destination: IpAddr,
+    /// Port the packet leaves from.
+    pub port: PortId,
+    /// Our MAC address on that port.
+    pub source_mac: MacAddr,
+    /// The underlay next hop's MAC address.
+    pub next_hop_mac: MacAddr,
+    /// Largest outer IP packet towards it, bytes: min(port MTU, path MTU).
+    pub mtu: u16,
+}
+
+/// State of an RLOC slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RlocState {
+    /// Known how to reach it.
+    Ready(Box<RlocRewrite>),
+    /// The underlay next hop is being resolved: hold packets meanwhile.
+    Resolving,
+    /// No underlay route, or declared down: drop, ICMP host unreachable.
+    Down,
+}
+
+/// A VRF's fixed properties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VrfSpec {
+    /// Instance-ID in the data header; 0 = default instance, I=0.
+    pub instance_id: InstanceId,
+    /// PITR: packets of any source to EID space are encapsulated.
+    pub pitr: bool,
+    /// PETR: decapsulated packets for destinations outside our own site are routed natively.
+    pub petr: bool,
+    /// Site router: packets whose source is a local EID are encapsulated, decapsulation
+    /// only to local EIDs unless `petr`.
+    pub xtr: bool,
+    /// Copy outer DSCP to inner on decapsulation; default keep inner.
+    pub decap_copy_dscp: bool,
+    /// Re-encapsulate a decapsulated packet whose destination is again an EID.
+    pub rtr: bool,
+}
+
+/// What the native FIB says of a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// One of our own addresses: to the kernel.
+    Local,
+    /// Through a next hop (gateway, or the destination itself as resolved neighbour).
+    Via(AdjacencyId),
+    /// Several equal next hops: by flow hash.
+    Multipath(Box<[AdjacencyId]>),
+    /// Directly connected, neighbour not known: hold, ask for it.
+    Glean(PortId),
+    /// Kernel route of type `unreachable`/`blackhole`/`prohibit`, or a connected neighbour that
+    /// failed to resolve (`HostUnreachable`).
+    Reject(Reject),
+}
+
+/// Why a route rejects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reject {
+    /// Drop in silence.
+    Blackhole,
+    /// ICMP net unreachable / no route.
+    NetUnreachable,
+    /// ICMP host unreachable / address unreachable.
+    HostUnreachable,
+    /// ICMP administratively prohibited.
+    Prohibited,
+}
+
+/// State of an Ethernet next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adjacency {
+    /// Ready to send.
+    Ready {
+        /// Egress port.
+        port: PortId,
+        /// Our MAC address there.
+        source_mac: MacAddr,
+        /// The neighbour's.
+        mac: MacAddr,
+        /// IP MTU of the port.
+        mtu: u16,
+    },
+    /// Being resolved: hold packets; `neighbour` is who the kernel must ask for.
+    Resolving {
+        /// Egress port.
+        port: PortId,
+        /// Next-hop address.
+        neighbour: IpAddr,
+    },
+    /// Resolution failed.
+    Failed,
+}
+
+/// A port as the path sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortSpec {
+    /// VRF of native packets that arrive here.
+    pub vrf: VrfId,
+    /// LISP data to our RLOCs is accepted here.
+    pub underlay: bool,
+    /// Native packets are accepted here.
+    pub native: bool,
+    /// Our MAC address.
+    pub mac: MacAddr,
+    /// IP MTU, bytes.
+    pub mtu: u16,
+    /// Source of ICMP errors that answer packets received here; `None`: no IPv4 address yet.
+    pub ipv4: Option<Ipv4Addr>,
+    /// The same for IPv6 (a global address; never link-local).
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+/// One change. Order matters: what is referred to is sent before what refers to it.
+#[derive(Debug)]
+pub enum Delta {
+    /// Create or change a VRF.
+    VrfSet(VrfId, VrfSpec),
+    /// Create or change a port.
+    PortSet(PortId, Box<PortSpec>),
+    /// Our own RLOCs: outer destinations that are decapsulated. Replaces the former list.
+    LocalRlocs(Box<[IpAddr]>),
+    /// Install or replace a map-cache entry. An entry's slot stays with its prefix.
+    MapSet {
+        /// VRF.
+        vrf: VrfId,
+        /// EID-prefix, host bits zero.
+        prefix: IpNet,
+        /// Slot (counters live there).
+        entry: EntryId,
+        /// What it does.
+        action: MapAction,
+    },
+    /// Remove a map-cache entry.
+    MapDel {
+        /// VRF.
+        vrf: VrfId,
+        /// EID-prefix.
+        prefix: IpNet,
+    },
+    /// Change an RLOC slot.
+    RlocSet(RlocId, RlocState),
+    /// Change a locator-set's bucket table: RLOC by bucket, 1 to 1024 of them.
+    LocatorSetSet(LocatorSetId, Box<[RlocId]>),
+    /// Install or replace a native route.
+    RouteSet {
+        /// VRF.
+        vrf: VrfId,
+        /// Destination.
+        prefix: IpNet,
+        /// Where to.
+        route: Route,
+    },
+    /// Remove a native route.
+    RouteDel {
+        /// VRF.
+        vrf: VrfId,
+        /// Destination.
+        prefix: IpNet,
+    },
+    /// Change an adjacency.
+    AdjacencySet(AdjacencyId, Adjacency),
+    /// Local EID-prefix of an xTR: sources in it are encapsulated, destinations in it delivered.
+    LocalEidSet {
+        /// VRF.
+        vrf: VrfId,
+        /// EID-prefix of our site.
+        prefix: IpNet,
+    },
+    /// Remove a local EID-prefix.
+    LocalEidDel {
+        /// VRF.
+        vrf: VrfId,
+        /// EID-prefix of our site.
+        prefix: IpNet,
+    },
+    /// Let go of the packets held for an EID without a new entry: control gave up on it. They are
+    /// dropped as `ResolutionFailed`.
+    Abandon {
+        /// VRF.
+        vrf: VrfId,
+        /// Destination EID.
+        eid: IpAddr,
+    },
+}

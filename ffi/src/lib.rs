@@ -1,0 +1,1 @@
+//! Safe, owned types over DPDK. See README.md.

@@ -1,0 +1,1 @@
+//! Benches and traffic tools. See README.md.
