@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The house rules, checked: layout, dependency direction, file sizes, unsafe, format, lints, docs.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+python3 scripts/rules.py
+
+cargo fmt --all --check
+for extra in control/fuzz dataplane/fuzz; do
+  [ -f "$extra/Cargo.toml" ] && (cd "$extra" && cargo fmt --check)
+done
+cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet --document-private-items
+if command -v shellcheck >/dev/null; then
+  shellcheck -x -P scripts scripts/*.sh .ci/run
+else
+  echo "note: shellcheck is not installed; shell scripts were not checked" >&2
+fi
+python3 -m compileall -q scripts >/dev/null
+find scripts -name __pycache__ -prune -exec rm -rf {} +
+echo "checks passed"

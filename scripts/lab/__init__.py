@@ -1,0 +1,1 @@
+"""Labs: pxtrd daemons and kernel hosts in network namespaces. See scripts/README.md."""
