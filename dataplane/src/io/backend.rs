@@ -1,0 +1,54 @@
+//! The two traits between the worker's loop and whatever moves packets.
+
+use crate::buffer::PacketBuf;
+use crate::types::PortId;
+
+/// Packets that the worker asks for at once (one staged pass of the pipeline).
+pub const BURST: usize = 32;
+
+/// An ordered row of owned packets with a fixed capacity of at least [`BURST`]; none of its
+/// methods allocates.
+pub trait PacketBurst: Default {
+    /// What it holds.
+    type Buf: PacketBuf;
+
+    /// Packets in it.
+    fn len(&self) -> usize;
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Adds a packet at the end; gives it back when full.
+    fn push(&mut self, buf: Self::Buf) -> Result<(), Self::Buf>;
+    /// Packet number `index`, in order of arrival.
+    fn get(&self, index: usize) -> Option<&Self::Buf>;
+    /// The same, writable.
+    fn get_mut(&mut self, index: usize) -> Option<&mut Self::Buf>;
+    /// Takes all packets out, in order. Those not consumed are freed when the iterator drops.
+    fn drain(&mut self) -> impl Iterator<Item = Self::Buf>;
+}
+
+/// Everything that a worker receives from and sends to. A worker owns its queue of every port, so
+/// no method takes a lock or a queue number. None of them blocks or allocates.
+pub trait Io {
+    /// A packet.
+    type Buf: PacketBuf;
+    /// A row of packets.
+    type Burst: PacketBurst<Buf = Self::Buf>;
+
+    /// Number of ports; they are `PortId(0)` to `PortId(ports - 1)`.
+    fn ports(&self) -> usize;
+    /// Adds up to [`BURST`] received packets to `out` (as far as there is room); returns how many.
+    fn rx(&mut self, port: PortId, out: &mut Self::Burst) -> usize;
+    /// Sends from the front of `burst`; what was sent leaves it, the rest stays in order with the
+    /// caller. Returns how many were sent.
+    fn tx(&mut self, port: PortId, burst: &mut Self::Burst) -> usize;
+    /// Hands a packet to the kernel's face of the port it arrived on. Gives it back if the way is
+    /// full or the port has no host interface.
+    fn host_tx(&mut self, port: PortId, buf: Self::Buf) -> Result<(), Self::Buf>;
+    /// Adds up to [`BURST`] packets that the kernel wants sent on `port`, unchanged; returns how
+    /// many. Only the worker that owns the port's first queue ever gets any.
+    fn host_rx(&mut self, port: PortId, out: &mut Self::Burst) -> usize;
+    /// An empty buffer with headroom, for a packet that the worker makes itself.
+    fn alloc(&mut self) -> Option<Self::Buf>;
+}

@@ -1,0 +1,9 @@
+//! Packets in and out of a worker: the [`Io`] trait and its backends.
+//!
+//! - [`mem`]: queues in memory, for tests and benches without DPDK.
+//! - `dpdk`: NIC queues and the rings to the host thread.
+
+mod backend;
+pub mod mem;
+
+pub use backend::{BURST, Io, PacketBurst};

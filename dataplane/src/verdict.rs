@@ -1,0 +1,166 @@
+//! The one list of fates. Every received packet ends in exactly one [`Verdict`]; their counts sum
+//! up to the packets received.
+
+use crate::types::{AdjacencyId, Eid, PortId, RlocId};
+use std::net::IpAddr;
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Sent on this port; the buffer holds the frame as it goes out.
+    Tx(PortId),
+    /// Handed to the kernel's face of the port it arrived on; the buffer is as it was received.
+    Host,
+    /// Kept until something it waits for is known; the buffer begins with an Ethernet header whose
+    /// addresses mean nothing, followed by the IP packet that is to be routed again.
+    Hold(HoldKey),
+    /// Dropped. An ICMP error may be made out of its buffer; that is counted apart.
+    Drop(DropReason),
+}
+
+/// What a held packet waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HoldKey {
+    /// A mapping for this EID.
+    Eid(Eid),
+    /// The underlay next hop of this RLOC.
+    Rloc(RlocId),
+    /// The Ethernet address of this next hop.
+    Adjacency(AdjacencyId),
+    /// A neighbour on a connected network that has no adjacency yet.
+    Neighbour(PortId, IpAddr),
+}
+
+/// Declares [`DropReason`]: one line of text serves as rustdoc and as the operator's explanation.
+macro_rules! drop_reasons {
+    ($($variant:ident, $name:literal, $text:literal;)*) => {
+        /// Why a packet was dropped. [`DropReason::name`] is stable: metrics and scripts use it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum DropReason {
+            $(#[doc = $text] $variant,)*
+        }
+
+        impl DropReason {
+            /// All reasons, in the order of [`DropReason::index`].
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$variant,)*];
+            /// Number of reasons.
+            pub const COUNT: usize = [$($name,)*].len();
+
+            /// Stable name in snake_case, the label in metrics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// One sentence for the operator.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+impl DropReason {
+    /// Position in [`DropReason::ALL`], for tables of counters.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+drop_reasons! {
+    // Ethernet.
+    FrameTooShort, "frame_too_short", "The frame is shorter than an Ethernet header.";
+    PortNotConfigured, "port_not_configured", "The port has not been set up by the control plane yet.";
+    NotOurMac, "not_our_mac", "The unicast destination MAC address is not the port's.";
+    VlanTagged, "vlan_tagged", "The frame carries an 802.1Q or 802.1ad tag and the port has no sub-interfaces.";
+    EthertypeUnknown, "ethertype_unknown", "The frame is neither IPv4, IPv6 nor ARP, nor link-layer control traffic.";
+    LinkBroadcast, "link_broadcast", "A unicast IP packet came in a broadcast or multicast frame (RFC 1812 5.3.4).";
+    HeadersSplit, "headers_split", "The headers do not lie in the first segment of a packet that came in several.";
+    // IPv4 and IPv6 headers.
+    Ipv4HeaderShort, "ipv4_header_short", "The frame ends inside the IPv4 header.";
+    Ipv4Version, "ipv4_version", "An IPv4 frame whose version field is not 4.";
+    Ipv4HeaderLength, "ipv4_header_length", "The IPv4 header length is below 20 bytes or beyond the total length.";
+    Ipv4TotalLength, "ipv4_total_length", "The IPv4 total length is beyond the end of the frame.";
+    Ipv4Checksum, "ipv4_checksum", "The IPv4 header checksum is wrong.";
+    Ipv4SourceRoute, "ipv4_source_route", "The IPv4 packet asks for source routing (RFC 7126).";
+    Ipv4OptionsMalformed, "ipv4_options_malformed", "The IPv4 options do not parse.";
+    Ipv6HeaderShort, "ipv6_header_short", "The frame ends inside the IPv6 header.";
+    Ipv6Version, "ipv6_version", "An IPv6 frame whose version field is not 6.";
+    Ipv6PayloadLength, "ipv6_payload_length", "The IPv6 payload length is beyond the end of the frame.";
+    // Addresses.
+    MartianSource, "martian_source", "The source address can not be the address of a sender.";
+    MartianDestination, "martian_destination", "The destination address must not be forwarded to.";
+    OwnSource, "own_source", "A packet from outside carries one of our own RLOCs or port addresses as its source.";
+    LinkLocalSource, "link_local_source", "A packet with a link-local source is not forwarded.";
+    Multicast, "multicast", "Multicast is not routed.";
+    // Arriving where it is not wanted.
+    NativeNotAllowed, "native_not_allowed", "The port does not accept native packets to be forwarded.";
+    LispNotUnderlay, "lisp_not_underlay", "LISP data for one of our RLOCs arrived on a port that is not underlay.";
+    ControlNotUnderlay, "control_not_underlay", "LISP control for us arrived on a port that is not underlay (R-217).";
+    // LISP data for one of our RLOCs.
+    OuterFragment, "outer_fragment", "A fragment of an encapsulated packet: reassembly is not available.";
+    OuterUdpLength, "outer_udp_length", "The outer UDP length does not fit the outer IP packet.";
+    OuterUdpChecksum, "outer_udp_checksum", "The outer UDP checksum is present and wrong.";
+    LispHeaderShort, "lisp_header_short", "The packet ends inside the LISP header.";
+    LispEncrypted, "lisp_encrypted", "The LISP payload is encrypted and there is no key for it.";
+    InnerVersion, "inner_version", "The inner packet is neither IPv4 nor IPv6.";
+    InnerHeader, "inner_header", "The inner IP header is cut short or contradicts itself.";
+    InnerLength, "inner_length", "The inner IP packet is longer than what the outer one carries.";
+    InnerChecksum, "inner_checksum", "The inner IPv4 header checksum is wrong.";
+    InstanceUnknown, "instance_unknown", "No VRF has this Instance-ID.";
+    InnerMartianSource, "inner_martian_source", "The inner source address can not be the address of a sender.";
+    InnerMartianDestination, "inner_martian_destination", "The inner destination address must not be delivered to (R-033).";
+    InnerOwnSource, "inner_own_source", "The inner source address is one of our own RLOCs or port addresses.";
+    InnerOwnDestination, "inner_own_destination", "The inner destination is one of our own addresses (R-033).";
+    InnerMulticast, "inner_multicast", "The inner destination is a multicast address (R-219).";
+    InnerNotLocal, "inner_not_local", "The inner destination is not in our site and this VRF is no PETR.";
+    EcnInvalid, "ecn_invalid", "The outer header says congestion experienced, the inner transport does not support ECN (RFC 6040).";
+    // Map-cache.
+    MapNoAction, "map_no_action", "The mapping has no locators and the action No-Action.";
+    MapNoLocator, "map_no_locator", "No locator of the mapping is usable.";
+    MapDrop, "map_drop", "The mapping says Drop/No-Reason.";
+    MapPolicyDenied, "map_policy_denied", "The mapping says Drop/Policy-Denied.";
+    MapAuthFailure, "map_auth_failure", "The mapping says Drop/Auth-Failure.";
+    MapRetryLater, "map_retry_later", "The mapping says Send-Map-Request and there is nowhere to hold the packet.";
+    RlocDown, "rloc_down", "The chosen locator is down or has no underlay route.";
+    RlocIsDestination, "rloc_is_destination", "The packet is addressed to one of our RLOCs and is not for us.";
+    NestedLisp, "nested_lisp", "Encapsulating it would put more than two LISP headers on the packet (R-007).";
+    // Forwarding.
+    TtlExpired, "ttl_expired", "The TTL or Hop Limit ran out.";
+    VrfUnknown, "vrf_unknown", "The port's VRF has not been set up by the control plane yet.";
+    NoRoute, "no_route", "There is no route to the destination.";
+    RouteBlackhole, "route_blackhole", "The route to the destination is a blackhole.";
+    RouteUnreachable, "route_unreachable", "The route to the destination says unreachable.";
+    RouteProhibited, "route_prohibited", "The route to the destination says prohibited.";
+    HostUnreachable, "host_unreachable", "The next hop did not answer ARP or neighbour discovery.";
+    NativeLoop, "native_loop", "Forwarding would return the packet to where it came from (R-020).";
+    PacketTooBig, "packet_too_big", "The packet is too big for the way and must not be fragmented; the sender was told (R-116).";
+    NotFragmentable, "not_fragmentable", "The packet is too big for the way and could not be cut into fragments.";
+    NoHeadroom, "no_headroom", "The buffer has no room for the outer headers.";
+    // Waiting.
+    HoldOverflow, "hold_overflow", "Too many packets waited; the oldest made room (R-002).";
+    HoldTimeout, "hold_timeout", "What the packet waited for did not come in time.";
+    ResolutionFailed, "resolution_failed", "The control plane gave up on the mapping that the packet waited for.";
+    // Leaving.
+    TxFull, "tx_full", "The transmit queue had no room.";
+    TxPort, "tx_port", "The egress port does not exist.";
+    HostFull, "host_full", "The way to the kernel had no room, or the port has no host interface.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_reason_has_its_own_snake_case_name_and_a_sentence() {
+        let mut names = HashSet::new();
+        for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason.index(), index);
+            assert!(names.insert(reason.name()), "{} twice", reason.name());
+            assert!(reason.name().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+            assert!(reason.text().ends_with('.'));
+        }
+        assert_eq!(names.len(), DropReason::COUNT);
+    }
+}
