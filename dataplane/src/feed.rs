@@ -169,7 +169,8 @@ pub struct PortSpec {
 }
 
 /// One change. Order matters: what is referred to is sent before what refers to it.
-#[derive(Debug)]
+/// `Clone`, because every worker gets its own copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
     /// Create or change a VRF.
     VrfSet(VrfId, VrfSpec),
