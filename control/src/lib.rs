@@ -1,3 +1,4 @@
 //! The control plane. See README.md for the room.
 
+pub mod codec;
 pub mod engine;
