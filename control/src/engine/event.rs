@@ -93,8 +93,12 @@ pub enum Event {
 /// What the data plane is to do with an EID-prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Forwarding {
-    /// Encapsulate to these usable locators, all of the best usable priority, in wire order. May
-    /// be empty: nothing usable now.
+    /// Encapsulate to the best of these locators that are up (`LocatorState`): the whole
+    /// locator-set in wire order, without locators that may never be used (priority 255, R=0).
+    /// `select::shares` says which of them carry traffic; none of them: R-012.
+    ///
+    /// The set does not change when an RLOC goes down or comes back, so that failover costs one
+    /// change per locator-set, not one per EID-prefix that uses it.
     Encapsulate(Vec<Locator>),
     /// ACT 0.
     NoAction,
@@ -110,12 +114,14 @@ pub enum Forwarding {
     DropAuthFailure,
 }
 
-/// A usable locator and its share.
+/// A locator of a mapping, as received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Locator {
     /// RLOC.
     pub rloc: IpAddr,
-    /// Relative share; the engine has already resolved "all zero means equal".
+    /// Lower is better, 0..=254.
+    pub priority: u8,
+    /// Relative share among locators of equal priority, as received.
     pub weight: u8,
 }
 
@@ -143,6 +149,15 @@ pub enum Action {
     },
     /// Remove an EID-prefix from the data plane.
     Withdraw(EidPrefix),
+    /// An RLOC went down or came back, for every locator-set that holds it. An RLOC
+    /// never mentioned is up; when the last mapping that holds a down RLOC goes, the engine
+    /// forgets it and says up.
+    LocatorState {
+        /// RLOC.
+        rloc: IpAddr,
+        /// It may carry traffic.
+        up: bool,
+    },
     /// Give up on an EID: packets held for it are dropped.
     Abandon {
         /// Instance.
