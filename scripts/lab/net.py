@@ -144,7 +144,7 @@ class Lab:
             self.nodes.append(name)
             self.save()
             sh("ip", "netns", "add", self.ns(name))
-            self.run(name, "ip", "link", "set", "lo", "up")
+            self.run(name, "ip", "link", "set", "dev", "lo", "up")
             values = {"net.ipv6.conf.all.accept_dad": 0, "net.ipv6.conf.default.accept_dad": 0,
                       "net.ipv6.conf.all.accept_ra": 0, "net.ipv6.conf.default.accept_ra": 0,
                       "net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0,
@@ -163,7 +163,7 @@ class Lab:
            "peer", "name", b_if, "mtu", str(mtu), "netns", self.ns(b))
         for node, name in ((a, a_if), (b, b_if)):
             self.run(node, "ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off", "gro", "off", check=False)
-            self.run(node, "ip", "link", "set", name, "up")
+            self.run(node, "ip", "link", "set", "dev", name, "up")
 
     def address(self, node, interface, *addresses):
         for a in addresses:
