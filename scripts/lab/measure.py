@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -102,6 +103,60 @@ def fates(lab, name, node):
     lab.record(name, received == ended and received > 0, ended - received, f"difference of {received} packets")
 
 
+def no_native(lab, capture, name, display_filter):
+    """Nothing on the core matches the filter."""
+    rows = capture.rows(display_filter)
+    lab.record(name, not rows, len(rows), "other packets" + (f"; first: {rows[0]}" if rows else ""))
+
+
+def outer_destinations(pcap):
+    """Inner (source port, destination port) -> outer IPv4 destination, from a capture of `any`."""
+    flows = {}
+    with open(pcap, "rb") as data:
+        data.read(24)
+        while len(head := data.read(16)) == 16:
+            frame = data.read(struct.unpack("<I", head[8:12])[0])
+            outer = frame[20:]  # Linux cooked capture v2
+            inner = outer[20 + 8 + 8:]
+            ports = inner[(inner[0] & 15) * 4:][:4]
+            flows[ports] = ".".join(map(str, outer[16:20]))
+    return flows
+
+
+class Stream:
+    """A numbered 1 kHz UDP stream between two hosts; the receiver keeps arrival times in a file."""
+
+    def __init__(self, lab, client, server, address, port):
+        self.file = os.path.join(lab.dir, f"stream-{port}.log")
+        self.sink = _serve(lab, server, "stream-sink", str(port), self.file)
+        self.source = lab.spawn(client, sys.executable, TOOL, "stream-source", address, str(port))
+
+    def arrivals(self):
+        """(sequence, arrival in ms) of each datagram."""
+        with open(self.file, "rb") as log:
+            data = log.read()
+        return [struct.unpack_from("<QQ", data, at) for at in range(0, len(data) - 15, 16)]
+
+    def received(self):
+        """How far the sequence has come."""
+        return max((n for n, _ in self.arrivals()), default=0)
+
+    def longest_gap_ms(self):
+        """The longest silence."""
+        times = [t for _, t in self.arrivals()]
+        return max((b - a for a, b in zip(times, times[1:])), default=0)
+
+    def lost_since(self, sequence):
+        """Sequence numbers after `sequence` that are missing below the newest."""
+        seen = {n for n, _ in self.arrivals() if n > sequence}
+        return (max(seen) - sequence - len(seen)) if seen else 0
+
+    def stop(self):
+        """Ends both ends."""
+        self.source.terminate()
+        self.sink.terminate()
+
+
 class Capture:
     """A tcpdump on all interfaces of a node."""
 
@@ -127,6 +182,10 @@ class Capture:
         done = sh("tshark", "-n", "-r", self.file, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
                   "-o", "tcp.check_checksum:TRUE", *argv, timeout=300)
         return [row for row in done.stdout.splitlines() if row]
+
+    def rows(self, display_filter):
+        """tshark's one-line summaries of the packets that match."""
+        return self._tshark("-Y", display_filter)
 
     def fields(self, field, display_filter):
         return self._tshark("-Y", display_filter, "-T", "fields", "-E", "separator=;", "-e", field)

@@ -58,6 +58,7 @@ class Lab:
         self.daemons = {}
         self.children = []
         self.checks = []
+        self.config = None
         self.dir = os.path.join(STATE, ident)
 
     # ---- life ----
@@ -198,7 +199,7 @@ class Lab:
         for folder in (run_dir, lib_dir, "/run/pxtr", "/var/lib/pxtr"):
             os.makedirs(folder, exist_ok=True)
         script = ('mount --bind "$1" /run/pxtr && mount --bind "$2" /var/lib/pxtr && exec "$3" --config "$4"')
-        path = os.path.join(ROOT, "configs", config)
+        path = os.path.join(ROOT, "configs", config)  # an absolute `config` stays as it is
         child = self.spawn(node, "sh", "-c", script, "pxtrd", run_dir, lib_dir,
                            os.path.join(BIN, "pxtrd"), path, log=self.log_file(node))
         self.daemons[node] = child.pid
@@ -215,6 +216,10 @@ class Lab:
         self._collect()
         if not alive(pid):
             raise LabError(f"{node}: pxtrd ended; last of its log:\n{self.log_text(node)[-2000:]}")
+
+    def reload_daemon(self, node):
+        """The daemon reads its configuration file again."""
+        os.kill(self.daemons[node], signal.SIGHUP)
 
     def stop_daemon(self, node, sig=signal.SIGTERM):
         os.kill(self.daemons[node], sig)

@@ -3,6 +3,7 @@
 import hashlib
 import selectors
 import socket
+import struct
 import sys
 import time
 import urllib.request
@@ -68,6 +69,48 @@ def udp_flows(address, port, flows):
             time.sleep(0.01)
 
 
+def udp_blast(address, port, flows):
+    """One datagram a flow, 250 source ports times many destination ports, paced."""
+    flows = int(flows)
+    sockets = []
+    for source in range(20000, 20250):
+        sock = socket.socket(family(address), socket.SOCK_DGRAM)
+        sock.bind(("", source))
+        sockets.append(sock)
+    begin = time.monotonic()
+    for n in range(flows):
+        sockets[n % 250].sendto(b"flow", (address, 10000 + n // 250))
+        ahead = n / 20000 - (time.monotonic() - begin)
+        if ahead > 0.002:
+            time.sleep(ahead)
+
+
+def stream_source(address, port):
+    """A numbered datagram each millisecond, until killed."""
+    sock = socket.socket(family(address), socket.SOCK_DGRAM)
+    sock.connect((address, int(port)))
+    begin, number = time.monotonic(), 0
+    while True:
+        number += 1
+        try:
+            sock.send(struct.pack("<Q", number))
+        except OSError:
+            pass
+        ahead = begin + number / 1000 - time.monotonic()
+        if ahead > 0:
+            time.sleep(ahead)
+
+
+def stream_sink(port, log):
+    """Writes (sequence, arrival ms) of each datagram."""
+    sock = listener(socket.SOCK_DGRAM, int(port))
+    with open(log, "wb", buffering=0) as out:
+        ready()
+        while True:
+            data = sock.recv(64)
+            out.write(data[:8] + struct.pack("<Q", int(time.monotonic() * 1000)))
+
+
 def tcp_sink(port):
     """Takes one connection, prints `SIZE SHA256`."""
     server = listener(socket.SOCK_STREAM, int(port))
@@ -106,7 +149,7 @@ def http_get(url):
 
 
 VERBS = {f.__name__.replace("_", "-"): f for f in
-         (udp_echo, udp_sizes, udp_flows, tcp_sink, tcp_send, http_get)}
+         (udp_echo, udp_sizes, udp_flows, udp_blast, stream_source, stream_sink, tcp_sink, tcp_send, http_get)}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])

@@ -1,9 +1,19 @@
-"""The scenarios by name. A scenario is a module with `build(lab)` and `check(lab)`."""
+"""The scenarios by name. A scenario has a docstring, `build(lab)` and `check(lab)`."""
 
 from ..net import LabError
 from . import interworking
+from .traffic_engineering import Backup, Weights
+from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 
-ALL = {"interworking": interworking}
+ALL = {
+    "interworking": interworking,
+    "v6-migration-1": SitesOverIpv4(),
+    "v6-migration-2": SiteToInternet("v6-migration-2"),
+    "v6-migration-3": SiteToInternet("v6-migration-3"),
+    "v4-islands": Ipv4Islands(),
+    "te-weights": Weights(),
+    "te-backup": Backup(),
+}
 
 
 def get(name):

@@ -5,7 +5,7 @@
                       '---- ms   (Map-Server and Map-Resolver)
 """
 
-from .. import measure
+from .. import measure, topology
 
 HOST4, HOST6 = "192.0.2.10", "2001:db8:1::10"
 # combination (inner in outer) -> site node, its address, the host's address of that family
@@ -17,57 +17,33 @@ COMBINATIONS = {
 }
 UNREGISTERED4, UNREGISTERED6 = "10.99.0.1", "2001:db8:e099::1"
 BULK_BYTES = 100_000_000
+DAEMONS = ("ms", "pxtr", "xtr4", "xtr6")
 
 
 def build(lab):
     """Namespaces, cables, daemons, addresses; returns when all sites are registered."""
     lab.node("host", "pxtr", "xtr4", "xtr6", "site4", "site6", "ms")
     lab.node("core", forwarding=True)
-    lab.link("host", "eth0", "pxtr", "native0")
-    lab.link("pxtr", "core0", "core", "pxtr")
-    lab.link("xtr4", "core0", "core", "xtr4")
-    lab.link("xtr6", "core0", "core", "xtr6")
-    lab.link("ms", "core0", "core", "ms")
-    lab.link("site4", "eth0", "xtr4", "site0")
-    lab.link("site6", "eth0", "xtr6", "site0")
-
-    lab.address("core", "pxtr", "198.51.100.1/30", "2001:db8:c0:1::1/64")
-    lab.address("core", "xtr4", "198.51.100.5/30")
-    lab.address("core", "xtr6", "2001:db8:c0:3::1/64")
-    lab.address("core", "ms", "198.51.100.13/30", "2001:db8:c0:4::1/64")
-    lab.address("ms", "core0", "198.51.100.14/30", "2001:db8:c0:4::2/64")
-    lab.route("ms", "default", "198.51.100.13")
-    lab.route("ms", "::/0", "2001:db8:c0:4::1")
-    lab.address("host", "eth0", f"{HOST4}/24", f"{HOST6}/64")
-    lab.route("host", "default", "192.0.2.1")
-    lab.route("host", "::/0", "2001:db8:1::1")
-    for site, n in (("site4", 4), ("site6", 6)):
-        lab.address(site, "eth0", f"10.{n}.0.10/24", f"2001:db8:e00{n}::10/64")
-        lab.route(site, "default", f"10.{n}.0.1")
-        lab.route(site, "::/0", f"2001:db8:e00{n}::1")
-
-    for node in ("ms", "pxtr", "xtr4", "xtr6"):
+    topology.host(lab, "host", "pxtr", "native0", (f"{HOST4}/24", f"{HOST6}/64"), ("192.0.2.1", "2001:db8:1::1"))
+    for site, xtr, n in (("site4", "xtr4", 4), ("site6", "xtr6", 6)):
+        topology.host(lab, site, xtr, "site0", (f"10.{n}.0.10/24", f"2001:db8:e00{n}::10/64"),
+                      (f"10.{n}.0.1", f"2001:db8:e00{n}::1"))
+    topology.uplink(lab, "pxtr", 0)
+    topology.uplink(lab, "xtr4", 1, families=(4,))
+    topology.uplink(lab, "xtr6", 2, families=(6,))
+    topology.mapping_system(lab, 3)
+    for node in DAEMONS:
         lab.daemon(node, f"interworking/{node}.toml")
     lab.wait_interface("pxtr", "native", "core")
     lab.address("pxtr", "native", "192.0.2.1/24", "2001:db8:1::1/64")
-    lab.address("pxtr", "core", "198.51.100.2/30", "2001:db8:c0:1::2/64")
-    lab.route("pxtr", "198.51.100.0/24", "198.51.100.1")
-    lab.route("pxtr", "2001:db8:c0::/48", "2001:db8:c0:1::1")
-    lab.wait_interface("xtr4", "site", "core")
-    lab.address("xtr4", "site", "10.4.0.1/24", "2001:db8:e004::1/64")
-    lab.address("xtr4", "core", "198.51.100.6/30")
-    lab.route("xtr4", "default", "198.51.100.5")
-    lab.wait_interface("xtr6", "site", "core")
-    lab.address("xtr6", "site", "10.6.0.1/24", "2001:db8:e006::1/64")
-    lab.address("xtr6", "core", "2001:db8:c0:3::2/64")
-    lab.route("xtr6", "::/0", "2001:db8:c0:3::1")
-    for node in ("ms", "pxtr", "xtr4", "xtr6"):
+    topology.uplink_address(lab, "pxtr", 0, default=False)
+    for xtr, n, number, families in (("xtr4", 4, 1, (4,)), ("xtr6", 6, 2, (6,))):
+        lab.wait_interface(xtr, "site", "core")
+        lab.address(xtr, "site", f"10.{n}.0.1/24", f"2001:db8:e00{n}::1/64")
+        topology.uplink_address(lab, xtr, number, families)
+    for node in DAEMONS:
         lab.wait_daemon(node)
-    lab.wait("all four EID-prefixes registered", lambda: registered(lab) == 4, 20)
-
-
-def registered(lab):
-    return sum(1 for r in lab.cli("ms", "show", "registrations")["registrations"] if r["registered"])
+    topology.wait_registered(lab, 4)
 
 
 def check(lab):
