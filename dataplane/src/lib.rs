@@ -6,3 +6,4 @@ pub mod io;
 pub mod punt;
 pub mod types;
 pub mod verdict;
+pub mod wire;

@@ -1,0 +1,69 @@
+//! LISP data header (RFC 9300 section 5.3), 8 bytes:
+//! flags N L E V I R KK | nonce or map-versions 24 | Instance-ID 24 and LSBs 8, or LSBs 32.
+
+use super::bytes::chunk;
+use crate::types::InstanceId;
+
+/// Bytes of the header.
+pub const LEN: usize = 8;
+/// UDP port of LISP data.
+pub const DATA_PORT: u16 = 4341;
+/// UDP port of LISP control.
+pub const CONTROL_PORT: u16 = 4342;
+/// I: an Instance-ID is present.
+pub const FLAG_INSTANCE: u8 = 0x08;
+/// KK: key-id of the encryption key (RFC 8061), 0 = clear.
+pub const MASK_KEY: u8 = 0x03;
+
+/// What the path needs of the header.
+///
+/// N, L, E and V are not read: on the public Internet they are never acted on (RFC 9300 section
+/// 4.1, R-006), and with them ignored "N and V both set" needs no rule. The R bit is
+/// ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lisp {
+    /// Instance-ID; 0 when I=0. With I=1 the low 8 bits (LSBs) are not part of it.
+    pub instance: InstanceId,
+    /// Key-id, 0 to 3.
+    pub key: u8,
+}
+
+impl Lisp {
+    /// Reads the header at `offset`; `None` if the bytes end before.
+    #[inline(always)]
+    pub fn parse(data: &[u8], offset: usize) -> Option<Self> {
+        let h: &[u8; LEN] = chunk(data, offset)?;
+        let instance = if h[0] & FLAG_INSTANCE == 0 { 0 } else { u32::from_be_bytes([0, h[4], h[5], h[6]]) };
+        Some(Self { instance: InstanceId(instance), key: h[0] & MASK_KEY })
+    }
+
+    /// The header we send: all flags but I clear, eight zero bytes for the default
+    /// instance (wire.md TRAP 11).
+    pub const fn header(instance: InstanceId) -> [u8; LEN] {
+        let i = instance.0.to_be_bytes();
+        let flags = if instance.0 == 0 { 0 } else { FLAG_INSTANCE };
+        [flags, 0, 0, 0, i[1], i[2], i[3], 0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of wire.md section 15.
+    #[test]
+    fn data_headers_are_read_and_written() {
+        let vector = [0x08, 0, 0, 0, 0, 0, 0x65, 0];
+        assert_eq!(Lisp::header(InstanceId(101)), vector);
+        assert_eq!(Lisp::parse(&vector, 0), Some(Lisp { instance: InstanceId(101), key: 0 }));
+        assert_eq!(Lisp::header(InstanceId(0)), [0; 8]);
+        let lsb = [0x48, 0, 0, 0, 0, 0, 0x65, 0x03];
+        assert_eq!(Lisp::parse(&lsb, 0).map(|h| h.instance), Some(InstanceId(101)));
+        let echo = [0xa0, 0xab, 0xcd, 0xef, 0, 0, 0, 0];
+        assert_eq!(Lisp::parse(&echo, 0).map(|h| h.instance), Some(InstanceId(0)));
+        let lsbs_without_instance = [0x40, 0, 0, 0, 1, 2, 3, 4];
+        assert_eq!(Lisp::parse(&lsbs_without_instance, 0).map(|h| h.instance), Some(InstanceId(0)));
+        assert_eq!(Lisp::parse(&[0x03, 0, 0, 0, 0, 0, 0, 0], 0).map(|h| h.key), Some(3));
+        assert_eq!(Lisp::parse(&vector, 1), None);
+    }
+}
