@@ -4,15 +4,21 @@
 //! they share ([`Cx`], [`Rng`], [`Timers`], [`Counters`]).
 
 pub mod config;
+mod core;
 mod counters;
 mod cx;
 pub mod event;
 mod hex_bytes;
 mod rng;
+mod role;
+mod role_set;
 pub mod select;
 mod timers;
 
+pub use core::Engine;
 pub use counters::{Counter, Counters};
 pub use cx::{CONTROL_PORT, Cx, Handled, InnerAddresses, Meta};
 pub use rng::Rng;
+pub use role::Role;
+pub use role_set::RoleSet;
 pub use timers::Timers;

@@ -1,0 +1,92 @@
+//! The engine itself: one event in, actions out.
+
+use super::config::EngineConfig;
+use super::counters::{Counter, Counters};
+use super::cx::Cx;
+use super::event::{Action, Event, Time};
+use super::rng::Rng;
+use super::role_set::RoleSet;
+
+/// All protocol state of one daemon.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    rng: Rng,
+    counters: Counters,
+    now: Time,
+    started: bool,
+    roles: RoleSet,
+}
+
+impl Engine {
+    /// An engine with its configuration and the seed of all its randomness. Nothing happens before
+    /// the first step.
+    #[must_use]
+    pub fn new(config: EngineConfig, seed: [u8; 32]) -> Self {
+        Self {
+            roles: RoleSet::new(&config),
+            rng: Rng::new(seed),
+            counters: Counters::default(),
+            now: Time::default(),
+            started: false,
+            config,
+        }
+    }
+
+    /// Handles one event at `now`, and whatever is due by then. Actions are appended to `out`, in
+    /// the order in which they are to be done. A clock that runs backwards is taken as standing.
+    pub fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
+        self.now = self.now.max(now);
+        let first = !std::mem::replace(&mut self.started, true);
+        let (mut cx, roles) = self.split(out);
+        if first {
+            roles.each().for_each(|role| role.configure(&mut cx));
+        }
+        if let Event::Datagram { .. } = event {
+            cx.count(Counter::DatagramsReceived);
+        }
+        for role in roles.each() {
+            if role.next_deadline().is_some_and(|at| at <= cx.now) {
+                role.on_tick(&mut cx);
+            }
+        }
+    }
+
+    /// When to step with `Event::Tick` if nothing else happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        if !self.started {
+            return Some(self.now);
+        }
+        self.roles.each_ref().filter_map(super::Role::next_deadline).min()
+    }
+
+    /// Puts a new configuration in force; what it changes follows as actions.
+    pub fn reconfigure(&mut self, now: Time, config: EngineConfig, out: &mut Vec<Action>) {
+        self.now = self.now.max(now);
+        self.config = config;
+        if self.started {
+            let (mut cx, roles) = self.split(out);
+            roles.each().for_each(|role| role.configure(&mut cx));
+        }
+    }
+
+    /// Exact counters since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// The state machines, and the surroundings they are called with.
+    fn split<'a>(&'a mut self, out: &'a mut Vec<Action>) -> (Cx<'a>, &'a mut RoleSet) {
+        let cx =
+            Cx { now: self.now, rng: &mut self.rng, out, counters: &mut self.counters, config: &self.config };
+        (cx, &mut self.roles)
+    }
+}
