@@ -2,8 +2,13 @@
 
 pub mod buffer;
 pub mod feed;
+pub mod fib;
 pub mod io;
+pub mod lpm;
+pub mod mapcache;
 pub mod punt;
+pub mod replica;
+pub mod slots;
 pub mod types;
 pub mod verdict;
 pub mod wire;

@@ -1,0 +1,152 @@
+//! Addresses as numbers whose most significant bit comes first on the wire.
+
+use std::fmt::Debug;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// An address: a string of [`Key::BITS`] bits, the first one most significant.
+pub trait Key: Copy + Debug + Default + Eq + Ord + std::hash::Hash {
+    /// Bits of an address.
+    const BITS: u8;
+
+    /// Number of leading bits in which the two agree: 0 to `BITS`.
+    #[must_use]
+    fn common_bits(self, other: Self) -> u8;
+
+    /// The same address with all but the first `length` bits zero.
+    #[must_use]
+    fn masked(self, length: u8) -> Self;
+
+    /// The six bits from bit `offset` on, as a number below 64; bits beyond the end are zero.
+    /// `offset` is below `BITS`.
+    #[must_use]
+    fn six_bits(self, offset: u8) -> u32;
+}
+
+/// An IPv4 address as a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key4(pub u32);
+
+/// An IPv6 address as two numbers. Not a `u128`, which would be aligned to 16 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key6 {
+    /// Bits 0 to 63.
+    pub high: u64,
+    /// Bits 64 to 127.
+    pub low: u64,
+}
+
+impl Key for Key4 {
+    const BITS: u8 = 32;
+
+    #[inline]
+    fn common_bits(self, other: Self) -> u8 {
+        (self.0 ^ other.0).leading_zeros() as u8
+    }
+
+    #[inline]
+    fn masked(self, length: u8) -> Self {
+        Self(self.0 & !u32::MAX.checked_shr(u32::from(length)).unwrap_or(0))
+    }
+
+    #[inline]
+    fn six_bits(self, offset: u8) -> u32 {
+        ((u64::from(self.0) << 32 << (offset & 31)) >> 58) as u32
+    }
+}
+
+impl Key for Key6 {
+    const BITS: u8 = 128;
+
+    #[inline]
+    fn common_bits(self, other: Self) -> u8 {
+        let (high, low) = (self.high ^ other.high, self.low ^ other.low);
+        let bits = if high == 0 { 64 + low.leading_zeros() } else { high.leading_zeros() };
+        bits as u8
+    }
+
+    #[inline]
+    fn masked(self, length: u8) -> Self {
+        let mask = !u128::MAX.checked_shr(u32::from(length)).unwrap_or(0);
+        Self::from(u128::from(self) & mask)
+    }
+
+    #[inline]
+    fn six_bits(self, offset: u8) -> u32 {
+        ((u128::from(self) << (offset & 127)) >> 122) as u32
+    }
+}
+
+impl From<Ipv4Addr> for Key4 {
+    #[inline]
+    fn from(addr: Ipv4Addr) -> Self {
+        Self(addr.to_bits())
+    }
+}
+
+impl From<Key4> for Ipv4Addr {
+    fn from(key: Key4) -> Self {
+        Self::from_bits(key.0)
+    }
+}
+
+impl From<u128> for Key6 {
+    #[inline]
+    fn from(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+}
+
+impl From<Key6> for u128 {
+    #[inline]
+    fn from(key: Key6) -> Self {
+        Self::from(key.high) << 64 | Self::from(key.low)
+    }
+}
+
+impl From<Ipv6Addr> for Key6 {
+    #[inline]
+    fn from(addr: Ipv6Addr) -> Self {
+        Self::from(addr.to_bits())
+    }
+}
+
+impl From<Key6> for Ipv6Addr {
+    fn from(key: Key6) -> Self {
+        Self::from_bits(key.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_bits_spans_both_halves() {
+        let a = Key6 { high: 5, low: 1 << 63 };
+        assert_eq!(a.common_bits(a), 128);
+        assert_eq!(a.common_bits(Key6 { high: 5, low: 0 }), 64);
+        assert_eq!(a.common_bits(Key6 { high: 4, low: 1 << 63 }), 63);
+        assert_eq!(Key4(0x8000_0000).common_bits(Key4(0)), 0);
+        assert_eq!(Key4(7).common_bits(Key4(7)), 32);
+    }
+
+    #[test]
+    fn masked_at_the_ends() {
+        assert_eq!(Key4(u32::MAX).masked(0), Key4(0));
+        assert_eq!(Key4(u32::MAX).masked(32), Key4(u32::MAX));
+        assert_eq!(Key4(u32::MAX).masked(9), Key4(0xff80_0000));
+        let ones = Key6 { high: u64::MAX, low: u64::MAX };
+        assert_eq!(ones.masked(0), Key6::default());
+        assert_eq!(ones.masked(65), Key6 { high: u64::MAX, low: 1 << 63 });
+        assert_eq!(ones.masked(128), ones);
+    }
+
+    #[test]
+    fn six_bits_pads_with_zeros() {
+        assert_eq!(Key4(0xfc00_0000).six_bits(0), 63);
+        assert_eq!(Key4(3).six_bits(30), 0b11_0000);
+        let key = Key6 { high: 0b1111, low: 0b10 << 62 };
+        assert_eq!(key.six_bits(60), 0b11_1110);
+        assert_eq!(Key6 { high: 0, low: 3 }.six_bits(126), 0b11_0000);
+    }
+}

@@ -1,0 +1,200 @@
+//! Applying deltas. One call is a bounded amount of work.
+
+use super::applied::{Applied, Ignored, Retired, Touched};
+use super::lookup::INSTANCE_BITS;
+use super::tables::Replica;
+use super::vrf::Vrf;
+use crate::feed::{Delta, MapAction, RlocState, Route, VrfSpec};
+use crate::fib::FibError;
+use crate::lpm::Key4;
+use crate::types::{Eid, EntryId, InstanceId, RlocId, VrfId};
+use ipnet::IpNet;
+
+/// Reserved for NAT traversal; never an instance.
+const RESERVED_INSTANCE: u32 = InstanceId::MAX;
+
+/// What a handler returns: memory to give back, or why the delta was ignored and its memory.
+type Outcome = Result<Option<Retired>, (Ignored, Option<Retired>)>;
+
+impl Replica {
+    /// Applies one delta. A delta that can not be applied is ignored and counted.
+    pub fn apply(&mut self, delta: Delta) -> Applied {
+        let touched = touched_by(&delta);
+        match self.dispatch(delta) {
+            Ok(retired) => Applied { outcome: Ok(()), touched, retired },
+            Err((ignored, retired)) => {
+                self.ignored += 1;
+                // A broken rewrite takes its slot down: packets that wait for it must not wait on.
+                let touched = touched.filter(|_| matches!(ignored, Ignored::Rewrite(_)));
+                Applied { outcome: Err(ignored), touched, retired }
+            }
+        }
+    }
+
+    fn dispatch(&mut self, delta: Delta) -> Outcome {
+        match delta {
+            Delta::VrfSet(id, spec) => self.set_vrf(id, spec).map(|()| None).map_err(|why| (why, None)),
+            Delta::PortSet(id, spec) => match self.ports.entry(u32::from(id.0)) {
+                Some(slot) => Ok(slot.replace(spec).map(Retired::Port)),
+                None => Err((Ignored::Port(id), Some(Retired::Port(spec)))),
+            },
+            Delta::LocalRlocs(list) if list.len() > self.limits.local_rlocs as usize => {
+                Err((Ignored::LocalRlocs(list.len()), Some(Retired::LocalRlocs(list))))
+            }
+            Delta::LocalRlocs(list) => Ok(Some(Retired::LocalRlocs(self.local_rlocs.set(list)))),
+            Delta::MapSet { vrf, prefix, entry, action } => self.set_mapping(vrf, prefix, entry, action),
+            Delta::MapDel { vrf, prefix } => self.remove_mapping(vrf, prefix),
+            Delta::RlocSet(id, state) => self.set_rloc(id, state),
+            Delta::LocatorSetSet(id, buckets) => match self.sets.set(id, buckets) {
+                Ok(old) => Ok((!old.is_empty()).then_some(Retired::Buckets(old))),
+                Err(buckets) => Err((Ignored::LocatorSet(id), Some(Retired::Buckets(buckets)))),
+            },
+            Delta::RouteSet { vrf, prefix, route } => self.set_route(vrf, prefix, route),
+            Delta::RouteDel { vrf, prefix } => self.remove_route(vrf, prefix),
+            Delta::AdjacencySet(id, adjacency) => match self.adjacencies.set(id, adjacency) {
+                true => Ok(None),
+                false => Err((Ignored::Adjacency(id), None)),
+            },
+            Delta::LocalEidSet { vrf, prefix } => self.set_local_eid(vrf, prefix),
+            Delta::LocalEidDel { vrf, prefix } => self.remove_local_eid(vrf, prefix),
+            Delta::Abandon { .. } => Ok(None),
+        }
+    }
+
+    fn set_vrf(&mut self, id: VrfId, spec: VrfSpec) -> Result<(), Ignored> {
+        let iid = spec.instance_id;
+        if iid.0 >= RESERVED_INSTANCE {
+            return Err(Ignored::InstanceRange(iid));
+        }
+        if self.vrf_by_iid(iid).is_some_and(|owner| owner != id) {
+            return Err(Ignored::InstanceTaken(iid));
+        }
+        let slot = self.vrfs.entry(u32::from(id.0)).ok_or(Ignored::Vrf(id))?;
+        let former = match slot {
+            Some(vrf) => Some(std::mem::replace(&mut vrf.spec, spec).instance_id),
+            None => {
+                *slot = Some(Box::new(Vrf::new(spec, self.limits.multipath_routes)));
+                None
+            }
+        };
+        if let Some(former) = former {
+            self.instances.remove(Key4(former.0), INSTANCE_BITS);
+        }
+        let inserted = self.instances.insert(Key4(iid.0), INSTANCE_BITS, u32::from(id.0));
+        inserted.map(|_| ()).map_err(|_| Ignored::TableFull(id))
+    }
+
+    fn set_mapping(&mut self, vrf: VrfId, prefix: IpNet, entry: EntryId, action: MapAction) -> Outcome {
+        let room = self.used.mappings < self.limits.entries;
+        let tables = vrf_mut(&mut self.vrfs, vrf)?;
+        let former = tables.map_cache.get(prefix);
+        if former.is_none() && !room {
+            return Err((Ignored::TableFull(vrf), None));
+        }
+        // The action first: a prefix never leads to a slot without one.
+        if !self.entries.set(entry, action) {
+            return Err((Ignored::Entry(entry), None));
+        }
+        if former == Some(entry.0) {
+            return Ok(None);
+        }
+        tables.map_cache.insert(prefix, entry.0).map_err(|_| (Ignored::TableFull(vrf), None))?;
+        self.entries.reset_counters(entry);
+        match former {
+            Some(former) => self.entries.vacate(EntryId(former)),
+            None => self.used.mappings += 1,
+        }
+        Ok(None)
+    }
+
+    fn remove_mapping(&mut self, vrf: VrfId, prefix: IpNet) -> Outcome {
+        let entry = vrf_mut(&mut self.vrfs, vrf)?.map_cache.remove(prefix);
+        self.entries.vacate(EntryId(entry.ok_or((Ignored::Absent(vrf), None))?));
+        self.used.mappings -= 1;
+        Ok(None)
+    }
+
+    fn set_rloc(&mut self, id: RlocId, state: RlocState) -> Outcome {
+        let result = self.rlocs.set(id, &state);
+        let retired = match state {
+            RlocState::Ready(rewrite) => Some(Retired::Rewrite(rewrite)),
+            RlocState::Resolving | RlocState::Down => None,
+        };
+        match result {
+            Ok(true) => Ok(retired),
+            Ok(false) => Err((Ignored::Rloc(id), retired)),
+            Err(_) => Err((Ignored::Rewrite(id), retired)),
+        }
+    }
+
+    fn set_route(&mut self, vrf: VrfId, prefix: IpNet, route: Route) -> Outcome {
+        let room = self.used.routes < self.limits.routes;
+        let delta = |route| Retired::of(Delta::RouteSet { vrf, prefix, route });
+        let Ok(tables) = vrf_mut(&mut self.vrfs, vrf) else {
+            return Err((Ignored::Vrf(vrf), delta(route)));
+        };
+        if !room && !tables.fib.contains(prefix) {
+            return Err((Ignored::TableFull(vrf), delta(route)));
+        }
+        let before = tables.fib.len();
+        match tables.fib.set(prefix, route) {
+            Ok(old) => {
+                self.used.routes += (tables.fib.len() - before) as u32;
+                Ok(old.map(Retired::Paths))
+            }
+            Err(FibError::Unfit(route)) => Err((Ignored::Route(vrf), delta(route))),
+            Err(FibError::Table(_)) => Err((Ignored::TableFull(vrf), None)),
+        }
+    }
+
+    fn remove_route(&mut self, vrf: VrfId, prefix: IpNet) -> Outcome {
+        let removed = vrf_mut(&mut self.vrfs, vrf)?.fib.remove(prefix);
+        let paths = removed.ok_or((Ignored::Absent(vrf), None))?;
+        self.used.routes -= 1;
+        Ok(paths.map(Retired::Paths))
+    }
+
+    fn set_local_eid(&mut self, vrf: VrfId, prefix: IpNet) -> Outcome {
+        let room = self.used.local_eids < self.limits.local_eids;
+        let tables = vrf_mut(&mut self.vrfs, vrf)?;
+        if tables.local_eids.get(prefix).is_some() {
+            return Ok(None);
+        }
+        if !room || tables.local_eids.insert(prefix, 0).is_err() {
+            return Err((Ignored::TableFull(vrf), None));
+        }
+        self.used.local_eids += 1;
+        Ok(None)
+    }
+
+    fn remove_local_eid(&mut self, vrf: VrfId, prefix: IpNet) -> Outcome {
+        let removed = vrf_mut(&mut self.vrfs, vrf)?.local_eids.remove(prefix);
+        removed.ok_or((Ignored::Absent(vrf), None))?;
+        self.used.local_eids -= 1;
+        Ok(None)
+    }
+}
+
+/// A function rather than a method: it borrows nothing but the VRFs.
+fn vrf_mut(
+    vrfs: &mut crate::slots::Slots<Option<Box<Vrf>>>,
+    id: VrfId,
+) -> Result<&mut Vrf, (Ignored, Option<Retired>)> {
+    let slot = vrfs.get_mut(u32::from(id.0)).and_then(Option::as_deref_mut);
+    slot.ok_or((Ignored::Vrf(id), None))
+}
+
+fn touched_by(delta: &Delta) -> Option<Touched> {
+    match *delta {
+        Delta::MapSet { vrf, prefix, .. } | Delta::MapDel { vrf, prefix } => {
+            Some(Touched::Mapping { vrf, prefix })
+        }
+        Delta::RouteSet { vrf, prefix, .. } | Delta::RouteDel { vrf, prefix } => {
+            Some(Touched::Route { vrf, prefix })
+        }
+        Delta::RlocSet(id, _) => Some(Touched::Rloc(id)),
+        Delta::AdjacencySet(id, _) => Some(Touched::Adjacency(id)),
+        Delta::Abandon { vrf, eid } => Some(Touched::Abandon(Eid { vrf, addr: eid })),
+        _ => None,
+    }
+}

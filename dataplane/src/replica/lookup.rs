@@ -1,0 +1,162 @@
+//! What the path asks. Nothing here allocates, locks or panics.
+
+use super::tables::Replica;
+use super::vrf::Vrf;
+use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
+use crate::fib::RouteHit;
+use crate::lpm::{Key, Key4, Key6, NO_MATCH};
+use crate::mapcache::Rloc;
+use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, VrfId};
+use std::net::IpAddr;
+
+impl Replica {
+    /// A port's properties; `None`: control has not set it up yet.
+    #[inline]
+    #[must_use]
+    pub fn port(&self, id: PortId) -> Option<&PortSpec> {
+        self.ports.get(u32::from(id.0))?.as_deref()
+    }
+
+    /// A VRF's properties; `None`: control has not set it up yet.
+    #[inline]
+    #[must_use]
+    pub fn vrf(&self, id: VrfId) -> Option<&VrfSpec> {
+        Some(&self.tables(id)?.spec)
+    }
+
+    /// The VRF of an Instance-ID; 0 is that of packets with I=0 (RFC 9300 section 8).
+    #[inline]
+    #[must_use]
+    pub fn vrf_by_iid(&self, iid: InstanceId) -> Option<VrfId> {
+        self.instances.lookup(Key4(iid.0)).map(|vrf| VrfId(vrf as u16))
+    }
+
+    /// The address is one of our own RLOCs.
+    #[inline]
+    #[must_use]
+    pub fn is_local_rloc(&self, addr: IpAddr) -> bool {
+        match addr {
+            IpAddr::V4(addr) => self.local_rlocs.contains4(addr.into()),
+            IpAddr::V6(addr) => self.local_rlocs.contains6(addr.into()),
+        }
+    }
+
+    /// Our own RLOCs, in the order that control gave.
+    #[must_use]
+    pub fn local_rlocs(&self) -> &[IpAddr] {
+        self.local_rlocs.list()
+    }
+
+    /// The address lies in an EID-prefix of our own site.
+    #[inline]
+    #[must_use]
+    pub fn is_local_eid(&self, vrf: VrfId, addr: IpAddr) -> bool {
+        self.tables(vrf).is_some_and(|vrf| vrf.local_eids.lookup(addr).is_some())
+    }
+
+    /// The map-cache entry of a destination. `None`: not an EID as far as we know.
+    #[inline]
+    #[must_use]
+    pub fn map_lookup(&self, vrf: VrfId, eid: IpAddr) -> Option<EntryId> {
+        self.tables(vrf)?.map_cache.lookup(eid).map(EntryId)
+    }
+
+    /// Map-cache entries of many IPv4 destinations of one VRF: `entries[i]` becomes the slot number
+    /// for `eids[i]`, or [`NO_MATCH`]. Both slices have the same length.
+    #[inline]
+    pub fn map_lookup4_burst(&self, vrf: VrfId, eids: &[Key4], entries: &mut [u32]) {
+        match self.tables(vrf) {
+            Some(vrf) => vrf.map_cache.v4.lookup_burst(eids, entries),
+            None => entries.fill(NO_MATCH),
+        }
+    }
+
+    /// The same for IPv6.
+    #[inline]
+    pub fn map_lookup6_burst(&self, vrf: VrfId, eids: &[Key6], entries: &mut [u32]) {
+        match self.tables(vrf) {
+            Some(vrf) => vrf.map_cache.v6.lookup_burst(eids, entries),
+            None => entries.fill(NO_MATCH),
+        }
+    }
+
+    /// What an entry does.
+    #[inline]
+    #[must_use]
+    pub fn entry(&self, id: EntryId) -> MapAction {
+        self.entries.action(id)
+    }
+
+    /// Counts one packet on an entry; `bytes` of the inner packet from its IP header on.
+    #[inline]
+    pub fn count(&self, id: EntryId, bytes: u64) {
+        self.entries.count(id, 1, bytes);
+    }
+
+    /// How to reach an RLOC.
+    #[inline]
+    #[must_use]
+    pub fn rloc(&self, id: RlocId) -> Rloc<'_> {
+        self.rlocs.get(id)
+    }
+
+    /// Counts one packet on an RLOC; `bytes` of the outer packet from its IP header on.
+    #[inline]
+    pub fn count_rloc(&self, id: RlocId, bytes: u64) {
+        self.rlocs.count(id, 1, bytes);
+    }
+
+    /// The locator of a flow in a locator-set. `None`: a set that control has not sent.
+    #[inline]
+    #[must_use]
+    pub fn set_pick(&self, id: LocatorSetId, hash: u32) -> Option<RlocId> {
+        self.sets.pick(id, hash)
+    }
+
+    /// The native route of a destination.
+    #[inline]
+    #[must_use]
+    pub fn fib_lookup(&self, vrf: VrfId, destination: IpAddr) -> Option<RouteHit<'_>> {
+        self.tables(vrf)?.fib.lookup(destination)
+    }
+
+    /// Native routes of many IPv4 destinations of one VRF, as words for [`Replica::route`].
+    #[inline]
+    pub fn fib_lookup4_burst(&self, vrf: VrfId, destinations: &[Key4], words: &mut [u32]) {
+        match self.tables(vrf) {
+            Some(vrf) => vrf.fib.lookup4_burst(destinations, words),
+            None => words.fill(NO_MATCH),
+        }
+    }
+
+    /// The same for IPv6.
+    #[inline]
+    pub fn fib_lookup6_burst(&self, vrf: VrfId, destinations: &[Key6], words: &mut [u32]) {
+        match self.tables(vrf) {
+            Some(vrf) => vrf.fib.lookup6_burst(destinations, words),
+            None => words.fill(NO_MATCH),
+        }
+    }
+
+    /// What a word of a burst lookup in the FIB of this VRF means.
+    #[inline]
+    #[must_use]
+    pub fn route(&self, vrf: VrfId, word: u32) -> Option<RouteHit<'_>> {
+        self.tables(vrf)?.fib.resolve(word)
+    }
+
+    /// State of an Ethernet next hop; one that control has not set has failed.
+    #[inline]
+    #[must_use]
+    pub fn adjacency(&self, id: AdjacencyId) -> Adjacency {
+        self.adjacencies.get(id)
+    }
+
+    #[inline]
+    fn tables(&self, id: VrfId) -> Option<&Vrf> {
+        self.vrfs.get(u32::from(id.0))?.as_deref()
+    }
+}
+
+/// Instance-IDs are kept as host prefixes.
+pub(super) const INSTANCE_BITS: u8 = Key4::BITS;

@@ -1,0 +1,73 @@
+//! The replica itself.
+
+use super::limits::ReplicaLimits;
+use super::local_rlocs::LocalRlocs;
+use super::vrf::Vrf;
+use crate::feed::PortSpec;
+use crate::fib::AdjacencyTable;
+use crate::lpm::Lpm4;
+use crate::mapcache::{EntryCounters, EntryTable, LocatorSets, RlocCounters, RlocTable};
+use crate::slots::Slots;
+
+/// Everything a worker's path reads. See the module.
+#[derive(Debug)]
+pub struct Replica {
+    pub(super) limits: ReplicaLimits,
+    pub(super) vrfs: Slots<Option<Box<Vrf>>>,
+    /// Instance-ID (as a host prefix) to VRF number.
+    pub(super) instances: Lpm4,
+    pub(super) ports: Slots<Option<Box<PortSpec>>>,
+    pub(super) local_rlocs: LocalRlocs,
+    pub(super) entries: EntryTable,
+    pub(super) rlocs: RlocTable,
+    pub(super) sets: LocatorSets,
+    pub(super) adjacencies: AdjacencyTable,
+    pub(super) used: Used,
+    pub(super) ignored: u64,
+}
+
+/// Prefixes in use over all VRFs, held against the limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Used {
+    pub(super) mappings: u32,
+    pub(super) routes: u32,
+    pub(super) local_eids: u32,
+}
+
+impl Replica {
+    /// An empty replica: some kilobytes.
+    #[must_use]
+    pub fn new(limits: ReplicaLimits) -> Self {
+        Self {
+            limits,
+            vrfs: Slots::new(u32::from(limits.vrfs)),
+            instances: Lpm4::new(),
+            ports: Slots::new(u32::from(limits.ports)),
+            local_rlocs: LocalRlocs::new(limits.local_rlocs),
+            entries: EntryTable::new(limits.entries),
+            rlocs: RlocTable::new(limits.rlocs),
+            sets: LocatorSets::new(limits.locator_sets),
+            adjacencies: AdjacencyTable::new(limits.adjacencies),
+            used: Used::default(),
+            ignored: 0,
+        }
+    }
+
+    /// Counters of all entries, for control. Ask once, at the start.
+    #[must_use]
+    pub fn entry_counters(&self) -> EntryCounters {
+        self.entries.counters()
+    }
+
+    /// Counters of all RLOCs, for control. Ask once, at the start.
+    #[must_use]
+    pub fn rloc_counters(&self) -> RlocCounters {
+        self.rlocs.counters()
+    }
+
+    /// Deltas that were ignored, ever.
+    #[must_use]
+    pub const fn ignored(&self) -> u64 {
+        self.ignored
+    }
+}

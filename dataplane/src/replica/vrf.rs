@@ -1,0 +1,67 @@
+//! One VRF of a replica.
+
+use crate::feed::VrfSpec;
+use crate::fib::Fib;
+use crate::lpm::{Lpm4, Lpm6, LpmError};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// A set of prefixes of both families with a value each.
+#[derive(Debug, Default)]
+pub(super) struct Prefixes {
+    pub(super) v4: Lpm4,
+    pub(super) v6: Lpm6,
+}
+
+impl Prefixes {
+    pub(super) fn insert(&mut self, prefix: IpNet, value: u32) -> Result<Option<u32>, LpmError> {
+        match prefix {
+            IpNet::V4(p) => self.v4.insert(p.network().into(), p.prefix_len(), value),
+            IpNet::V6(p) => self.v6.insert(p.network().into(), p.prefix_len(), value),
+        }
+    }
+
+    pub(super) fn remove(&mut self, prefix: IpNet) -> Option<u32> {
+        match prefix {
+            IpNet::V4(p) => self.v4.remove(p.network().into(), p.prefix_len()),
+            IpNet::V6(p) => self.v6.remove(p.network().into(), p.prefix_len()),
+        }
+    }
+
+    pub(super) fn get(&self, prefix: IpNet) -> Option<u32> {
+        match prefix {
+            IpNet::V4(p) => self.v4.get(p.network().into(), p.prefix_len()),
+            IpNet::V6(p) => self.v6.get(p.network().into(), p.prefix_len()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn lookup(&self, addr: IpAddr) -> Option<u32> {
+        match addr {
+            IpAddr::V4(addr) => self.v4.lookup(addr.into()),
+            IpAddr::V6(addr) => self.v6.lookup(addr.into()),
+        }
+    }
+}
+
+/// One VRF: its properties and its three kinds of prefixes.
+#[derive(Debug)]
+pub(super) struct Vrf {
+    pub(super) spec: VrfSpec,
+    /// EID-prefix to entry slot.
+    pub(super) map_cache: Prefixes,
+    /// EID-prefixes of our own site; the values mean nothing.
+    pub(super) local_eids: Prefixes,
+    pub(super) fib: Fib,
+}
+
+impl Vrf {
+    pub(super) fn new(spec: VrfSpec, max_groups: u32) -> Self {
+        Self {
+            spec,
+            map_cache: Prefixes::default(),
+            local_eids: Prefixes::default(),
+            fib: Fib::new(max_groups),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Tables indexed by slot numbers that control hands out: made of chunks, so that growth neither
+//! copies nor moves what is there, and bounded, so that an absurd number costs nothing.
+
+use std::sync::{Arc, OnceLock};
+
+/// Slots in a chunk.
+const CHUNK: usize = 1024;
+const CHUNK_BITS: u32 = CHUNK.trailing_zeros();
+
+/// Splits a slot number into chunk and place in it.
+#[inline]
+const fn split(index: u32) -> (usize, usize) {
+    ((index >> CHUNK_BITS) as usize, index as usize & (CHUNK - 1))
+}
+
+fn new_chunk<T: Default>() -> Box<[T]> {
+    std::iter::repeat_with(T::default).take(CHUNK).collect()
+}
+
+/// A worker's private table. Vacant slots hold `T::default()`.
+#[derive(Debug)]
+pub struct Slots<T> {
+    chunks: Vec<Option<Box<[T]>>>,
+    limit: u32,
+}
+
+impl<T: Default> Slots<T> {
+    /// An empty table that will take slot numbers below `limit`.
+    #[must_use]
+    pub const fn new(limit: u32) -> Self {
+        Self { chunks: Vec::new(), limit }
+    }
+
+    /// The slot, if its chunk exists.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, index: u32) -> Option<&T> {
+        let (chunk, place) = split(index);
+        self.chunks.get(chunk)?.as_ref()?.get(place)
+    }
+
+    /// The slot, if its chunk exists.
+    #[inline]
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        let (chunk, place) = split(index);
+        self.chunks.get_mut(chunk)?.as_mut()?.get_mut(place)
+    }
+
+    /// The slot, its chunk made if need be. `None` at or beyond the limit.
+    pub fn entry(&mut self, index: u32) -> Option<&mut T> {
+        if index >= self.limit {
+            return None;
+        }
+        let (chunk, place) = split(index);
+        if chunk >= self.chunks.len() {
+            self.chunks.resize_with(chunk + 1, || None);
+        }
+        self.chunks.get_mut(chunk)?.get_or_insert_with(new_chunk).get_mut(place)
+    }
+
+    /// Bytes taken by chunks and their directory, without what slots own on the heap.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let chunks = self.chunks.iter().flatten().count();
+        chunks * CHUNK * size_of::<T>() + self.chunks.capacity() * size_of::<Option<Box<[T]>>>()
+    }
+}
+
+/// A table of atomics that one worker writes and control reads.
+///
+/// The directory of chunks has its final size from the start and a chunk, once there, stays:
+/// a reader needs no lock and can not see half a table. Either side may [`SharedSlots::reserve`] a
+/// chunk; control does so before it sends the delta that uses it, so that the worker need not
+/// allocate.
+#[derive(Debug)]
+pub struct SharedSlots<T> {
+    chunks: Box<[OnceLock<Box<[T]>>]>,
+    limit: u32,
+}
+
+impl<T: Default> SharedSlots<T> {
+    /// An empty table that will take slot numbers below `limit`.
+    #[must_use]
+    pub fn new(limit: u32) -> Arc<Self> {
+        let chunks = (limit as usize).div_ceil(CHUNK);
+        Arc::new(Self { chunks: std::iter::repeat_with(OnceLock::new).take(chunks).collect(), limit })
+    }
+
+    /// The slot, if its chunk exists.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, index: u32) -> Option<&T> {
+        let (chunk, place) = split(index);
+        self.chunks.get(chunk)?.get()?.get(place)
+    }
+
+    /// The slot, its chunk made if need be. `None` at or beyond the limit.
+    pub fn reserve(&self, index: u32) -> Option<&T> {
+        if index >= self.limit {
+            return None;
+        }
+        let (chunk, place) = split(index);
+        self.chunks.get(chunk)?.get_or_init(new_chunk).get(place)
+    }
+
+    /// Bytes taken by chunks and their directory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let chunks = self.chunks.iter().filter(|chunk| chunk.get().is_some()).count();
+        chunks * CHUNK * size_of::<T>() + size_of_val(&*self.chunks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_slots_grow_by_chunk_up_to_the_limit() {
+        let mut slots = Slots::<u64>::new(5000);
+        assert_eq!(slots.get(0), None);
+        *slots.entry(4999).unwrap() = 7;
+        assert_eq!(slots.get(4999), Some(&7));
+        assert_eq!(slots.get(4998), Some(&0));
+        assert_eq!(slots.get(0), None, "chunks below were not made");
+        assert!(slots.entry(5000).is_none());
+        assert!(slots.get(u32::MAX).is_none());
+        assert!(slots.memory_bytes() < 2 * CHUNK * 8);
+    }
+
+    #[test]
+    fn shared_slots_keep_their_place() {
+        let slots = SharedSlots::<std::sync::atomic::AtomicU64>::new(3000);
+        let first = std::ptr::from_ref(slots.reserve(2999).unwrap());
+        slots.reserve(0).unwrap();
+        assert_eq!(first, std::ptr::from_ref(slots.get(2999).unwrap()));
+        assert!(slots.get(1500).is_none());
+        assert!(slots.reserve(3000).is_none());
+        assert!(slots.reserve(u32::MAX).is_none());
+    }
+}
