@@ -1,0 +1,231 @@
+//! Owned buffers and bursts over real DPDK: net_ring pairs and net_null, without hugepages.
+//!
+//! The EAL starts once per process: run with `cargo nextest run` (a process per test). Under plain
+//! `cargo test` all but the first test of the process fail with `EalTwice`.
+
+use dpdk_sys::{
+    BURST, Burst, Checksum, DeviceSpec, Eal, EalConfig, Error, HEADROOM, Mbuf, OpenPort, Pool, PoolConfig,
+    PortConfig, lcore, ring_pair,
+};
+
+const COUNT: u32 = 2047;
+
+fn eal() -> Eal {
+    let config = EalConfig {
+        memory_mib: 64,
+        file_prefix: format!("pxtr_test_{}", std::process::id()),
+        ..EalConfig::default()
+    };
+    Eal::init(&config).expect("one EAL per process: use `cargo nextest run`")
+}
+
+fn pool(eal: &Eal) -> Pool {
+    let config = PoolConfig { name: "test".into(), count: COUNT, frame_room: 2048, numa_node: Some(0) };
+    Pool::new(eal, &config).expect("pool")
+}
+
+fn packet(pool: &Pool, bytes: &[u8]) -> Mbuf {
+    let mut mbuf = pool.alloc().expect("free mbuf");
+    mbuf.append(bytes.len()).expect("room").copy_from_slice(bytes);
+    mbuf
+}
+
+#[test]
+fn what_is_allocated_comes_back() {
+    let pool = pool(&eal());
+    assert_eq!((pool.available(), pool.in_use(), pool.size()), (COUNT, 0, COUNT));
+    let held: Vec<Mbuf> = std::iter::from_fn(|| pool.alloc()).collect();
+    assert_eq!(held.len(), COUNT as usize);
+    assert_eq!((pool.available(), pool.in_use()), (0, COUNT));
+    assert!(pool.alloc().is_none());
+    // The other thread has no cache of its own: both ways back are taken.
+    std::thread::spawn(move || drop(held)).join().expect("thread");
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn a_buffer_changes_within_its_bounds_only() {
+    let pool = pool(&eal());
+    let mut mbuf = packet(&pool, b"payload");
+    assert_eq!((mbuf.headroom(), mbuf.data_len(), mbuf.pkt_len()), (usize::from(HEADROOM), 7, 7));
+    assert_eq!((mbuf.segments(), mbuf.tailroom()), (1, 2048 - 7));
+    mbuf.prepend(4).expect("headroom").copy_from_slice(b"head");
+    assert_eq!(mbuf.data(), b"headpayload");
+    assert!(mbuf.prepend(usize::from(HEADROOM) - 3).is_none());
+    assert_eq!(mbuf.prepend(usize::from(HEADROOM) - 4).expect("all of the headroom").len(), 124);
+    assert_eq!((mbuf.headroom(), mbuf.pkt_len()), (0, 135));
+    assert!(mbuf.adj(128));
+    assert_eq!(mbuf.data(), b"payload");
+    assert!(!mbuf.adj(8) && !mbuf.trim_to(8));
+    assert!(mbuf.trim_to(3));
+    assert_eq!(mbuf.data(), b"pay");
+    assert_eq!(mbuf.append(2).expect("tailroom"), [0, 0]);
+    assert!(mbuf.append(2048).is_none());
+    assert_eq!(mbuf.append(2048 - 5).expect("all of the tailroom").len(), 2043);
+    assert_eq!((mbuf.pkt_len(), mbuf.tailroom()), (2048, 0));
+    assert!(mbuf.trim_to(0) && mbuf.data().is_empty());
+    mbuf.data_mut().fill(1);
+    assert_eq!((mbuf.rx_ip_checksum(), mbuf.rx_l4_checksum()), (Checksum::Unknown, Checksum::Unknown));
+    assert!(mbuf.linearize());
+    drop(mbuf);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn a_burst_holds_64_in_order_and_frees_what_is_left() {
+    let pool = pool(&eal());
+    let mut burst = Burst::new();
+    for i in 0..BURST {
+        burst.push(packet(&pool, &[i as u8])).expect("room");
+    }
+    let surplus = burst.push(packet(&pool, b"x")).expect_err("full");
+    assert_eq!(surplus.data(), b"x");
+    assert_eq!((burst.len(), burst.room(), burst[5].data()[0]), (BURST, 0, 5));
+    assert!(burst.get(BURST).is_none());
+    for mbuf in burst.iter_mut() {
+        mbuf.data_mut()[0] ^= 0xff;
+    }
+    assert_eq!(burst.pop().expect("last").data()[0], 63 ^ 0xff);
+    let first: Vec<u8> = burst.drain().take(10).map(|mbuf| mbuf.data()[0] ^ 0xff).collect();
+    assert_eq!(first, (0..10).collect::<Vec<u8>>());
+    // The rest of the drain was freed; only `surplus` is out.
+    assert!(burst.is_empty());
+    assert_eq!(pool.in_use(), 1);
+    burst.push(surplus).expect("room");
+    drop(burst);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn what_one_port_sends_the_other_receives_and_leftovers_stay() {
+    let eal = eal();
+    let pool = pool(&eal);
+    let (a, b) = ring_pair(&eal, "x", 2).expect("pair");
+    let config = PortConfig { rx_queues: 2, tx_queues: 2, ..PortConfig::default() };
+    let (port_a, rx_a, mut tx_a) = a.start(&config, &pool).expect("a");
+    let (_port_b, mut rx_b, tx_b) = b.start(&config, &pool).expect("b");
+    let mut out = Burst::new();
+    let mut sent = 0u32;
+    // A ring of 1024 holds 1023.
+    while out.is_empty() {
+        while out.room() > 0 {
+            out.push(packet(&pool, &(sent + out.len() as u32).to_be_bytes())).expect("room");
+        }
+        sent += tx_a[1].burst(&mut out) as u32;
+    }
+    assert_eq!((sent, out.len()), (1023, 1));
+    assert_eq!(out[0].data(), 1023u32.to_be_bytes(), "leftovers keep their order");
+    assert_eq!(tx_a[1].burst(&mut out), 0);
+    let mut seen = 0u32;
+    let mut into = Burst::new();
+    while rx_b[1].burst(&mut into) > 0 {
+        for mbuf in into.drain() {
+            assert_eq!(mbuf.data(), seen.to_be_bytes());
+            seen += 1;
+        }
+    }
+    assert_eq!((seen, rx_b[0].burst(&mut into)), (1023, 0));
+    assert_eq!(tx_a[1].burst(&mut out), 1);
+    assert_eq!((pool.in_use(), port_a.stats().expect("stats").tx_packets), (1, 1024));
+    // Closing both ports gives back what still lies in the rings.
+    drop((port_a, rx_a, tx_a, _port_b, rx_b, tx_b));
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn a_burst_fills_up_behind_what_it_holds() {
+    let eal = eal();
+    let pool = pool(&eal);
+    let (a, b) = ring_pair(&eal, "x", 1).expect("pair");
+    let (_a, _rx, mut tx) = a.start(&PortConfig::default(), &pool).expect("a");
+    let (_b, mut rx, _tx) = b.start(&PortConfig::default(), &pool).expect("b");
+    let mut burst = Burst::new();
+    for i in 0..BURST {
+        burst.push(packet(&pool, &[i as u8])).expect("room");
+    }
+    assert_eq!(tx[0].burst(&mut burst), BURST);
+    burst.push(packet(&pool, b"first")).expect("room");
+    assert_eq!(rx[0].burst(&mut burst), BURST - 1);
+    assert_eq!((burst[0].data(), burst[1].data()), (&b"first"[..], &[0u8][..]));
+    assert_eq!(rx[0].burst(&mut burst), 0, "a full burst takes no more");
+    burst.clear();
+    assert_eq!(rx[0].burst(&mut burst), 1);
+    burst.clear();
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn net_null_makes_and_takes_packets_without_loss_of_mbufs() {
+    let eal = eal();
+    let pool = pool(&eal);
+    let spec = DeviceSpec::new("net_null", "size=60", 0, 1, 1500).expect("spec");
+    let open = OpenPort::open(&eal, &spec).expect("net_null");
+    assert_eq!(open.capabilities().driver, "net_null");
+    assert!(matches!(OpenPort::open(&eal, &spec), Err(Error::PortOwned { .. })));
+    let (port, mut rx, mut tx) = open.start(&PortConfig::default(), &pool).expect("start");
+    let mut burst = Burst::new();
+    for _ in 0..1000 {
+        assert_eq!(rx[0].burst(&mut burst), BURST);
+        assert!(burst.iter().all(|mbuf| mbuf.data_len() == 60 && mbuf.port() == port.number()));
+        assert_eq!(tx[0].burst(&mut burst), BURST);
+    }
+    assert_eq!(pool.in_use(), 0);
+    assert_eq!(port.stats().expect("stats").rx_packets, 64_000);
+    assert!(port.xstats().expect("xstats").iter().any(|x| x.name == "rx_good_packets" && x.value == 64_000));
+    assert!(port.link().expect("link").up && port.mac().is_ok());
+    drop((port, rx, tx));
+    // Closed, it can be made again.
+    assert!(OpenPort::open(&eal, &spec).is_ok());
+}
+
+#[test]
+fn a_registered_thread_uses_its_cache_and_gives_it_back() {
+    let eal = eal();
+    let pool = pool(&eal);
+    let cpu = lcore::allowed_cpus()[0];
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _registration = lcore::pin_and_register(&eal, cpu).expect("register");
+            assert_eq!(lcore::allowed_cpus(), [cpu]);
+            assert!(matches!(lcore::register(&eal), Err(Error::RegisteredTwice)));
+            for _ in 0..COUNT {
+                drop(packet(&pool, b"x"));
+            }
+        });
+    });
+    assert_eq!(pool.in_use(), 0);
+    let text = std::thread::scope(|scope| {
+        let refused = scope.spawn(|| lcore::pin_and_register(&eal, 1000).map(|_| ()));
+        refused.join().expect("thread").expect_err("no such cpu").to_string()
+    });
+    assert!(text.contains("cpu 1000") && text.contains("allowed are"), "{text}");
+}
+
+#[test]
+fn mistakes_are_named_with_their_remedy() {
+    let eal = eal();
+    assert!(matches!(Eal::init(&EalConfig::default()), Err(Error::EalTwice)));
+    let pool = pool(&eal);
+    let huge = PoolConfig { name: "huge".into(), count: 1 << 20, frame_room: 9216, numa_node: None };
+    let text = Pool::new(&eal, &huge).expect_err("too large").to_string();
+    assert!(text.contains("9600 MiB") && text.contains("raise the memory setting"), "{text}");
+
+    let open = |device: &str, args: &str, queues, mtu| {
+        OpenPort::open(&eal, &DeviceSpec::new(device, args, 0, queues, mtu).expect("spec"))
+    };
+    let text = open("net_af_packet", "iface=nosuch0", 1, 1500).expect_err("no interface").to_string();
+    assert!(text.contains("iface=nosuch0") && text.contains("ip link"), "{text}");
+    let text = open("0000:ff:1f.7", "", 1, 1500).expect_err("no NIC").to_string();
+    assert!(text.contains("dpdk-devbind.py"), "{text}");
+
+    let start = |config: PortConfig| {
+        let (a, _b) = ring_pair(&eal, "m", 1).expect("pair");
+        a.start(&config, &pool).map(|_| ()).expect_err("refused").to_string()
+    };
+    let text = start(PortConfig { rx_queues: 100, ..PortConfig::default() });
+    assert!(text.contains("1 receive queues, 100 are configured"), "{text}");
+    let text = start(PortConfig { mtu: 9000, ..PortConfig::default() });
+    assert!(text.contains("room for 2048") && text.contains("MTU 9000"), "{text}");
+    let text = start(PortConfig { mtu: 10, ..PortConfig::default() });
+    assert!(text.contains("MTU"), "{text}");
+}
