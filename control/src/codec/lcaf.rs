@@ -8,6 +8,7 @@
 //! Length counts the bytes after itself (TRAP 9).
 
 use super::Address;
+use std::net::IpAddr;
 
 /// What an LCAF says, by its Type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +47,7 @@ pub enum Lcaf {
         /// Address.
         address: Address,
     },
-    /// 5: geo coordinates, body as received (12 bytes), then the address.
+    /// 5: geo coordinates.
     Geo {
         /// Latitude, longitude and altitude, not interpreted.
         coordinates: [u8; 12],
@@ -146,6 +147,101 @@ pub enum Lcaf {
         /// Body.
         body: Box<[u8]>,
     },
+}
+
+/// Types, by number.
+pub(super) mod lcaf_type {
+    pub const NULL: u8 = 0;
+    pub const AFI_LIST: u8 = 1;
+    pub const INSTANCE_ID: u8 = 2;
+    pub const AS_NUMBER: u8 = 3;
+    pub const APPLICATION_DATA: u8 = 4;
+    pub const GEO: u8 = 5;
+    pub const NAT_TRAVERSAL: u8 = 7;
+    pub const NONCE_LOCATOR: u8 = 8;
+    pub const MULTICAST: u8 = 9;
+    pub const ELP: u8 = 10;
+    pub const SECURITY_KEY: u8 = 11;
+    pub const SOURCE_DEST: u8 = 12;
+    pub const RLE: u8 = 13;
+    pub const JSON: u8 = 14;
+    pub const KEY_VALUE: u8 = 15;
+    pub const ENCAP_FORMAT: u8 = 16;
+    pub const VENDOR: u8 = 255;
+}
+
+impl Lcaf {
+    /// Encapsulation Format: the locator understands LISP on UDP 4341.
+    pub const FORMAT_LISP: u32 = 0x01;
+
+    /// Type as on the wire.
+    #[must_use]
+    pub const fn lcaf_type(&self) -> u8 {
+        match self {
+            Self::Null => lcaf_type::NULL,
+            Self::AfiList(_) => lcaf_type::AFI_LIST,
+            Self::InstanceId { .. } => lcaf_type::INSTANCE_ID,
+            Self::AsNumber { .. } => lcaf_type::AS_NUMBER,
+            Self::ApplicationData { .. } => lcaf_type::APPLICATION_DATA,
+            Self::Geo { .. } => lcaf_type::GEO,
+            Self::NatTraversal { .. } => lcaf_type::NAT_TRAVERSAL,
+            Self::NonceLocator { .. } => lcaf_type::NONCE_LOCATOR,
+            Self::Multicast { .. } => lcaf_type::MULTICAST,
+            Self::Elp(_) => lcaf_type::ELP,
+            Self::SecurityKey { .. } => lcaf_type::SECURITY_KEY,
+            Self::SourceDest { .. } => lcaf_type::SOURCE_DEST,
+            Self::Rle(_) => lcaf_type::RLE,
+            Self::Json { .. } => lcaf_type::JSON,
+            Self::KeyValue { .. } => lcaf_type::KEY_VALUE,
+            Self::EncapFormat { .. } => lcaf_type::ENCAP_FORMAT,
+            Self::Unknown { lcaf_type, .. } => *lcaf_type,
+        }
+    }
+
+    /// See [`Address::rloc`].
+    pub(super) fn rloc(&self) -> Option<IpAddr> {
+        match self {
+            Self::AfiList(list) => list.iter().filter_map(Address::rloc).find(|ip| !super::is_martian(*ip)),
+            // These say something about the locator, which is usable without knowing it. Type 8
+            // names a nonce that its PETR may insist on; without it we can only try.
+            Self::AsNumber { address, .. }
+            | Self::Geo { address, .. }
+            | Self::NonceLocator { address, .. }
+            | Self::SecurityKey { address, .. }
+            | Self::Json { address, .. } => address.rloc(),
+            // An RLOC of another instance is not reached by our underlay.
+            Self::InstanceId { iid, address, .. } => address.rloc().filter(|_| *iid == 0),
+            // RFC 8060 section 5.9 (encapsulation format): no LISP to where LISP is not listed.
+            Self::EncapFormat { formats, address } => {
+                address.rloc().filter(|_| formats & Self::FORMAT_LISP != 0)
+            }
+            // TRAP 12: a path or a replication list is no RLOC by its first entry. A locator for
+            // some applications only must not get all traffic. The others name no locator.
+            Self::Elp(_)
+            | Self::Rle(_)
+            | Self::ApplicationData { .. }
+            | Self::NatTraversal { .. }
+            | Self::Multicast { .. }
+            | Self::SourceDest { .. }
+            | Self::KeyValue { .. }
+            | Self::Null
+            | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// The type, when nothing in here is of a known kind.
+    pub(super) fn unknown(&self) -> Option<u8> {
+        match self {
+            Self::Unknown { lcaf_type, .. } => Some(*lcaf_type),
+            Self::InstanceId { address, .. } => address.unknown_lcaf(),
+            Self::AfiList(list) => {
+                let (first, rest) = list.split_first()?;
+                let first = first.unknown_lcaf()?;
+                rest.iter().all(|a| a.unknown_lcaf().is_some()).then_some(first)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A hop of an explicit locator path.

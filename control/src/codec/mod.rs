@@ -9,32 +9,50 @@
 //!   nested [`MAX_LCAF_DEPTH`] deep;
 //! * nonces are the big-endian value of their 8 bytes, which is also their order.
 //!
+//!
+//! Authentication is apart from decoding: [`auth`] works on the raw bytes.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 mod address;
+pub mod auth;
 mod ecm;
 mod error;
 mod info;
+mod inner;
 mod lcaf;
-mod lisp_sec;
+mod lcaf_decode;
+mod lcaf_encode;
+pub mod lisp_sec;
+pub mod lisp_sec_keys;
 mod map_referral;
 mod map_register;
 mod map_reply;
 mod map_request;
 mod message;
+mod read;
 mod record;
+mod rloc;
+mod write;
 
 pub use address::Address;
-pub use ecm::{Ecm, InnerHeader};
+pub use ecm::Ecm;
 pub use error::{DecodeError, EncodeError};
 pub use info::Info;
+pub use inner::InnerHeader;
 pub use lcaf::{ElpHop, Lcaf, RleEntry};
-pub use lisp_sec::{EcmAd, EidAd, ReplyAd};
+pub use lisp_sec::{EcmAd, EidAd, ReplyAd, SignedEids};
+pub use lisp_sec_keys::{Otk, SecError, sign_reply, verify_reply};
 pub use map_referral::{MapReferral, ReferralAction, ReferralRecord, ReferralSignature};
 pub use map_register::{AuthData, MapNotify, MapRegister};
 pub use map_reply::MapReply;
 pub use map_request::{MapRequest, MapRequestRecord, XtrSiteId};
 pub use message::Message;
 pub use record::{EidRecord, LocatorRecord, MapAction};
+pub use rloc::is_martian;
 
 /// UDP port of LISP control messages (RFC 9301 section 12.1).
 pub const CONTROL_PORT: u16 = 4342;
@@ -48,3 +66,5 @@ pub const MAX_LOCATORS: usize = 32;
 pub const MAX_ITR_RLOCS: usize = 32;
 /// How deep LCAFs may nest.
 pub const MAX_LCAF_DEPTH: usize = 4;
+/// Most entries accepted in an LCAF that lists addresses, hops or keys.
+pub const MAX_LCAF_ENTRIES: usize = 64;

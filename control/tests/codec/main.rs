@@ -1,0 +1,4 @@
+//! The codec against wire.md: its vectors, its traps, every error, and stability.
+
+mod bytes;
+mod spec_vectors;
