@@ -66,7 +66,7 @@ pub struct Roles {
 }
 
 /// A locator of our own database or of a static mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfiguredLocator {
     /// RLOC.
     pub rloc: IpAddr,
@@ -225,6 +225,8 @@ pub struct EngineConfig {
     pub static_mappings: Vec<StaticMapping>,
     /// Map-Server: sites.
     pub sites: Vec<Site>,
+    /// Map-Resolver: Map-Servers that know what a Map-Server in this daemon does not.
+    pub map_resolver_forward_to: Vec<IpAddr>,
     /// Limits and intervals.
     pub limits: Limits,
     /// Start of the Map-Register nonce: high 32 bits (seconds since the epoch at start; R-178).

@@ -13,6 +13,7 @@ mod rng;
 mod role;
 mod role_set;
 pub mod select;
+mod slab;
 mod timers;
 
 pub use core::Engine;
@@ -21,4 +22,5 @@ pub use cx::{CONTROL_PORT, Cx, Handled, InnerAddresses, Meta};
 pub use rng::Rng;
 pub use role::Role;
 pub use role_set::RoleSet;
+pub use slab::Slab;
 pub use timers::Timers;

@@ -2,27 +2,69 @@
 
 use super::config::EngineConfig;
 use super::role::Role;
+use crate::roles::{Etr, MapResolver, MapServer};
 
 /// Which roles are on. A role that is off is absent.
 #[derive(Debug, Default)]
-pub struct RoleSet {}
+pub struct RoleSet {
+    etr: Option<Etr>,
+    map_server: Option<MapServer>,
+    map_resolver: Option<MapResolver>,
+}
 
 impl RoleSet {
-    /// The roles that the configuration asks for.
+    /// The roles that the configuration asks for. A proxy ETR answers RLOC-probes, which is the
+    /// ETR's part.
     #[must_use]
     pub fn new(config: &EngineConfig) -> Self {
-        let _ = config.roles;
-        Self {}
+        let mut set = Self::default();
+        set.choose(config);
+        set
     }
 
-    /// In the order in which a message is offered to them: a Map-Server before the Map-Resolver
-    /// (it knows its own sites better), then the ETR.
+    /// Adds and removes roles after a reload; those that stay keep their state.
+    pub fn choose(&mut self, config: &EngineConfig) {
+        let roles = config.roles;
+        keep(&mut self.etr, roles.xtr || roles.petr, Etr::new);
+        keep(&mut self.map_server, roles.map_server, MapServer::new);
+        keep(&mut self.map_resolver, roles.map_resolver, MapResolver::new);
+    }
+
+    /// In the order in which a message is offered to them: the ETR first, because who owns an EID
+    /// answers for it, and a Map-Server in the same daemon would forward to itself; then the
+    /// Map-Server, which knows its own sites; then the Map-Resolver.
     pub fn each(&mut self) -> impl Iterator<Item = &mut dyn Role> {
-        std::iter::empty()
+        let etr = self.etr.as_mut().map(|r| r as &mut dyn Role);
+        let map_server = self.map_server.as_mut().map(|r| r as &mut dyn Role);
+        let map_resolver = self.map_resolver.as_mut().map(|r| r as &mut dyn Role);
+        [etr, map_server, map_resolver].into_iter().flatten()
     }
 
     /// The same, to look at.
     pub fn each_ref(&self) -> impl Iterator<Item = &dyn Role> {
-        std::iter::empty()
+        let etr = self.etr.as_ref().map(|r| r as &dyn Role);
+        let map_server = self.map_server.as_ref().map(|r| r as &dyn Role);
+        let map_resolver = self.map_resolver.as_ref().map(|r| r as &dyn Role);
+        [etr, map_server, map_resolver].into_iter().flatten()
+    }
+
+    /// ETR (and PETR), if on.
+    #[must_use]
+    pub fn etr(&self) -> Option<&Etr> {
+        self.etr.as_ref()
+    }
+
+    /// Map-Server, if on.
+    #[must_use]
+    pub fn map_server(&self) -> Option<&MapServer> {
+        self.map_server.as_ref()
+    }
+}
+
+fn keep<R>(role: &mut Option<R>, on: bool, new: fn() -> R) {
+    if on {
+        role.get_or_insert_with(new);
+    } else {
+        *role = None;
     }
 }

@@ -1,0 +1,208 @@
+//! Keeps our EID-prefixes registered with every Map-Server (RFC 9301 sections 5.6, 5.7, 8.2).
+
+use super::batch::{Batch, map_register};
+use crate::codec::{AuthData, CONTROL_PORT, EidRecord, MapAction, MapNotify, Message, auth};
+use crate::engine::config::{DatabaseMapping, EngineConfig, MapServerPeer};
+use crate::engine::event::{EidPrefix, Time};
+use crate::engine::{Counter, Cx, Handled, Meta, Timers};
+use crate::roles::limit::{Bucket, Rate};
+use crate::roles::reply;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+/// Longest wait between retransmissions; shorter while registering quickly.
+const RETRY_MAX_MS: u64 = 60_000;
+const RETRY_MAX_QUICK_MS: u64 = 20_000;
+/// How long after start or change every Map-Register asks for a Map-Notify.
+const QUICK_PERIOD_MS: u64 = 5 * 60_000;
+/// Unsolicited Map-Notifies acknowledged: a replayed one must not make us a reflector.
+const ACKS: Rate = Rate { per_second: 100, burst: 1000 };
+/// Records per deregistration; they are small without locators.
+const WITHDRAWN_PER_MESSAGE: usize = 12;
+
+/// What registration depends on; kept to see what a reload changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Basis {
+    database: Vec<DatabaseMapping>,
+    servers: Vec<MapServerPeer>,
+    rlocs: Vec<IpAddr>,
+    xtr_id: Option<([u8; 16], u64)>,
+}
+
+/// Registration with all Map-Servers.
+#[derive(Debug, Default)]
+pub(super) struct Registrar {
+    basis: Basis,
+    /// Batches of all Map-Servers; a batch's index is its timer slot.
+    batches: Vec<Batch>,
+    timers: Timers,
+    quick_until: Time,
+    last_nonce: u64,
+    acks: Bucket,
+}
+
+impl Registrar {
+    /// All batches, for listings.
+    pub(super) fn batches(&self) -> &[Batch] {
+        &self.batches
+    }
+
+    /// When `on_tick` is needed.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.timers.next_deadline()
+    }
+
+    /// At start: registers everything. After a change: takes back what is no longer ours (TTL 0)
+    /// and registers the rest anew.
+    pub(super) fn configure(&mut self, cx: &mut Cx<'_>) {
+        let config = cx.config;
+        let mut basis = Basis::default();
+        if config.roles.xtr {
+            basis = Basis {
+                database: config.database.clone(),
+                servers: config.map_servers.clone(),
+                rlocs: config.rlocs.clone(),
+                xtr_id: config.xtr_id,
+            };
+        }
+        if basis == self.basis {
+            return;
+        }
+        let former = std::mem::replace(&mut self.basis, basis);
+        self.withdraw(cx, &former);
+        self.batches = (0..self.basis.servers.len()).flat_map(|peer| Batch::cut(config, peer)).collect();
+        self.timers = Timers::new();
+        self.quick_until = cx.now.plus_ms(QUICK_PERIOD_MS);
+        for slot in 0..u32::try_from(self.batches.len()).unwrap_or(u32::MAX) {
+            self.timers.set(slot, cx.now);
+        }
+    }
+
+    /// Sends what is due.
+    pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        while let Some(slot) = self.timers.pop_due(cx.now) {
+            self.send(cx, slot);
+        }
+    }
+
+    /// Sends a batch, for the first time, again because no Map-Notify came, or because the interval
+    /// is over. A retransmission has a nonce of its own: the first one may have arrived, and its
+    /// nonce would then be refused.
+    fn send(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        let quick = cx.now < self.quick_until;
+        let nonce = self.next_nonce(cx.config);
+        let Some(batch) = self.batches.get_mut(slot as usize) else { return };
+        let Some(server) = cx.config.map_servers.get(batch.peer) else { return };
+        if batch.is_awaiting() {
+            cx.counters.add(Counter::RegistersRetransmitted, 1);
+            batch.back_off(if quick { RETRY_MAX_QUICK_MS } else { RETRY_MAX_MS });
+        }
+        let want_map_notify = quick || server.want_map_notify;
+        let records = batch.records(cx.config);
+        batch.sent(cx.now, nonce, want_map_notify);
+        let interval = u64::from(cx.config.limits.register_interval_ms);
+        // Up to a tenth early, so that many prefixes and many sites do not come at once.
+        let early = cx.rng.below(interval / 10 + 1);
+        let next = batch.retry_at().unwrap_or_else(|| cx.now.plus_ms(interval - early));
+        self.timers.set(slot, next);
+        send_register(cx, server, nonce, want_map_notify, records);
+    }
+
+    /// grows with every message, over restarts too.
+    fn next_nonce(&mut self, config: &EngineConfig) -> u64 {
+        let floor = u64::from(config.register_nonce_epoch) << 32;
+        self.last_nonce = self.last_nonce.saturating_add(1).max(floor + 1);
+        self.last_nonce
+    }
+
+    /// Deregisters, with Record TTL 0, what a Map-Server holds of us and should no longer. Sent
+    /// once: what is lost expires by itself within three minutes.
+    fn withdraw(&mut self, cx: &mut Cx<'_>, former: &Basis) {
+        let ours: BTreeSet<EidPrefix> = self.basis.database.iter().map(|m| m.eid).collect();
+        for server in &former.servers {
+            let stays = self.basis.servers.iter().any(|s| s.address == server.address && s.key == server.key);
+            let still_ours = |eid: &EidPrefix| stays && ours.contains(eid);
+            let gone: Vec<EidRecord> = former
+                .database
+                .iter()
+                .filter(|m| !still_ours(&m.eid))
+                .map(|m| reply::negative(&m.eid, MapAction::NoAction, 0))
+                .collect();
+            for records in gone.chunks(WITHDRAWN_PER_MESSAGE) {
+                let nonce = self.next_nonce(cx.config);
+                send_register(cx, server, nonce, false, records.to_vec());
+            }
+        }
+    }
+
+    /// Takes a Map-Notify whose MAC is that of one of our Map-Servers.
+    pub(super) fn on_map_notify(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        raw: &[u8],
+        notify: &MapNotify,
+    ) -> Handled {
+        if self.batches.is_empty() {
+            return Handled::No;
+        }
+        cx.count(Counter::NotifiesReceived);
+        let answered = self.batches.iter().position(|b| b.is_nonce(notify.nonce));
+        let by_nonce = answered.and_then(|i| self.batches.get(i)).map(|b| b.peer);
+        let by_address = cx.config.map_servers.iter().position(|s| s.address == meta.from.ip());
+        let config = cx.config;
+        let Some(server) = by_nonce.or(by_address).and_then(|i| config.map_servers.get(i)) else {
+            cx.count(Counter::NotifiesUnknownServer);
+            return Handled::Yes;
+        };
+        let expected = auth::header(raw).is_ok_and(|h| h.algorithm == server.algorithm);
+        if !expected || auth::verify(raw, &server.key.secret).is_err() {
+            cx.notice(
+                Counter::NotifiesBadAuth,
+                format_args!("Map-Notify from {} for {}", meta.from, server.address),
+            );
+            return Handled::Yes;
+        }
+        match answered.and_then(|i| Some((u32::try_from(i).ok()?, self.batches.get_mut(i)?))) {
+            Some((slot, batch)) => {
+                // A Map-Notify that answers a Map-Register is not acknowledged (TRAP 26).
+                if batch.is_awaiting() {
+                    let sent = batch.last_sent.unwrap_or(cx.now);
+                    self.timers.set(slot, sent.plus_ms(u64::from(config.limits.register_interval_ms)));
+                }
+                batch.acknowledged(cx.now);
+                cx.count(Counter::RegistersAcknowledged);
+            }
+            None => self.acknowledge(cx, meta.from, server, notify),
+        }
+        Handled::Yes
+    }
+
+    /// Map-Notify-Ack for an unsolicited Map-Notify: nonce and records as they came.
+    fn acknowledge(&mut self, cx: &mut Cx<'_>, to: SocketAddr, server: &MapServerPeer, notify: &MapNotify) {
+        cx.count(Counter::NotifiesUnsolicited);
+        if !self.acks.take(cx.now, ACKS) {
+            return;
+        }
+        let auth = AuthData::unsigned(notify.auth.key_id, notify.auth.algorithm_id, notify.auth.tag.len());
+        let ack = MapNotify { nonce: notify.nonce, auth, records: notify.records.clone(), xtr: None };
+        if let Some(payload) = reply::encode_signed(cx, &Message::MapNotifyAck(ack), &server.key.secret) {
+            cx.count(Counter::NotifyAcksSent);
+            cx.send(to, payload);
+        }
+    }
+}
+
+fn send_register(
+    cx: &mut Cx<'_>,
+    server: &MapServerPeer,
+    nonce: u64,
+    want_map_notify: bool,
+    records: Vec<EidRecord>,
+) {
+    let message = map_register(cx.config, server, nonce, want_map_notify, records);
+    if let Some(payload) = reply::encode_signed(cx, &Message::MapRegister(message), &server.key.secret) {
+        cx.count(Counter::RegistersSent);
+        cx.send(SocketAddr::new(server.address, CONTROL_PORT), payload);
+    }
+}

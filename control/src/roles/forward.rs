@@ -1,0 +1,42 @@
+//! Passing an encapsulated Map-Request on, in a new ECM (RFC 9301 sections 5.8, 8.3, 8.4).
+
+use super::reply::{self, AnswerLimits};
+use crate::codec::{CONTROL_PORT, Ecm, MapRequest, Message, is_martian};
+use crate::engine::config::EngineConfig;
+use crate::engine::{Counter, Cx};
+use std::net::{IpAddr, SocketAddr};
+
+/// An address that a message of ours can go to: no martian, not ourselves (the message would come
+/// back to us for ever), and of a family that we have.
+pub(super) fn can_send(config: &EngineConfig, to: IpAddr) -> bool {
+    let rlocs = &config.rlocs;
+    !is_martian(to)
+        && !rlocs.contains(&to)
+        && (rlocs.is_empty() || rlocs.iter().any(|r| r.is_ipv4() == to.is_ipv4()))
+}
+
+/// Forwards to the first of `to` that can be sent to. The Map-Request inside, its ITR-RLOCs and its
+/// inner addresses and ports stay what they are: the answer goes straight to the ITR.
+///
+/// The same request to the same place is passed on a few times only: two resolvers configured to
+/// ask each other must not make a storm.
+pub(super) fn forward(
+    cx: &mut Cx<'_>,
+    limits: &mut AnswerLimits,
+    to: &[IpAddr],
+    ecm: &Ecm,
+    request: &MapRequest,
+) {
+    let Some(to) = to.iter().copied().find(|ip| can_send(cx.config, *ip)) else {
+        cx.count(Counter::ForwardsWithoutTarget);
+        return;
+    };
+    if !limits.admit_repeat(cx, to, (request.nonce, &request.records)) {
+        return;
+    }
+    let passed_on = Ecm::new(ecm.inner, ecm.payload.clone());
+    if let Some(payload) = reply::encode(cx, &Message::Ecm(passed_on)) {
+        cx.count(Counter::MapRequestsForwarded);
+        cx.send(SocketAddr::new(to, CONTROL_PORT), payload);
+    }
+}

@@ -1,0 +1,190 @@
+//! Map-Requests (RFC 9301 section 8.3): answered for the ETRs that want it, forwarded to the
+//! others, and answered negatively where nobody is.
+
+use super::MapServer;
+use super::registrant::Registered;
+use crate::codec::{Ecm, EidRecord, LocatorRecord, MapAction, MapRequest};
+use crate::engine::config::EngineConfig;
+use crate::engine::event::EidPrefix;
+use crate::engine::{Counter, Cx, Handled, Meta};
+use crate::roles::forward;
+use crate::roles::prefix_table::hole;
+use crate::roles::reply::{self, ANSWER_MAX_RECORDS, Records};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// TTL of "this is not LISP": a hole between the configured EID-prefixes.
+const HOLE_TTL_MINUTES: u32 = 15;
+/// TTL of "nobody registered this": configured, but silent.
+const NOT_REGISTERED_TTL_MINUTES: u32 = 1;
+
+/// What is to be done about one EID.
+enum Decision {
+    /// Say this.
+    Answer(Vec<EidRecord>),
+    /// One of these ETRs shall say; in the order in which they are to be tried.
+    Forward(Vec<IpAddr>),
+}
+
+impl MapServer {
+    /// Works on an encapsulated Map-Request.
+    pub(super) fn request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        ecm: &Ecm,
+        request: &MapRequest,
+    ) -> Handled {
+        if self.is_elsewhere(cx.config, request) {
+            return Handled::No;
+        }
+        cx.count(Counter::MapRequestsReceived);
+        if !self.limits.admit_sender(cx, meta.from.ip()) {
+            return Handled::Yes;
+        }
+        let mut records = Records::default();
+        let mut etrs: Option<Vec<IpAddr>> = None;
+        for asked in &request.records {
+            let Some(eid) = asked.eid.eid_prefix(asked.mask_len) else {
+                cx.count(Counter::RequestsUnknownEid);
+                continue;
+            };
+            match self.decide(cx.config, &eid, request) {
+                Decision::Answer(list) => records.extend(list),
+                Decision::Forward(list) => etrs = etrs.or(Some(list)),
+            }
+        }
+        if let Some(etrs) = etrs {
+            forward::forward(cx, &mut self.limits, &etrs, ecm, request);
+        }
+        if let Some(records) = records.into_non_empty()
+            && !request.no_reply
+        {
+            self.reply(cx, meta, request, records);
+        }
+        Handled::Yes
+    }
+
+    /// Nothing of it is configured here, and the Map-Resolver in this daemon knows whom to ask.
+    fn is_elsewhere(&self, config: &EngineConfig, request: &MapRequest) -> bool {
+        let configured = |eid: EidPrefix| self.sites.prefixes().lookup_prefix(&eid).is_some();
+        config.roles.map_resolver
+            && !config.map_resolver_forward_to.is_empty()
+            && !request.records.iter().any(|r| r.eid.eid_prefix(r.mask_len).is_some_and(configured))
+    }
+
+    fn reply(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest, records: Vec<EidRecord>) {
+        let Some(to) = reply::destination(cx, meta, request) else {
+            cx.count(Counter::RequestsWithoutItrRloc);
+            return;
+        };
+        if !self.limits.admit_repeat(cx, to.ip(), &request.records) {
+            return;
+        }
+        let all_negative = records.iter().all(|r| r.locators.is_empty());
+        cx.count(if all_negative { Counter::NegativeRepliesSent } else { Counter::MapRepliesSent });
+        reply::send(cx, None, to, request, records);
+    }
+
+    fn decide(&self, config: &EngineConfig, eid: &EidPrefix, request: &MapRequest) -> Decision {
+        let addr = eid.prefix.network();
+        let configured = self.sites.prefixes().lookup(eid.iid, addr).map(|(prefix, _)| prefix);
+        let mut answer = self.store.prefixes().answer(eid, ANSWER_MAX_RECORDS).into_iter();
+        let best = answer.next().and_then(|(prefix, slot)| Some((prefix, self.store.row(*slot)?)));
+        let own_len = configured.map_or(0, |p| p.prefix_len());
+        // A less-specific registration does not speak for a more-specific prefix that is
+        // configured for another site.
+        let Some((prefix, row)) = best.filter(|(_, row)| row.eid.prefix.prefix_len() >= own_len) else {
+            return Decision::Answer(vec![self.negative(eid, addr, configured)]);
+        };
+        if !row.proxy_reply() || request.authoritative {
+            return Decision::Forward(etrs(config, row, request.nonce));
+        }
+        let Some(silent) = self.silent_inside(eid, &row.eid, prefix) else {
+            let narrowed =
+                hole(addr, row.eid.prefix.prefix_len().saturating_add(1), |p| self.is_touched(eid, p));
+            return Decision::Answer(vec![proxy_record(row, narrowed)]);
+        };
+        let mut records = vec![proxy_record(row, prefix)];
+        records.extend(answer.filter_map(|(p, slot)| Some(proxy_record(self.store.row(*slot)?, p))));
+        records.extend(silent);
+        Decision::Answer(records)
+    }
+
+    /// R-169 (1), (2): the largest prefix around `addr` that says nothing about any other
+    /// configured or registered one.
+    fn negative(&self, eid: &EidPrefix, addr: IpAddr, configured: Option<IpNet>) -> EidRecord {
+        let (ttl, min_len) = match configured {
+            None => (HOLE_TTL_MINUTES, 0),
+            Some(prefix) => (NOT_REGISTERED_TTL_MINUTES, prefix.prefix_len()),
+        };
+        let others_inside = |p: IpNet| {
+            if Some(p) != configured {
+                return self.is_touched(eid, p);
+            }
+            let whole = EidPrefix { iid: eid.iid, prefix: p };
+            self.store.prefixes().any_inside(eid.iid, p)
+                || self.sites.prefixes().inside(&whole).nth(1).is_some()
+        };
+        let prefix = hole(addr, min_len, others_inside);
+        reply::negative(&EidPrefix { iid: eid.iid, prefix }, MapAction::NativelyForward, ttl)
+    }
+
+    fn is_touched(&self, eid: &EidPrefix, prefix: IpNet) -> bool {
+        self.sites.prefixes().any_inside(eid.iid, prefix) || self.store.prefixes().any_inside(eid.iid, prefix)
+    }
+
+    /// Negative records for the configured prefixes inside an answer that nobody registered: the
+    /// less-specific mapping is not theirs. `None` when they are too many to say.
+    fn silent_inside(
+        &self,
+        eid: &EidPrefix,
+        registered: &EidPrefix,
+        prefix: IpNet,
+    ) -> Option<Vec<EidRecord>> {
+        if prefix != registered.prefix {
+            return Some(Vec::new());
+        }
+        let configured = self.sites.prefixes().inside(registered).take(ANSWER_MAX_RECORDS + 1);
+        let prefixes: Vec<IpNet> = configured.map(|(p, _)| p).collect();
+        let is_silent = |p: &EidPrefix| p.prefix != prefix && self.store.get(p).is_none();
+        let negative =
+            |p: EidPrefix| reply::negative(&p, MapAction::NativelyForward, NOT_REGISTERED_TTL_MINUTES);
+        (prefixes.len() <= ANSWER_MAX_RECORDS).then(|| {
+            let eids = prefixes.iter().map(|p| EidPrefix { iid: eid.iid, prefix: *p });
+            eids.filter(is_silent).map(negative).collect()
+        })
+    }
+}
+
+/// A mapping as we give it in the ETRs' place: A=0, L=0, all else as registered.
+fn proxy_record(row: &Registered, prefix: IpNet) -> EidRecord {
+    let mut locators = row.locators();
+    locators.iter_mut().for_each(|l| l.local = false);
+    let eid = EidPrefix { iid: row.eid.iid, prefix };
+    let map_version = row.registrants.last().map_or(0, |r| r.map_version);
+    let ttl_minutes = row.ttl_minutes();
+    EidRecord { map_version, locators, ..reply::negative(&eid, MapAction::NoAction, ttl_minutes) }
+}
+
+/// Whom to forward to: a reachable locator of the best priority, chosen by the nonce so
+/// that a retransmission may reach another one; then, whatever they registered, the ETRs' own
+/// addresses.
+fn etrs(config: &EngineConfig, row: &Registered, nonce: u64) -> Vec<IpAddr> {
+    let locators = row.locators();
+    let usable = |l: &&LocatorRecord| {
+        l.priority != u8::MAX
+            && l.reachable
+            && l.address.rloc().is_some_and(|ip| forward::can_send(config, ip))
+    };
+    let best = locators.iter().filter(usable).map(|l| l.priority).min();
+    let of_best: Vec<IpAddr> = locators
+        .iter()
+        .filter(usable)
+        .filter(|l| Some(l.priority) == best)
+        .filter_map(|l| l.address.rloc())
+        .collect();
+    let index = usize::try_from(nonce % of_best.len().max(1) as u64).unwrap_or(0);
+    let registrants = row.registrants.iter().map(|r| r.from.ip());
+    of_best.get(index).copied().into_iter().chain(registrants).collect()
+}

@@ -1,0 +1,15 @@
+//! Map-Server (RFC 9301 section 8): takes registrations from the ETRs of configured sites, answers
+//! Map-Requests for them or forwards these to the ETRs, and says of the rest that it is not LISP.
+
+mod answer;
+mod machine;
+mod notify;
+mod register;
+mod registrant;
+mod sites;
+mod store;
+mod view;
+
+pub use machine::MapServer;
+pub use registrant::RegistrantId;
+pub use view::{LocatorView, RegistrationView};

@@ -1,0 +1,14 @@
+//! What a role of the mapping system does: ETR, Map-Server, Map-Resolver. Pure state machines like
+//! the engine that calls them: time, randomness and messages come in, actions go out.
+
+pub mod etr;
+mod forward;
+mod limit;
+pub mod map_resolver;
+pub mod map_server;
+pub mod prefix_table;
+mod reply;
+
+pub use etr::Etr;
+pub use map_resolver::MapResolver;
+pub use map_server::MapServer;
