@@ -3,7 +3,9 @@
 pub mod buffer;
 pub mod feed;
 pub mod fib;
+pub mod host;
 pub mod io;
+pub mod launch;
 pub mod lpm;
 pub mod mapcache;
 pub mod punt;

@@ -117,6 +117,16 @@ impl Burst {
         Drain { burst: self, next: 0, end }
     }
 
+    /// Frees the first one; `false` when there is none.
+    pub fn drop_first(&mut self) -> bool {
+        if self.len == 0 {
+            return false;
+        }
+        free(&mut self.slots[..1]);
+        self.forget_front(1);
+        true
+    }
+
     /// Frees all at once, in one call.
     #[inline]
     pub fn clear(&mut self) {

@@ -1,7 +1,7 @@
 //! Queues: the two verbs of the packet path.
 
 use crate::bindings as c;
-use crate::burst::Burst;
+use crate::burst::{BURST, Burst};
 use crate::port::Device;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -26,7 +26,13 @@ impl RxQueue {
     /// already. Returns how many came. Never blocks.
     #[inline]
     pub fn burst(&mut self, into: &mut Burst) -> usize {
-        let room = into.room();
+        self.burst_up_to(into, BURST)
+    }
+
+    /// The same, but no more than `most` packets.
+    #[inline]
+    pub fn burst_up_to(&mut self, into: &mut Burst, most: usize) -> usize {
+        let room = into.room().min(most);
         if room == 0 {
             return 0;
         }

@@ -1,9 +1,10 @@
 //! Packets in and out of a worker: the [`Io`] trait and its backends.
 //!
 //! - [`mem`]: queues in memory, for tests and benches without DPDK.
-//! - `dpdk`: NIC queues and the rings to the host thread.
+//! - [`dpdk`]: NIC queues and the rings to the host thread.
 
 mod backend;
+pub mod dpdk;
 pub mod mem;
 
 pub use backend::{BURST, Io, PacketBurst};

@@ -1,0 +1,18 @@
+//! The *host's way*: packets between the workers and the kernel's face of each NIC port.
+//!
+//! ```text
+//! worker 0 --ring--+                         +--> tx burst --> host port (net_tap) --> kernel
+//! worker 1 --ring--+--> host thread, in turn +
+//! worker 0 <-ring--------------------------------- rx burst <-- host port <-- kernel
+//! ```
+//!
+//! Every ring is bounded and belongs to one worker and one port: a flood on one port takes nothing
+//! from another. A tap costs a system call per packet, so none of this runs on a worker's core.
+
+mod ring;
+mod stats;
+mod thread;
+
+pub use ring::{HostEnd, WorkerEnd, ends};
+pub use stats::{HostCounts, HostStats};
+pub use thread::{HostPort, HostThread};

@@ -1,0 +1,177 @@
+//! What a data plane is launched with: plain data, checked by [`LaunchConfig::check`].
+
+use super::error::LaunchError;
+use crate::replica::ReplicaLimits;
+use crate::types::PortId;
+
+/// Everything [`super::launch`] needs to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaunchConfig {
+    /// DPDK's run time.
+    pub eal: EalLaunch,
+    /// Packet buffers per NUMA node that has a port.
+    pub mbufs: u32,
+    /// Ports, numbered 0, 1, 2, ... in this order.
+    pub ports: Vec<PortLaunch>,
+    /// Worker threads.
+    pub workers: WorkersLaunch,
+    /// Bounds of each worker's tables.
+    pub replica: ReplicaLimits,
+}
+
+/// DPDK's run time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EalLaunch {
+    /// Memory from hugepages; off costs about three times the cycles per packet.
+    pub hugepages: bool,
+    /// Memory to set aside, MiB.
+    pub memory_mib: u32,
+    /// Tells several daemons on one machine apart; may be empty.
+    pub file_prefix: String,
+    /// Further EAL arguments.
+    pub extra_args: Vec<String>,
+}
+
+/// One port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortLaunch {
+    /// Its place in [`LaunchConfig::ports`].
+    pub id: PortId,
+    /// The operator's name of it.
+    pub name: String,
+    /// PCI address, or kind of vdev.
+    pub device: String,
+    /// Arguments of the device, comma-separated `key=value`.
+    pub device_args: String,
+    /// Name of the kernel's face of this port; `None`: it has none.
+    pub host_interface: Option<String>,
+    /// Receive queues: at least one per worker.
+    pub queues: u16,
+    /// IP MTU, bytes.
+    pub mtu: u16,
+}
+
+/// Worker threads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkersLaunch {
+    /// CPU of each worker.
+    pub cores: Vec<usize>,
+    /// What they do when there is nothing to do.
+    pub idle: Idle,
+}
+
+/// What a worker does when there is nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Idle {
+    /// Asks again at once: lowest latency, the CPU is taken whole.
+    #[default]
+    Poll,
+    /// Sleeps this many microseconds: several daemons can share a CPU.
+    Sleep {
+        /// Microseconds.
+        us: u32,
+    },
+}
+
+/// Longest name of a kernel interface.
+const INTERFACE_NAME_MAX: usize = 15;
+
+impl LaunchConfig {
+    /// Checks what can be checked without touching the machine.
+    ///
+    /// # Errors
+    /// The first mistake, with its remedy.
+    pub fn check(&self) -> Result<(), LaunchError> {
+        if self.ports.is_empty() {
+            return Err(LaunchError::NoPorts);
+        }
+        if self.workers.cores.is_empty() {
+            return Err(LaunchError::NoWorkers);
+        }
+        for (index, core) in self.workers.cores.iter().enumerate() {
+            if self.workers.cores[..index].contains(core) {
+                return Err(LaunchError::CoreTwice(*core));
+            }
+        }
+        for (index, port) in self.ports.iter().enumerate() {
+            if usize::from(port.id.0) != index {
+                return Err(LaunchError::PortOrder { name: port.name.clone(), id: port.id.0, index });
+            }
+            self.check_port(index, port)?;
+        }
+        Ok(())
+    }
+
+    fn check_port(&self, index: usize, port: &PortLaunch) -> Result<(), LaunchError> {
+        let name = || port.name.clone();
+        let workers = self.workers.cores.len();
+        if usize::from(port.queues) < workers {
+            return Err(LaunchError::TooFewQueues { port: name(), queues: port.queues, workers });
+        }
+        if !(1280..=9216).contains(&port.mtu) {
+            return Err(LaunchError::Mtu { port: name(), mtu: port.mtu });
+        }
+        let Some(interface) = &port.host_interface else { return Ok(()) };
+        let fits = !interface.is_empty() && interface.len() <= INTERFACE_NAME_MAX;
+        let plain = interface.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if !fits || !plain || interface == "." || interface == ".." {
+            return Err(LaunchError::InterfaceName { port: name(), interface: interface.clone() });
+        }
+        let other = self.ports[..index].iter().find(|other| other.host_interface == port.host_interface);
+        match other {
+            Some(other) => Err(LaunchError::InterfaceTwice {
+                port: name(),
+                other: other.name.clone(),
+                interface: interface.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> LaunchConfig {
+        let port = |id: u16, name: &str| PortLaunch {
+            id: PortId(id),
+            name: name.into(),
+            device: "net_null".into(),
+            host_interface: Some(format!("{name}0")),
+            queues: 2,
+            mtu: 1500,
+            ..PortLaunch::default()
+        };
+        LaunchConfig {
+            mbufs: 8191,
+            ports: vec![port(0, "core"), port(1, "native")],
+            workers: WorkersLaunch { cores: vec![0, 1], idle: Idle::Poll },
+            ..LaunchConfig::default()
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_words() {
+        assert!(config().check().is_ok());
+        type Change = fn(&mut LaunchConfig);
+        let cases: [(Change, &str); 10] = [
+            (|c| c.ports.clear(), "no port"),
+            (|c| c.workers.cores.clear(), "cores"),
+            (|c| c.workers.cores = vec![1, 1], "core 1"),
+            (|c| c.ports[1].queues = 1, "set queues = 2"),
+            (|c| c.ports[1].id = PortId(7), "number 7"),
+            (|c| c.ports[0].mtu = 1279, "1280"),
+            (|c| c.ports[0].mtu = 9217, "9216"),
+            (|c| c.ports[0].host_interface = Some("a-name-of-16-byt".into()), "15"),
+            (|c| c.ports[0].host_interface = Some("a,mac=b".into()), "letters"),
+            (|c| c.ports[1].host_interface = Some("core0".into()), "port core"),
+        ];
+        for (change, word) in cases {
+            let mut config = config();
+            change(&mut config);
+            let text = config.check().expect_err(word).to_string();
+            assert!(text.contains(word), "{text}");
+        }
+    }
+}

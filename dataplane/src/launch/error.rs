@@ -1,0 +1,108 @@
+//! Why a data plane did not start, and what to do about it.
+
+/// Each text ends with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Nothing to receive from.
+    #[error("no port is configured: add a [[port]], or run without a data plane")]
+    NoPorts,
+    /// Nobody to do the work.
+    #[error("no worker is configured: give [workers] cores = [CPU, ...]")]
+    NoWorkers,
+    /// Two workers on one CPU would starve each other.
+    #[error("core {0} is listed twice: give each worker a core of its own")]
+    CoreTwice(usize),
+    /// Port numbers are places in the list.
+    #[error("port {name} has number {id}, its place in the list is {index}: number ports in their order")]
+    PortOrder {
+        /// Port.
+        name: String,
+        /// Its number.
+        id: u16,
+        /// Its place.
+        index: usize,
+    },
+    /// Each worker needs a queue pair of its own on every port.
+    #[error(
+        "port {port} has {queues} queue(s) for {workers} workers, and each worker needs its own: \
+         set queues = {workers}, or list fewer cores"
+    )]
+    TooFewQueues {
+        /// Port.
+        port: String,
+        /// As configured.
+        queues: u16,
+        /// Workers.
+        workers: usize,
+    },
+    /// Below IPv6's minimum, or above what is supported.
+    #[error("port {port}: an MTU of {mtu} bytes is not supported: give 1280 to 9216")]
+    Mtu {
+        /// Port.
+        port: String,
+        /// As configured.
+        mtu: u16,
+    },
+    /// Not a name for a kernel interface.
+    #[error(
+        "port {port}: host interface {interface:?} can not be a name: use 1 to 15 letters, digits, dots, \
+         dashes or underscores"
+    )]
+    InterfaceName {
+        /// Port.
+        port: String,
+        /// As configured.
+        interface: String,
+    },
+    /// One interface can face one port.
+    #[error("port {port}: host interface {interface} belongs to port {other} already: use another name")]
+    InterfaceTwice {
+        /// Port.
+        port: String,
+        /// The other port.
+        other: String,
+        /// Interface.
+        interface: String,
+    },
+    /// The pool would run dry.
+    #[error(
+        "{mbufs} mbufs are too few: receive rings, host rings, held packets and the workers' caches may hold \
+         {needed}: set mbufs = {needed} or more, or lower queues or hold limits"
+    )]
+    TooFewMbufs {
+        /// As configured.
+        mbufs: u32,
+        /// The least that works.
+        needed: u32,
+    },
+    /// DPDK refuses.
+    #[error("{0}")]
+    Dpdk(Box<dpdk_sys::Error>),
+    /// DPDK refuses something about one port.
+    #[error("port {port}: {source}")]
+    Port {
+        /// Port.
+        port: String,
+        /// Why.
+        source: Box<dpdk_sys::Error>,
+    },
+    /// The kernel's face of a port could not be made.
+    #[error("port {port}: host interface {interface}: {source}")]
+    Host {
+        /// Port.
+        port: String,
+        /// Interface.
+        interface: String,
+        /// Why.
+        source: Box<dpdk_sys::Error>,
+    },
+    /// The system has no thread left, or memory for it.
+    #[error("a thread could not be started: raise the limit on processes (ulimit -u)")]
+    Thread(#[source] std::io::Error),
+}
+
+impl From<dpdk_sys::Error> for LaunchError {
+    fn from(error: dpdk_sys::Error) -> Self {
+        Self::Dpdk(Box::new(error))
+    }
+}
