@@ -2,4 +2,6 @@
 
 pub mod codec;
 pub mod engine;
+pub mod feeder;
+pub mod netlink;
 pub mod roles;

@@ -1,0 +1,353 @@
+//! The feeder: kernel changes and engine actions in, deltas out.
+
+use super::entries::{Entries, Held};
+use super::fib::{Fib, Rib};
+use super::hops::{Context, Hops};
+use super::hosts::Hosts;
+use super::output::Output;
+use super::ports::{PortChange, Ports};
+use super::rlocs::{Rlocs, Underlay};
+use super::sets::Sets;
+use super::spec::{FeederSpec, VrfFeed};
+use crate::engine::event::{Action, EidPrefix, Forwarding, Locator, Time};
+use crate::netlink::{Changed, KernelView};
+use ipnet::IpNet;
+use pxtr_dataplane::feed::{Delta, MapAction, Target};
+use pxtr_dataplane::types::{AdjacencyId, PortId, RlocId, VrfId};
+use std::net::IpAddr;
+
+/// Why an action did not reach the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No VRF has this Instance-ID.
+    #[error("no VRF has instance-id {0}")]
+    Instance(u32),
+    /// Every entry slot is in use.
+    #[error("the map-cache of the data plane is full")]
+    Entries,
+    /// Every RLOC or locator-set slot is in use.
+    #[error("the data plane has no slot left for an RLOC or locator-set")]
+    Locators,
+}
+
+/// Owns every slot number of the data plane and what stands behind it.
+#[derive(Debug)]
+pub struct Feeder {
+    /// What the runtime is to carry away.
+    pub out: Output,
+    pub(super) spec: FeederSpec,
+    pub(super) ports: Ports,
+    pub(super) fib: Fib,
+    pub(super) hops: Hops,
+    pub(super) hosts: Hosts,
+    pub(super) rlocs: Rlocs,
+    pub(super) sets: Sets,
+    pub(super) entries: Entries,
+}
+
+impl Feeder {
+    /// A feeder whose output begins with everything that does not depend on the kernel: VRFs,
+    /// ports, our RLOCs, local EID-prefixes.
+    #[must_use]
+    pub fn new(spec: FeederSpec) -> Self {
+        let capacity = spec.capacity;
+        let mut feeder = Self {
+            out: Output::default(),
+            ports: Ports::new(&spec),
+            fib: Fib::default(),
+            hops: Hops::new(capacity.adjacencies),
+            hosts: Hosts::new(capacity.neighbour_misses),
+            rlocs: Rlocs::new(capacity.rlocs),
+            sets: Sets::new(capacity.locator_sets),
+            entries: Entries::new(capacity.entries),
+            spec,
+        };
+        feeder.start();
+        feeder
+    }
+
+    fn start(&mut self) {
+        for vrf in &self.spec.vrfs {
+            self.out.delta(Delta::VrfSet(vrf.id, vrf.spec));
+        }
+        self.ports.start(&mut self.out);
+        self.out.delta(Delta::LocalRlocs(self.spec.rlocs.clone().into()));
+        for vrf in &self.spec.vrfs {
+            for prefix in vrf.local_eids.iter().copied() {
+                self.out.delta(Delta::LocalEidSet { vrf: vrf.id, prefix });
+                if let Some((entry, _)) = self.entries.set((vrf.id, prefix), Held::Nothing, true) {
+                    let action = MapAction::LocalSite;
+                    self.out.delta(Delta::MapSet { vrf: vrf.id, prefix, entry, action });
+                }
+            }
+        }
+    }
+
+    /// The kernel's tables changed.
+    pub fn on_kernel(&mut self, now: Time, view: &KernelView, changes: &[Changed]) {
+        let concerns_ports = |c: &Changed| matches!(c, Changed::Link(_) | Changed::Addresses(_));
+        if changes.iter().any(concerns_ports) {
+            let changes = self.ports.update(view, &mut self.out);
+            changes.into_iter().for_each(|change| self.on_port(now, view, change));
+        }
+        for change in changes {
+            match *change {
+                Changed::Link(_) | Changed::Addresses(_) => {}
+                Changed::Route { table, prefix } => self.on_route(now, view, (table, prefix)),
+                Changed::Neighbour { link, addr } => self.on_neighbour(now, view, link, addr),
+            }
+        }
+    }
+
+    fn on_port(&mut self, now: Time, view: &KernelView, change: PortChange) {
+        match change {
+            PortChange::Link => {
+                for destination in view.destinations().collect::<Vec<_>>() {
+                    self.on_route(now, view, destination);
+                }
+                for n in view.neighbours().copied().collect::<Vec<_>>() {
+                    self.on_neighbour(now, view, n.link, n.addr);
+                }
+            }
+            PortChange::Rewrite(port) => {
+                for hop in self.hops.on_port(port) {
+                    self.update_hop(now, view, hop, true);
+                }
+            }
+            PortChange::Addresses => {}
+        }
+    }
+
+    fn on_route(&mut self, now: Time, view: &KernelView, destination: (u32, IpNet)) {
+        let Self { spec, ports, fib, hops, out, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        let prefix = destination.1;
+        for vrf in fib.update(spec, destination, hops, &mut cx) {
+            self.on_fib(now, view, vrf, prefix);
+        }
+    }
+
+    /// The resolved route for `prefix` changed: so may every host and RLOC inside.
+    fn on_fib(&mut self, now: Time, view: &KernelView, vrf: VrfId, prefix: IpNet) {
+        let Self { spec, ports, fib, hops, hosts, out, rlocs, .. } = self;
+        hosts.resync(vrf, prefix, fib, hops, &mut Context { now, view, ports, out });
+        if spec.underlay().is_some_and(|u| u.id == vrf) {
+            for rloc in rlocs.inside(prefix) {
+                self.resolve_rloc(now, view, rloc);
+            }
+        }
+    }
+
+    fn on_neighbour(&mut self, now: Time, view: &KernelView, link: u32, addr: IpAddr) {
+        let Some((port, vrf)) = self.ports.of_link(link).map(|p| (p.id, p.vrf)) else { return };
+        if let Some(hop) = self.hops.find(port, addr) {
+            self.update_hop(now, view, hop, false);
+        }
+        let Self { ports, fib, hops, hosts, out, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        hosts.on_neighbour((port, vrf), addr, view.neighbour(link, addr), (fib, hops), &mut cx);
+    }
+
+    fn update_hop(&mut self, now: Time, view: &KernelView, hop: AdjacencyId, force: bool) {
+        let Self { ports, hops, out, .. } = self;
+        let changed = hops.update(hop, force, &mut Context { now, view, ports, out });
+        if changed || force {
+            let rlocs: Vec<_> = self.hops.get(hop).into_iter().flat_map(|h| h.rlocs.clone()).collect();
+            for rloc in rlocs {
+                self.resolve_rloc(now, view, rloc);
+            }
+        }
+    }
+
+    fn resolve_rloc(&mut self, now: Time, view: &KernelView, rloc: IpAddr) {
+        let Self { spec, ports, fib, hops, out, rlocs, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        if rlocs.resolve(rloc, Underlay { spec, fib }, hops, &mut cx) {
+            self.rebuild_sets(now, view, rloc);
+        }
+    }
+
+    /// An RLOC became usable or ceased to be: every locator-set that holds it shares out anew.
+    fn rebuild_sets(&mut self, now: Time, view: &KernelView, rloc: IpAddr) {
+        let Self { ports, out, rlocs, sets, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        for set in rlocs.get(rloc).into_iter().flat_map(|e| &e.sets) {
+            sets.rebuild(*set, rlocs, &mut cx);
+        }
+    }
+
+    /// Carries out what the engine wants of the data plane. Other actions are not for the feeder.
+    ///
+    /// # Errors
+    /// The data plane has no room, or no VRF has this Instance-ID: it forwards as before.
+    pub fn on_action(&mut self, now: Time, view: &KernelView, action: &Action) -> Result<(), Refused> {
+        match action {
+            Action::Install { eid, forwarding } => self.install(now, view, *eid, forwarding),
+            Action::Withdraw(eid) => {
+                let vrf = self.vrf(eid.iid.0)?.id;
+                self.remove(now, view, (vrf, eid.prefix));
+                Ok(())
+            }
+            Action::LocatorState { rloc, up } => {
+                let Self { spec, ports, fib, hops, out, rlocs, .. } = self;
+                let mut cx = Context { now, view, ports, out };
+                if rlocs.set_engine_state(*rloc, *up, Underlay { spec, fib }, hops, &mut cx) {
+                    self.rebuild_sets(now, view, *rloc);
+                }
+                Ok(())
+            }
+            Action::Abandon { iid, eid } => {
+                let vrf = self.vrf(iid.0)?.id;
+                self.out.delta(Delta::Abandon { vrf, eid: *eid });
+                Ok(())
+            }
+            Action::Send { .. } | Action::Notice(_) => Ok(()),
+        }
+    }
+
+    fn vrf(&self, iid: u32) -> Result<&VrfFeed, Refused> {
+        self.spec.vrf_of_iid(crate::engine::event::Iid(iid)).ok_or(Refused::Instance(iid))
+    }
+
+    fn install(
+        &mut self,
+        now: Time,
+        view: &KernelView,
+        eid: EidPrefix,
+        forwarding: &Forwarding,
+    ) -> Result<(), Refused> {
+        let vrf = self.vrf(eid.iid.0)?.id;
+        let key = (vrf, eid.prefix);
+        if self.entries.get(key).is_some_and(|e| e.site) {
+            return Ok(());
+        }
+        if !self.entries.has_room(key) {
+            return Err(Refused::Entries);
+        }
+        let (action, held) = match forwarding {
+            Forwarding::Encapsulate(locators) => self.hold(now, view, locators)?,
+            Forwarding::NoAction => (MapAction::NoLocator { unreachable: false }, Held::Nothing),
+            Forwarding::NativelyForward => (MapAction::NativelyForward, Held::Nothing),
+            Forwarding::SendMapRequest => (MapAction::SendMapRequest, Held::Nothing),
+            Forwarding::DropNoReason => (MapAction::DropNoReason, Held::Nothing),
+            Forwarding::DropPolicyDenied => (MapAction::DropPolicyDenied, Held::Nothing),
+            Forwarding::DropAuthFailure => (MapAction::DropAuthFailure, Held::Nothing),
+        };
+        let Some((entry, before)) = self.entries.set(key, held, false) else {
+            self.let_go(now, view, held);
+            return Err(Refused::Entries);
+        };
+        self.out.delta(Delta::MapSet { vrf, prefix: eid.prefix, entry, action });
+        self.let_go(now, view, before);
+        Ok(())
+    }
+
+    /// Takes hold of the slots that a mapping needs.
+    fn hold(
+        &mut self,
+        now: Time,
+        view: &KernelView,
+        locators: &[Locator],
+    ) -> Result<(MapAction, Held), Refused> {
+        let Self { spec, ports, fib, hops, out, rlocs, sets, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        let underlay = Underlay { spec, fib };
+        match locators {
+            [] => Ok((MapAction::NoLocator { unreachable: true }, Held::Nothing)),
+            [one] => {
+                let slot = rlocs.acquire(one.rloc, underlay, hops, &mut cx).ok_or(Refused::Locators)?;
+                Ok((MapAction::Encapsulate(Target::Rloc(slot)), Held::Rloc(one.rloc)))
+            }
+            several => {
+                let id = sets.acquire(several, rlocs, underlay, hops, &mut cx).ok_or(Refused::Locators)?;
+                Ok((MapAction::Encapsulate(Target::Set(id)), Held::Set(id)))
+            }
+        }
+    }
+
+    fn let_go(&mut self, now: Time, view: &KernelView, held: Held) {
+        let Self { ports, hops, out, rlocs, sets, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        match held {
+            Held::Nothing => {}
+            Held::Rloc(rloc) => rlocs.release(rloc, hops, &mut cx),
+            Held::Set(id) => sets.release(id, rlocs, hops, &mut cx),
+        }
+    }
+
+    fn remove(&mut self, now: Time, view: &KernelView, key: (VrfId, IpNet)) {
+        if self.entries.get(key).is_none_or(|e| e.site) {
+            return;
+        }
+        self.out.delta(Delta::MapDel { vrf: key.0, prefix: key.1 });
+        if let Some(held) = self.entries.remove(key, self.out.sequence()) {
+            self.let_go(now, view, held);
+        }
+    }
+
+    /// The engine starts anew. Its entries stay until it installs them again or
+    /// [`Self::withdraw_stale`] removes them; RLOCs it had declared down are up until it says so.
+    pub fn on_engine_restart(&mut self, now: Time, view: &KernelView) {
+        self.entries.epoch = self.entries.epoch.wrapping_add(1);
+        for rloc in self.rlocs.forget_engine_states() {
+            self.resolve_rloc(now, view, rloc);
+        }
+    }
+
+    /// Removes entries that a restarted engine did not install again, among the `count` slots from
+    /// `from` on. Returns where to go on; `None`: all were looked at.
+    pub fn withdraw_stale(&mut self, now: Time, view: &KernelView, from: u32, count: u32) -> Option<u32> {
+        for key in self.entries.stale(from, count) {
+            self.remove(now, view, key);
+        }
+        let next = from.saturating_add(count);
+        (next < self.entries.slot_range()).then_some(next)
+    }
+
+    /// A worker holds a packet for a neighbour that is not resolved.
+    pub fn on_neighbour_miss(&mut self, now: Time, view: &KernelView, port: PortId, addr: IpAddr) {
+        let Self { ports, fib, hops, hosts, out, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        let Some(vrf) = cx.ports.vrf(port) else { return };
+        let on_link = matches!(fib.lookup(vrf, addr), Some((_, Rib::Connected(p))) if *p == port);
+        match (hops.find(port, addr), on_link) {
+            (Some(hop), false) => hops.wanted(hop, &mut cx),
+            // A host on a connected link; that it may be a gateway too changes nothing.
+            (_, true) => hosts.on_miss(port, addr, &mut cx),
+            (None, false) => {}
+        }
+    }
+
+    /// A worker holds a packet for an RLOC whose next hop is not resolved.
+    pub fn on_rloc_wanted(&mut self, now: Time, view: &KernelView, slot: RlocId) {
+        let Self { ports, hops, out, rlocs, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        let legs = rlocs.of_slot(slot).and_then(|addr| rlocs.get(addr)).map(|e| e.legs());
+        for hop in legs.unwrap_or_default() {
+            hops.wanted(*hop, &mut cx);
+        }
+    }
+
+    /// Does what is due: questions to the kernel, rejections that end.
+    pub fn on_tick(&mut self, now: Time, view: &KernelView) {
+        let Self { ports, fib, hops, hosts, out, .. } = self;
+        let mut cx = Context { now, view, ports, out };
+        hosts.due(fib, hops, &mut cx);
+        hops.due(&mut cx);
+    }
+
+    /// When [`Self::on_tick`] has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        [self.hosts.next_deadline(), self.hops.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Every worker has applied the deltas up to this sequence number: slots given back before it
+    /// may be used again.
+    pub fn acknowledge(&mut self, sequence: u64) {
+        self.hops.settle(sequence);
+        self.rlocs.settle(sequence);
+        self.sets.settle(sequence);
+        self.entries.settle(sequence);
+    }
+}

@@ -1,0 +1,32 @@
+//! The feeder: what the kernel and the engine say becomes deltas for the workers.
+//!
+//! Pure logic: no I/O, no clock. It owns every slot number of the data plane.
+//!
+//! - `core`: the [`Feeder`], what comes in and who is told.
+//! - `ports`, `fib`, `hosts`, `hops`: interfaces, native routes, neighbours' host routes, next hops.
+//! - `entries`, `sets`, `rlocs`: map-cache entries, locator-sets, RLOCs.
+//! - `slots`: slot numbers and their quarantine. `outbox`: what a worker has yet to be told.
+
+mod core;
+mod entries;
+mod fib;
+mod hops;
+mod hosts;
+mod outbox;
+mod output;
+mod ports;
+mod rlocs;
+mod sets;
+mod slots;
+mod spec;
+mod views;
+
+pub use core::{Feeder, Refused};
+pub use outbox::Outbox;
+pub use output::{Ask, Output};
+pub use rlocs::DownReason;
+pub use spec::{Capacity, FeederSpec, PortFeed, VrfFeed};
+pub use views::{FeederStats, RlocPath, RlocView};
+
+#[cfg(test)]
+mod tests;

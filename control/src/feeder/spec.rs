@@ -1,0 +1,102 @@
+//! What the feeder is told at the start: ports, VRFs, our RLOCs, and how much fits the replicas.
+
+use crate::engine::event::Iid;
+use ipnet::IpNet;
+use pxtr_dataplane::feed::VrfSpec;
+use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
+use std::net::IpAddr;
+
+/// A port and its kernel face.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortFeed {
+    /// Port.
+    pub id: PortId,
+    /// Kernel interface that carries its addresses, routes and neighbours.
+    pub host_interface: String,
+    /// VRF of native packets that arrive here.
+    pub vrf: VrfId,
+    /// LISP data is received and sent here.
+    pub underlay: bool,
+    /// Native packets are accepted here.
+    pub native: bool,
+    /// The port's MAC address.
+    pub mac: MacAddr,
+    /// Configured IP MTU, bytes: the interface may lower it, not raise it.
+    pub mtu: u16,
+}
+
+/// A VRF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VrfFeed {
+    /// VRF.
+    pub id: VrfId,
+    /// Its Instance-ID in control messages.
+    pub iid: Iid,
+    /// What the path is told.
+    pub spec: VrfSpec,
+    /// Kernel routing table that feeds its native FIB.
+    pub table: u32,
+    /// EID space that this VRF attracts.
+    pub eid_space: Vec<IpNet>,
+    /// EID-prefixes of our own site.
+    pub local_eids: Vec<IpNet>,
+}
+
+/// How much fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Map-cache entries, static and attracted prefixes included.
+    pub entries: u32,
+    /// RLOCs in use at once.
+    pub rlocs: u32,
+    /// Locator-sets of more than one locator.
+    pub locator_sets: u32,
+    /// Next hops: gateways, and neighbours on connected links.
+    pub adjacencies: u32,
+    /// Neighbours being asked for at once.
+    pub neighbour_misses: u32,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            entries: 1 << 20,
+            rlocs: 1 << 17,
+            locator_sets: 1 << 17,
+            adjacencies: 1 << 16,
+            neighbour_misses: 4096,
+        }
+    }
+}
+
+/// Everything the feeder is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeederSpec {
+    /// Ports.
+    pub ports: Vec<PortFeed>,
+    /// VRFs; the first one routes the underlay.
+    pub vrfs: Vec<VrfFeed>,
+    /// Our RLOCs, in order of preference.
+    pub rlocs: Vec<IpAddr>,
+    /// Limits.
+    pub capacity: Capacity,
+}
+
+impl FeederSpec {
+    /// The VRF that routes the underlay.
+    pub(super) fn underlay(&self) -> Option<&VrfFeed> {
+        self.vrfs.first()
+    }
+
+    pub(super) fn vrf(&self, id: VrfId) -> Option<&VrfFeed> {
+        self.vrfs.iter().find(|v| v.id == id)
+    }
+
+    pub(super) fn vrf_of_iid(&self, iid: Iid) -> Option<&VrfFeed> {
+        self.vrfs.iter().find(|v| v.iid == iid)
+    }
+
+    pub(super) fn port(&self, id: PortId) -> Option<&PortFeed> {
+        self.ports.iter().find(|p| p.id == id)
+    }
+}

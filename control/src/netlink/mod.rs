@@ -1,0 +1,25 @@
+//! The kernel's view of the network: links, addresses, routes and neighbours, over rtnetlink.
+//!
+//! The kernel owns all of them (design.md section 5); we keep a copy ([`KernelView`]), follow its
+//! changes, and hand out the *keys* of what changed. Nothing here knows LISP.
+//!
+//! - `model`: the words. `parse`: netlink messages to words. `view`: the copy and its diff.
+//! - `monitor`: the socket: dumps, notifications, overrun recovery, neighbour resolution.
+//! - `setup`: what we change in the kernel: host interfaces up with MAC and MTU, and the kernel
+//!   interface behind an AF_PACKET or AF_XDP port kept quiet.
+
+mod error;
+mod model;
+mod monitor;
+mod parse;
+mod setup;
+mod view;
+
+pub use error::Error;
+pub use model::{
+    Address, Link, Neighbour, NeighbourState, NextHop, Route, RouteKey, RouteKind, TABLE_LOCAL, TABLE_MAIN,
+    Update,
+};
+pub use monitor::{Netlink, Scope};
+pub use setup::{HostInterface, prepare_host_interface, quiet_backing_interface};
+pub use view::{Changed, Interest, KernelView, ViewCounters};
