@@ -1,16 +1,22 @@
 //! The data plane. See README.md for the room, `feed` and `punt` for its two ends.
 
 pub mod buffer;
+pub mod clock;
+pub mod counters;
 pub mod feed;
 pub mod fib;
+pub mod hold;
 pub mod host;
 pub mod io;
 pub mod launch;
 pub mod lpm;
 pub mod mapcache;
+pub mod path;
 pub mod punt;
 pub mod replica;
+pub mod ring;
 pub mod slots;
 pub mod types;
 pub mod verdict;
 pub mod wire;
+pub mod worker;

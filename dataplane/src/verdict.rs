@@ -76,6 +76,7 @@ drop_reasons! {
     EthertypeUnknown, "ethertype_unknown", "The frame is neither IPv4, IPv6 nor ARP, nor link-layer control traffic.";
     LinkBroadcast, "link_broadcast", "A unicast IP packet came in a broadcast or multicast frame (RFC 1812 5.3.4).";
     HeadersSplit, "headers_split", "The headers do not lie in the first segment of a packet that came in several.";
+    ArpMalformed, "arp_malformed", "An ARP message that is cut short or not about IPv4 over Ethernet.";
     // IPv4 and IPv6 headers.
     Ipv4HeaderShort, "ipv4_header_short", "The frame ends inside the IPv4 header.";
     Ipv4Version, "ipv4_version", "An IPv4 frame whose version field is not 4.";
@@ -92,6 +93,7 @@ drop_reasons! {
     MartianDestination, "martian_destination", "The destination address must not be forwarded to.";
     OwnSource, "own_source", "A packet from outside carries one of our own RLOCs or port addresses as its source.";
     LinkLocalSource, "link_local_source", "A packet with a link-local source is not forwarded.";
+    FragmentTiny, "fragment_tiny", "The first fragment of a packet for us does not hold the transport header.";
     Multicast, "multicast", "Multicast is not routed.";
     // Arriving where it is not wanted.
     NativeNotAllowed, "native_not_allowed", "The port does not accept native packets to be forwarded.";
@@ -113,6 +115,7 @@ drop_reasons! {
     InnerOwnSource, "inner_own_source", "The inner source address is one of our own RLOCs or port addresses.";
     InnerOwnDestination, "inner_own_destination", "The inner destination is one of our own addresses (R-033).";
     InnerMulticast, "inner_multicast", "The inner destination is a multicast address (R-219).";
+    InnerIsEid, "inner_is_eid", "The inner destination is an EID and this VRF does not re-encapsulate.";
     InnerNotLocal, "inner_not_local", "The inner destination is not in our site and this VRF is no PETR.";
     EcnInvalid, "ecn_invalid", "The outer header says congestion experienced, the inner transport does not support ECN (RFC 6040).";
     // Map-cache.
@@ -121,7 +124,6 @@ drop_reasons! {
     MapDrop, "map_drop", "The mapping says Drop/No-Reason.";
     MapPolicyDenied, "map_policy_denied", "The mapping says Drop/Policy-Denied.";
     MapAuthFailure, "map_auth_failure", "The mapping says Drop/Auth-Failure.";
-    MapRetryLater, "map_retry_later", "The mapping says Send-Map-Request and there is nowhere to hold the packet.";
     RlocDown, "rloc_down", "The chosen locator is down or has no underlay route.";
     RlocIsDestination, "rloc_is_destination", "The packet is addressed to one of our RLOCs and is not for us.";
     NestedLisp, "nested_lisp", "Encapsulating it would put more than two LISP headers on the packet (R-007).";

@@ -1,0 +1,289 @@
+//! Packets that wait for a mapping, an underlay next hop or a neighbour.
+//!
+//! Bounded three ways: packets per key, packets in all, time. When one of the first two is reached
+//! the oldest packet makes room. Everything is allocated when the table is made.
+
+use crate::path::route::Context;
+use crate::replica::Touched;
+use crate::types::{Eid, PortId};
+use crate::verdict::HoldKey;
+use std::cmp::Ordering;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Bounds of a [`HoldTable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldLimits {
+    /// Packets that wait for one mapping, next hop or neighbour.
+    pub packets_per_key: usize,
+    /// Packets that wait in all, up to [`HoldLimits::MAX_PACKETS`].
+    pub packets: usize,
+    /// How long a packet may wait.
+    pub timeout_ms: u64,
+}
+
+impl HoldLimits {
+    /// Most packets that a table holds, whatever the configuration says: it bounds the work of a
+    /// worker that is flooded with misses.
+    pub const MAX_PACKETS: usize = 16_384;
+}
+
+impl Default for HoldLimits {
+    fn default() -> Self {
+        Self { packets_per_key: 4, packets: 1024, timeout_ms: 3000 }
+    }
+}
+
+/// A packet that waits, or waited.
+#[derive(Debug)]
+pub struct Held<B> {
+    /// 14 bytes for an Ethernet header, then the IP packet.
+    pub buf: B,
+    /// What besides its bytes decides its way.
+    pub cx: Context,
+    /// Tick at which it began to wait; kept when it waits again for something else.
+    pub since: u64,
+}
+
+/// What came of holding a packet.
+#[derive(Debug)]
+pub struct HeldNow<B> {
+    /// The packet that had to make room.
+    pub evicted: Option<Held<B>>,
+    /// Ask control for what the packet waits for: the first time, and again each second.
+    pub ask: bool,
+}
+
+/// "None" in the links.
+const END: u32 = u32::MAX;
+
+/// A place for a packet, linked into its key's queue and into the queue of all packets.
+#[derive(Debug)]
+struct Node<B> {
+    held: Option<Held<B>>,
+    row: u32,
+    next_in_row: u32,
+    older: u32,
+    newer: u32,
+}
+
+/// What packets wait for. A row has at least one packet or is free.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    key: HoldKey,
+    first: u32,
+    last: u32,
+    count: usize,
+    asked: u64,
+}
+
+/// The packets of one worker that wait.
+#[derive(Debug)]
+pub struct HoldTable<B> {
+    nodes: Vec<Node<B>>,
+    free_nodes: Vec<u32>,
+    rows: Vec<Row>,
+    free_rows: Vec<u32>,
+    /// Rows in use, by key: 4 bytes each, so that an insertion moves little memory.
+    order: Vec<u32>,
+    oldest: u32,
+    newest: u32,
+    per_key: usize,
+    timeout: u64,
+    ask_again: u64,
+}
+
+impl<B> HoldTable<B> {
+    /// An empty table for a clock of `hz` ticks a second.
+    pub fn new(limits: HoldLimits, hz: u64) -> Self {
+        let packets = limits.packets.clamp(1, HoldLimits::MAX_PACKETS);
+        let node = || Node { held: None, row: END, next_in_row: END, older: END, newer: END };
+        let row = Row {
+            key: HoldKey::Neighbour(PortId(0), IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+            first: END,
+            last: END,
+            count: 0,
+            asked: 0,
+        };
+        Self {
+            nodes: std::iter::repeat_with(node).take(packets).collect(),
+            free_nodes: (0..packets as u32).rev().collect(),
+            rows: vec![row; packets],
+            free_rows: (0..packets as u32).rev().collect(),
+            order: Vec::with_capacity(packets),
+            oldest: END,
+            newest: END,
+            per_key: limits.packets_per_key.max(1),
+            timeout: crate::clock::ticks(hz, limits.timeout_ms),
+            ask_again: hz,
+        }
+    }
+
+    /// Packets that wait.
+    pub fn len(&self) -> usize {
+        self.nodes.len() - self.free_nodes.len()
+    }
+
+    /// No packet waits.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Keeps a packet for `key`.
+    pub fn hold(&mut self, key: HoldKey, packet: Held<B>, now: u64) -> HeldNow<B> {
+        let full_row =
+            self.find(&key).ok().and_then(|at| self.row(at)).filter(|row| row.count >= self.per_key);
+        let make_room = match full_row {
+            Some(row) => row.first,
+            None if self.free_nodes.is_empty() => self.oldest,
+            None => END,
+        };
+        // Taking a packet out may remove its row and move the others: look the key up afterwards.
+        let evicted = self.take(make_room);
+        let (row, new) = match self.find(&key) {
+            Ok(at) => (self.order.get(at).copied(), false),
+            Err(at) => (self.add_row(at, key), true),
+        };
+        let (Some(row), Some(node)) = (row, self.free_nodes.pop()) else {
+            // Cannot be: a place was made above, and there are as many rows as places.
+            return HeldNow { evicted: evicted.or(Some(packet)), ask: false };
+        };
+        self.link(node, row, packet);
+        let ask_again = self.ask_again;
+        let ask = self.rows.get_mut(row as usize).is_some_and(|row| {
+            let ask = new || now.saturating_sub(row.asked) >= ask_again;
+            if ask {
+                row.asked = now;
+            }
+            ask
+        });
+        HeldNow { evicted, ask }
+    }
+
+    /// Takes out all packets that a change concerns, in the order in which they came per key.
+    pub fn release(&mut self, touched: &Touched, out: &mut Vec<Held<B>>) {
+        match *touched {
+            Touched::Mapping { vrf, prefix } => {
+                let eid = |addr| HoldKey::Eid(Eid { vrf, addr });
+                self.release_range(eid(prefix.network()), eid(prefix.broadcast()), out, |_| true);
+            }
+            Touched::Route { prefix, .. } => {
+                // Neighbours sort after everything else, by port and address: a host route is
+                // looked for in each port's part.
+                let least = HoldKey::Neighbour(PortId(0), IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+                let most = HoldKey::Neighbour(PortId(u16::MAX), IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)));
+                self.release_range(
+                    least,
+                    most,
+                    out,
+                    |key| matches!(key, HoldKey::Neighbour(_, addr) if prefix.contains(&addr)),
+                );
+            }
+            Touched::Rloc(id) => self.release_key(HoldKey::Rloc(id), out),
+            Touched::Adjacency(id) => self.release_key(HoldKey::Adjacency(id), out),
+            Touched::Abandon(eid) => self.release_key(HoldKey::Eid(eid), out),
+        }
+    }
+
+    /// Takes out all packets whose time is over. A packet that began to wait for something else
+    /// stands behind those that came meanwhile and may stay until they go.
+    pub fn expire(&mut self, now: u64, out: &mut Vec<Held<B>>) {
+        let timeout = self.timeout;
+        let over = |held: &Held<B>| now.saturating_sub(held.since) >= timeout;
+        while self.nodes.get(self.oldest as usize).and_then(|node| node.held.as_ref()).is_some_and(over) {
+            out.extend(self.take(self.oldest));
+        }
+    }
+
+    fn release_key(&mut self, key: HoldKey, out: &mut Vec<Held<B>>) {
+        self.release_range(key, key, out, |_| true);
+    }
+
+    fn release_range(
+        &mut self,
+        from: HoldKey,
+        to: HoldKey,
+        out: &mut Vec<Held<B>>,
+        wanted: impl Fn(HoldKey) -> bool,
+    ) {
+        if self.order.is_empty() {
+            return;
+        }
+        let mut at = self.find(&from).unwrap_or_else(|at| at);
+        while let Some(row) = self.row(at).copied().filter(|row| row.key <= to) {
+            match wanted(row.key) {
+                // The row goes with its last packet, and the next one takes its place.
+                true => out.extend(self.take(row.first)),
+                false => at += 1,
+            }
+        }
+    }
+
+    fn row(&self, at: usize) -> Option<&Row> {
+        self.rows.get(*self.order.get(at)? as usize)
+    }
+
+    /// Position of a key in `order`, or where it belongs.
+    fn find(&self, key: &HoldKey) -> Result<usize, usize> {
+        self.order.binary_search_by(|row| {
+            self.rows.get(*row as usize).map_or(Ordering::Less, |row| row.key.cmp(key))
+        })
+    }
+
+    fn add_row(&mut self, at: usize, key: HoldKey) -> Option<u32> {
+        let number = self.free_rows.pop()?;
+        let row = self.rows.get_mut(number as usize)?;
+        *row = Row { key, first: END, last: END, count: 0, asked: 0 };
+        self.order.insert(at, number);
+        Some(number)
+    }
+
+    /// Puts a packet at the end of its row and of the queue of all.
+    fn link(&mut self, number: u32, row_number: u32, packet: Held<B>) {
+        let older = self.newest;
+        if let Some(node) = self.nodes.get_mut(number as usize) {
+            *node = Node { held: Some(packet), row: row_number, next_in_row: END, older, newer: END };
+        }
+        match self.nodes.get_mut(older as usize) {
+            Some(node) => node.newer = number,
+            None => self.oldest = number,
+        }
+        self.newest = number;
+        let Some(row) = self.rows.get_mut(row_number as usize) else { return };
+        row.count += 1;
+        match self.nodes.get_mut(row.last as usize) {
+            Some(node) => node.next_in_row = number,
+            None => row.first = number,
+        }
+        row.last = number;
+    }
+
+    /// Takes out a packet and its row with it if it was the last. In its row it is always the
+    /// first: rows are filled at the end, and both evictions and releases take the oldest.
+    fn take(&mut self, number: u32) -> Option<Held<B>> {
+        let node = self.nodes.get_mut(number as usize)?;
+        let held = node.held.take()?;
+        let (row_number, next, older, newer) = (node.row, node.next_in_row, node.older, node.newer);
+        match self.nodes.get_mut(older as usize) {
+            Some(node) => node.newer = newer,
+            None => self.oldest = newer,
+        }
+        match self.nodes.get_mut(newer as usize) {
+            Some(node) => node.older = older,
+            None => self.newest = older,
+        }
+        self.free_nodes.push(number);
+        if let Some(row) = self.rows.get_mut(row_number as usize) {
+            row.first = next;
+            row.count -= 1;
+            if next == END {
+                row.last = END;
+                let key = row.key;
+                if let Ok(at) = self.find(&key) {
+                    self.order.remove(at);
+                    self.free_rows.push(row_number);
+                }
+            }
+        }
+        Some(held)
+    }
+}

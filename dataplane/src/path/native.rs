@@ -1,0 +1,68 @@
+//! Native forwarding: TTL, MTU, Ethernet rewrite.
+
+use super::icmp::Notice;
+use super::ip::{self, Ip};
+use super::mtu::{self, Fit};
+use super::route::{Context, Origin};
+use crate::buffer::PacketBuf;
+use crate::types::{MacAddr, PortId};
+use crate::verdict::DropReason;
+use crate::wire::ethernet::{self, Ethernet};
+
+/// A resolved Ethernet next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    /// Egress port.
+    pub port: PortId,
+    /// Our MAC address there.
+    pub source_mac: MacAddr,
+    /// Its MAC address.
+    pub mac: MacAddr,
+    /// IP MTU of the port.
+    pub mtu: u16,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// The frame is ready to be sent.
+    Ready,
+    /// IPv4 that may be fragmented: split into packets of at most this many bytes first.
+    Split(u16),
+    /// It can not be sent; the packet is as it was.
+    Refused(DropReason, Option<Notice>),
+}
+
+/// Rewrites the frame for its next hop. `away`: refuse to send it back to the neighbour it came
+/// from.
+#[inline(always)]
+pub fn forward<B: PacketBuf>(buf: &mut B, ip: &Ip, cx: Context, away: bool, hop: &NextHop) -> Forwarded {
+    if ip.len > u32::from(hop.mtu) {
+        return match mtu::fit(ip, hop.mtu) {
+            Fit::Split => Forwarded::Split(hop.mtu),
+            Fit::Refuse(reason, notice) => Forwarded::Refused(reason, notice),
+        };
+    }
+    if away && is_back(buf.data(), cx, hop) {
+        return Forwarded::Refused(DropReason::NativeLoop, Some(Notice::NetUnreachable));
+    }
+    let framed = ethernet::LEN + ip.len as usize;
+    if buf.total_len() != framed && !buf.truncate(framed) {
+        return Forwarded::Refused(DropReason::HeadersSplit, None);
+    }
+    let data = buf.data_mut();
+    if cx.origin != Origin::Own {
+        ip::decrement_ttl(data, ip.is_v6());
+    }
+    let ethertype = if ip.is_v6() { ethernet::IPV6 } else { ethernet::IPV4 };
+    Ethernet { destination: hop.mac, source: hop.source_mac, ethertype }.write(data);
+    Forwarded::Ready
+}
+
+/// The next hop is the neighbour that sent the frame.
+#[cold]
+fn is_back(frame: &[u8], cx: Context, hop: &NextHop) -> bool {
+    cx.origin == Origin::Native
+        && hop.port == cx.port
+        && Ethernet::parse(frame).is_some_and(|header| header.source == hop.mac)
+}

@@ -1,0 +1,160 @@
+//! Decapsulation, ETR and PETR alike (R-024 to;
+//! RFC 9300 sections 5.3 and 8).
+
+use super::address::{self, Kind};
+use super::ecn;
+use super::flow::FlowKey;
+use super::ip::{Addrs, Error, Ip};
+use crate::buffer::PacketBuf;
+use crate::replica::Replica;
+use crate::types::VrfId;
+use crate::verdict::DropReason;
+use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
+
+/// UDP and LISP headers.
+const HEADERS: usize = udp::LEN + lisp::LEN;
+
+/// What came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inner {
+    /// The inner packet.
+    pub ip: Ip,
+    /// The VRF of its Instance-ID.
+    pub vrf: VrfId,
+    /// A combination of ECN bits that RFC 6040 wants counted.
+    pub ecn_strange: bool,
+}
+
+/// Strips a LISP packet for one of our RLOCs. Afterwards `buf` holds 14 bytes for an Ethernet
+/// header and the inner packet, nothing behind it. On an error the packet is as it was.
+///
+/// `verify_checksum`: verify a non-zero outer UDP checksum that the NIC has not verified.
+#[inline(always)]
+pub fn decapsulate<B: PacketBuf>(
+    buf: &mut B,
+    outer: &Ip,
+    tables: &Replica,
+    key: &FlowKey,
+    verify_checksum: bool,
+) -> Result<Inner, DropReason> {
+    let data = buf.data();
+    let udp_at = ethernet::LEN + usize::from(outer.transport);
+    let header = udp::Udp::parse(data, udp_at).ok_or(DropReason::OuterUdpLength)?;
+    let length = usize::from(header.length);
+    if length < udp::LEN || length > outer.len as usize - usize::from(outer.transport) {
+        return Err(DropReason::OuterUdpLength);
+    }
+    if header.checksum != 0 && verify_checksum && !buf.l4_checksum_known_good() {
+        verify(data, outer, udp_at, length)?;
+    }
+    if length < HEADERS {
+        return Err(DropReason::LispHeaderShort);
+    }
+    let lisp = lisp::Lisp::parse(data, udp_at + udp::LEN).ok_or(DropReason::HeadersSplit)?;
+    if lisp.key != 0 {
+        return Err(DropReason::LispEncrypted);
+    }
+    let vrf = tables.vrf_by_iid(lisp.instance).ok_or(DropReason::InstanceUnknown)?;
+    let spec = tables.vrf(vrf).ok_or(DropReason::InstanceUnknown)?;
+    let inner_at = udp_at + HEADERS;
+    let mut ip = Ip::read(data, inner_at, length - HEADERS, key).map_err(inner_error)?;
+    check_addresses(&ip, tables)?;
+    let (tos, ecn_strange) = merge_tos(ip.tos, outer.tos, spec.decap_copy_dscp)?;
+    let ttl = ip.ttl.min(outer.ttl);
+    if (tos, ttl) != (ip.tos, ip.ttl) {
+        rewrite(buf.data_mut(), inner_at, &ip, tos, ttl);
+        (ip.tos, ip.ttl) = (tos, ttl);
+    }
+    buf.trim_front(inner_at - ethernet::LEN);
+    buf.truncate(ethernet::LEN + ip.len as usize);
+    Ok(Inner { ip, vrf, ecn_strange })
+}
+
+/// The name of what is wrong with the inner packet.
+#[cold]
+fn inner_error(error: Error) -> DropReason {
+    match error {
+        Error::V4(ipv4::Error::Version) | Error::V6(ipv6::Error::Version) => DropReason::InnerVersion,
+        Error::V4(ipv4::Error::TotalLength) | Error::V6(ipv6::Error::PayloadLength) => {
+            DropReason::InnerLength
+        }
+        Error::V4(ipv4::Error::Checksum) => DropReason::InnerChecksum,
+        Error::Options(ipv4::Options::SourceRoute) => DropReason::Ipv4SourceRoute,
+        Error::V4(_) | Error::V6(_) | Error::Options(_) => DropReason::InnerHeader,
+    }
+}
+
+/// nothing comes out that could not have come in natively. Our other addresses are
+/// refused as destinations by the FIB lookup that follows.
+#[inline(always)]
+fn check_addresses(ip: &Ip, tables: &Replica) -> Result<(), DropReason> {
+    let (source, destination) = match ip.addrs {
+        Addrs::V4 { source, destination } => (address::kind_v4(source.0), address::kind_v4(destination.0)),
+        Addrs::V6 { source, destination } => (address::kind_v6(source), address::kind_v6(destination)),
+    };
+    if source != Kind::Unicast {
+        return Err(DropReason::InnerMartianSource);
+    }
+    if destination != Kind::Unicast {
+        return Err(match destination {
+            Kind::LinkMulticast | Kind::Multicast => DropReason::InnerMulticast,
+            _ => DropReason::InnerMartianDestination,
+        });
+    }
+    if tables.is_local_rloc(ip.addrs.source()) {
+        return Err(DropReason::InnerOwnSource);
+    }
+    if tables.is_local_rloc(ip.addrs.destination()) {
+        return Err(DropReason::InnerOwnDestination);
+    }
+    Ok(())
+}
+
+/// DSCP by the VRF's choice, ECN by RFC 6040.
+#[inline(always)]
+fn merge_tos(inner: u8, outer: u8, copy_dscp: bool) -> Result<(u8, bool), DropReason> {
+    let ecn = ecn::decapsulate(inner, outer);
+    if ecn.drop {
+        return Err(DropReason::EcnInvalid);
+    }
+    let dscp = if copy_dscp { outer } else { inner } & !ecn::MASK;
+    Ok((dscp | ecn.codepoint, ecn.strange))
+}
+
+/// Writes TOS and TTL of the inner packet, and mends the IPv4 checksum.
+#[inline(always)]
+fn rewrite(data: &mut [u8], at: usize, ip: &Ip, tos: u8, ttl: u8) {
+    if ip.is_v6() {
+        if let Some(h) = bytes::chunk_mut::<8>(data, at) {
+            h[0] = 0x60 | tos >> 4;
+            h[1] = tos << 4 | (h[1] & 0x0F);
+            h[7] = ttl;
+        }
+    } else if let Some(h) = bytes::chunk_mut::<12>(data, at) {
+        let (old_tos, old_ttl) = (u16::from_be_bytes([h[0], h[1]]), u16::from_be_bytes([h[8], h[9]]));
+        (h[1], h[8]) = (tos, ttl);
+        let field = u16::from_be_bytes([h[10], h[11]]);
+        let field = checksum::update(field, old_tos, u16::from_be_bytes([h[0], h[1]]));
+        let field = checksum::update(field, old_ttl, u16::from_be_bytes([h[8], h[9]]));
+        [h[10], h[11]] = field.to_be_bytes();
+    }
+}
+
+/// Verifies the outer UDP checksum. Only for packets in one piece: of a chain the NIC's word is
+/// all there is, and the checksum may be left alone (RFC 9300 section 5.3).
+#[cold]
+fn verify(data: &[u8], outer: &Ip, udp_at: usize, length: usize) -> Result<(), DropReason> {
+    let Some(segment) = data.get(udp_at..udp_at + length) else { return Ok(()) };
+    let pseudo = match outer.addrs {
+        Addrs::V4 { source, destination } => {
+            checksum::pseudo_v4(source.into(), destination.into(), proto::UDP, length)
+        }
+        Addrs::V6 { source, destination } => {
+            checksum::pseudo_v6(source.into(), destination.into(), proto::UDP, length)
+        }
+    };
+    match checksum::fold(checksum::add(pseudo, segment)) {
+        0xFFFF => Ok(()),
+        _ => Err(DropReason::OuterUdpChecksum),
+    }
+}

@@ -1,0 +1,132 @@
+//! Encapsulation, ITR and PITR alike (R-003 to; RFC 9300
+//! section 5.3).
+
+use super::flow;
+use super::icmp::Notice;
+use super::ip::{self, Ip};
+use super::mtu::{self, Fit};
+use crate::buffer::PacketBuf;
+use crate::mapcache::OuterTemplate;
+use crate::types::InstanceId;
+use crate::verdict::DropReason;
+use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
+
+/// Bytes that an IPv4 outer header adds to an IP packet (H of RFC 9300 section 7).
+const OVERHEAD_V4: usize = OuterTemplate::LENGTH_V4 - ethernet::LEN;
+/// The same for IPv6.
+const OVERHEAD_V6: usize = OuterTemplate::LENGTH_V6 - ethernet::LEN;
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encapsulated {
+    /// The frame is ready to be sent; bytes of the outer IP packet.
+    Ready(u32),
+    /// IPv4 that may be fragmented: split into packets of at most this many bytes first.
+    Split(u16),
+    /// It can not be sent; the packet is as it was.
+    Refused(DropReason, Option<Notice>),
+}
+
+/// Puts the outer headers in front of the IP packet behind the Ethernet header. `forwarded`: take
+/// one off the TTL first (all packets but our own).
+#[inline(always)]
+pub fn encapsulate<B: PacketBuf>(
+    buf: &mut B,
+    ip: &Ip,
+    forwarded: bool,
+    instance: InstanceId,
+    outer: &OuterTemplate,
+) -> Encapsulated {
+    let overhead = if outer.is_ipv6() { OVERHEAD_V6 } else { OVERHEAD_V4 };
+    let room = usize::from(outer.mtu()).saturating_sub(overhead);
+    if ip.len as usize > room {
+        return match mtu::fit(ip, room as u16) {
+            Fit::Split => Encapsulated::Split(room as u16),
+            Fit::Refuse(reason, notice) => Encapsulated::Refused(reason, notice),
+        };
+    }
+    if ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT && is_nested(buf.data(), ip) {
+        return Encapsulated::Refused(DropReason::NestedLisp, None);
+    }
+    // Ethernet pads short packets: what is behind the IP packet must not go into the outer one
+    // (wire.md TRAP 6).
+    let framed = ethernet::LEN + ip.len as usize;
+    if buf.total_len() != framed && !buf.truncate(framed) {
+        return Encapsulated::Refused(DropReason::HeadersSplit, None);
+    }
+    if buf.prepend(overhead).is_none() {
+        return Encapsulated::Refused(DropReason::NoHeadroom, None);
+    }
+    let ttl = if forwarded { ip.ttl.wrapping_sub(1) } else { ip.ttl };
+    let data = buf.data_mut();
+    if forwarded && let Some(inner) = data.get_mut(overhead..) {
+        ip::decrement_ttl(inner, ip.is_v6());
+    }
+    write_outer(data, ip, ttl, instance, outer);
+    Encapsulated::Ready((ip.len as usize + overhead) as u32)
+}
+
+/// Copies the RLOC's headers and fills in what depends on the packet: lengths, TTL and TOS as
+/// inner, source port and flow label by flow, Instance-ID.
+#[inline(always)]
+fn write_outer(data: &mut [u8], ip: &Ip, ttl: u8, instance: InstanceId, outer: &OuterTemplate) {
+    if let Some(template) = outer.ipv4() {
+        let Some(h) = data.first_chunk_mut::<{ OuterTemplate::LENGTH_V4 }>() else { return };
+        *h = *template;
+        let total = (ip.len as usize + OVERHEAD_V4) as u16;
+        let sum = u64::from(outer.checksum_partial())
+            + u64::from(total)
+            + u64::from(ip.tos)
+            + (u64::from(ttl) << 8);
+        h[15] = ip.tos;
+        [h[16], h[17]] = total.to_be_bytes();
+        h[22] = ttl;
+        [h[24], h[25]] = checksum::finish(sum).to_be_bytes();
+        if let Some(tail) = h.last_chunk_mut() {
+            write_udp_lisp(tail, ip, instance);
+        }
+    } else if let Some(template) = outer.ipv6() {
+        let Some(h) = data.first_chunk_mut::<{ OuterTemplate::LENGTH_V6 }>() else { return };
+        *h = *template;
+        let first = 0x6000_0000 | u32::from(ip.tos) << 20 | flow::flow_label(ip.hash);
+        [h[14], h[15], h[16], h[17]] = first.to_be_bytes();
+        [h[18], h[19]] = ((ip.len as usize + udp::LEN + lisp::LEN) as u16).to_be_bytes();
+        h[21] = ttl;
+        if let Some(tail) = h.last_chunk_mut() {
+            write_udp_lisp(tail, ip, instance);
+        }
+    }
+}
+
+/// Source port, length, and the whole LISP header; destination port and zero checksum are
+/// in the template.
+#[inline(always)]
+fn write_udp_lisp(h: &mut [u8; udp::LEN + lisp::LEN], ip: &Ip, instance: InstanceId) {
+    [h[0], h[1]] = flow::source_port(ip.hash).to_be_bytes();
+    [h[4], h[5]] = ((ip.len as usize + udp::LEN + lisp::LEN) as u16).to_be_bytes();
+    if let Some(tail) = h.last_chunk_mut() {
+        *tail = lisp::Lisp::header(instance);
+    }
+}
+
+/// Whether a LISP data packet carries another one: a third header is one too many (R-007, RFC 9300
+/// section 4). `frame` begins at the Ethernet header.
+#[cold]
+fn is_nested(frame: &[u8], ip: &Ip) -> bool {
+    let inner = ethernet::LEN + usize::from(ip.transport) + udp::LEN + lisp::LEN;
+    let data_port = |at: usize| bytes::be16(frame, at + 2) == Some(lisp::DATA_PORT);
+    match frame.get(inner..) {
+        Some(&[first, ..]) if first >> 4 == 4 => {
+            let header = usize::from(first & 0x0F) * 4;
+            let udp = frame.get(inner + 9) == Some(&proto::UDP);
+            udp && header >= ipv4::MIN_LEN && data_port(inner + header)
+        }
+        Some(&[first, ..]) if first >> 4 == 6 => {
+            let end = frame.len() - inner;
+            let Some(&next) = frame.get(inner + 6) else { return false };
+            let upper = ipv6::walk(frame, inner, next, end);
+            upper.protocol == proto::UDP && data_port(inner + usize::from(upper.offset))
+        }
+        _ => false,
+    }
+}

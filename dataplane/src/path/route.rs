@@ -1,0 +1,256 @@
+//! Where an IP packet goes: map-cache first, then the native FIB (R-001, R-008, R-009, R-024,
+//! Reads tables only, writes nothing but entry counters.
+
+use super::icmp::Notice;
+use super::ip::Ip;
+use crate::feed::{MapAction, Reject, Target, VrfSpec};
+use crate::fib::{RouteHit, RouteRef};
+use crate::replica::Replica;
+use crate::types::{AdjacencyId, EntryId, PortId, RlocId, VrfId};
+use crate::verdict::DropReason;
+use crate::wire::lisp;
+
+/// How a packet came to be here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Received as it is.
+    Native,
+    /// Out of a LISP packet to one of our RLOCs.
+    Decapsulated,
+    /// Made by us: an ICMP error.
+    Own,
+}
+
+/// What besides its bytes decides the way of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The VRF it is routed in.
+    pub vrf: VrfId,
+    /// The port it arrived on (for our own: that of the packet it is about).
+    pub port: PortId,
+    /// How it came to be here.
+    pub origin: Origin,
+}
+
+/// What is to be done with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send it to an RLOC.
+    Encapsulate {
+        /// Entry that said so.
+        entry: EntryId,
+        /// Where to.
+        rloc: RlocId,
+    },
+    /// Send it to an Ethernet next hop.
+    Forward {
+        /// Which one.
+        adjacency: AdjacencyId,
+        /// It must not be the neighbour that the packet came from.
+        away: bool,
+    },
+    /// It is for us: to the kernel.
+    Host,
+    /// Hold it for a mapping of its destination.
+    AwaitMapping,
+    /// Hold it for its destination's Ethernet address on this port.
+    AwaitNeighbour(PortId),
+    /// Drop it, and perhaps tell its source.
+    Refuse(DropReason, Option<Notice>),
+}
+
+/// A drop that nobody is told of.
+const fn silent(reason: DropReason) -> Step {
+    Step::Refuse(reason, None)
+}
+
+/// A drop that the source is told of.
+const fn told(reason: DropReason, notice: Notice) -> Step {
+    Step::Refuse(reason, Some(notice))
+}
+
+/// The map-cache's word on a destination, when the caller has looked it up already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mapping {
+    /// Not looked up.
+    Unknown,
+    /// Looked up in the packet's VRF.
+    Found(Option<EntryId>),
+}
+
+/// Decides. `mapping` may hold the result of a lookup done for a whole burst.
+#[inline(always)]
+pub fn decide(ip: &Ip, cx: Context, mapping: Mapping, tables: &Replica) -> Step {
+    let Some(vrf) = tables.vrf(cx.vrf) else { return silent(DropReason::VrfUnknown) };
+    let step = match cx.origin {
+        Origin::Native => native(ip, cx, mapping, vrf, tables),
+        Origin::Decapsulated => decapsulated(ip, cx, vrf, tables),
+        Origin::Own => own(ip, cx, vrf, tables),
+    };
+    // The forwarding decrement comes before encapsulation and before waiting; a
+    // packet for ourselves is not subject to it, nor one that we made.
+    match step {
+        Step::Host | Step::Refuse(..) => step,
+        _ if ip.ttl <= 1 && cx.origin != Origin::Own => told(DropReason::TtlExpired, Notice::TimeExceeded),
+        _ => step,
+    }
+}
+
+/// A packet received without encapsulation.
+#[inline(always)]
+fn native(ip: &Ip, cx: Context, mapping: Mapping, vrf: &VrfSpec, tables: &Replica) -> Step {
+    let Some(port) = tables.port(cx.port) else { return silent(DropReason::PortNotConfigured) };
+    if !port.native || ip.link_local_source {
+        return only_for_us(ip, cx, port.native, tables);
+    }
+    if vrf.pitr || (vrf.xtr && is_candidate(ip, cx, tables)) {
+        let entry = match mapping {
+            Mapping::Found(entry) => entry,
+            Mapping::Unknown => tables.map_lookup(cx.vrf, ip.addrs.destination()),
+        };
+        if let Some(entry) = entry {
+            return by_mapping(ip, cx, entry, tables);
+        }
+    }
+    via_fib(ip, cx, false, tables)
+}
+
+/// A packet that may reach the kernel and nothing else.
+#[cold]
+fn only_for_us(ip: &Ip, cx: Context, native: bool, tables: &Replica) -> Step {
+    match via_fib(ip, cx, false, tables) {
+        Step::Host => Step::Host,
+        _ if !native => silent(DropReason::NativeNotAllowed),
+        // R-158; RFC 4443 section 3.1 code 2.
+        _ => told(DropReason::LinkLocalSource, Notice::BeyondScope),
+    }
+}
+
+/// from a local EID, to what is neither local nor known to the FIB but by a default route.
+fn is_candidate(ip: &Ip, cx: Context, tables: &Replica) -> bool {
+    tables.is_local_eid(cx.vrf, ip.addrs.source()) && is_remote(ip, cx, tables)
+}
+
+fn is_remote(ip: &Ip, cx: Context, tables: &Replica) -> bool {
+    let destination = ip.addrs.destination();
+    !tables.is_local_eid(cx.vrf, destination)
+        && tables.fib_lookup(cx.vrf, destination).is_none_or(|hit| hit.default)
+}
+
+/// A packet out of a LISP packet.
+fn decapsulated(ip: &Ip, cx: Context, vrf: &VrfSpec, tables: &Replica) -> Step {
+    let destination = ip.addrs.destination();
+    if vrf.xtr && tables.is_local_eid(cx.vrf, destination) {
+        return via_fib(ip, cx, false, tables);
+    }
+    // A PETR that is PITR in the same VRF sees EIDs in its map-cache: it re-encapsulates if it is
+    // an RTR, else it refuses them, for a native route may lead them back to us.
+    if vrf.rtr || vrf.pitr {
+        match tables.map_lookup(cx.vrf, destination).map(|entry| (entry, tables.entry(entry))) {
+            None | Some((_, MapAction::LocalSite | MapAction::NativelyForward)) => {}
+            Some((entry, _)) if vrf.rtr => return by_mapping(ip, cx, entry, tables),
+            Some(_) => return told(DropReason::InnerIsEid, Notice::NetUnreachable),
+        }
+    }
+    if vrf.petr {
+        via_fib(ip, cx, false, tables)
+    } else {
+        //
+        told(DropReason::InnerNotLocal, Notice::NetUnreachable)
+    }
+}
+
+/// A packet of our own: to EIDs through the map-cache, never natively.
+fn own(ip: &Ip, cx: Context, vrf: &VrfSpec, tables: &Replica) -> Step {
+    let by_map_cache = vrf.pitr || vrf.rtr || (vrf.xtr && is_remote(ip, cx, tables));
+    match tables.map_lookup(cx.vrf, ip.addrs.destination()) {
+        Some(entry) if by_map_cache => by_mapping(ip, cx, entry, tables),
+        _ => via_fib(ip, cx, false, tables),
+    }
+}
+
+/// What a map-cache entry says (R-001, R-012, R-068; RFC 9301 section 5.4).
+#[inline(always)]
+fn by_mapping(ip: &Ip, cx: Context, entry: EntryId, tables: &Replica) -> Step {
+    match tables.entry(entry) {
+        MapAction::Encapsulate(Target::Rloc(rloc)) => Step::Encapsulate { entry, rloc },
+        MapAction::Encapsulate(Target::Set(set)) => match tables.set_pick(set, ip.hash) {
+            Some(rloc) => Step::Encapsulate { entry, rloc },
+            None => told(DropReason::MapNoLocator, Notice::HostUnreachable),
+        },
+        other => by_action(ip, cx, entry, other, tables),
+    }
+}
+
+/// The actions that do not encapsulate. They count on the entry here; a positive entry counts when
+/// the packet has really been sent.
+fn by_action(ip: &Ip, cx: Context, entry: EntryId, action: MapAction, tables: &Replica) -> Step {
+    tables.count(entry, u64::from(ip.len));
+    match action {
+        MapAction::LocalSite => via_fib(ip, cx, false, tables),
+        MapAction::NativelyForward => match via_fib(ip, cx, true, tables) {
+            // The blackhole that anchors the aggregate we attract traffic with is no way out.
+            Step::Refuse(reason, None) => told(reason, Notice::NetUnreachable),
+            step => step,
+        },
+        // Our own addresses and those of other RLOCs of ours are never EIDs.
+        MapAction::SendMapRequest => match via_fib(ip, cx, false, tables) {
+            Step::Host => Step::Host,
+            _ if tables.is_local_rloc(ip.addrs.destination()) => silent(DropReason::RlocIsDestination),
+            _ => Step::AwaitMapping,
+        },
+        MapAction::DropNoReason => told(DropReason::MapDrop, Notice::NetUnreachable),
+        MapAction::DropPolicyDenied => told(DropReason::MapPolicyDenied, Notice::Prohibited),
+        MapAction::DropAuthFailure => told(DropReason::MapAuthFailure, Notice::Prohibited),
+        MapAction::NoLocator { unreachable: true } => told(DropReason::MapNoLocator, Notice::HostUnreachable),
+        MapAction::NoLocator { unreachable: false } | MapAction::Encapsulate(_) => {
+            silent(DropReason::MapNoAction)
+        }
+    }
+}
+
+/// What the native FIB says.
+#[inline(always)]
+fn via_fib(ip: &Ip, cx: Context, away: bool, tables: &Replica) -> Step {
+    let Some(hit) = tables.fib_lookup(cx.vrf, ip.addrs.destination()) else {
+        return told(DropReason::NoRoute, Notice::NetUnreachable);
+    };
+    match hit.next_hop(ip.hash) {
+        Some(adjacency) => Step::Forward { adjacency, away },
+        None => not_forwarded(ip, cx, hit, tables),
+    }
+}
+
+fn not_forwarded(ip: &Ip, cx: Context, hit: RouteHit<'_>, tables: &Replica) -> Step {
+    match hit.route {
+        RouteRef::Local => for_us(ip, cx, tables),
+        RouteRef::Glean(port) => Step::AwaitNeighbour(port),
+        RouteRef::Reject(Reject::Blackhole) => silent(DropReason::RouteBlackhole),
+        RouteRef::Reject(Reject::NetUnreachable) => {
+            told(DropReason::RouteUnreachable, Notice::NetUnreachable)
+        }
+        RouteRef::Reject(Reject::HostUnreachable) => {
+            told(DropReason::HostUnreachable, Notice::HostUnreachable)
+        }
+        RouteRef::Reject(Reject::Prohibited) => told(DropReason::RouteProhibited, Notice::Prohibited),
+        RouteRef::Via(_) | RouteRef::Multipath(_) => silent(DropReason::NoRoute),
+    }
+}
+
+/// To one of our own addresses.
+fn for_us(ip: &Ip, cx: Context, tables: &Replica) -> Step {
+    // Out of an encapsulation nobody reaches our own services, and we do not write to
+    // ourselves.
+    if cx.origin != Origin::Native {
+        return silent(DropReason::InnerOwnDestination);
+    }
+    if tables.port(cx.port).is_some_and(|port| !port.underlay) {
+        if ip.is_udp_port(lisp::CONTROL_PORT) {
+            return silent(DropReason::ControlNotUnderlay);
+        }
+        if ip.is_udp_port(lisp::DATA_PORT) {
+            return silent(DropReason::LispNotUnderlay);
+        }
+    }
+    Step::Host
+}

@@ -1,0 +1,289 @@
+//! One packet at a time: carrying out its fate, and everything that is not the plain case.
+
+use super::config::{Links, WorkerConfig};
+use super::egress::{Egress, From};
+use super::outcome::{Outcome, carry_out};
+use crate::buffer::PacketBuf;
+use crate::clock::Clock;
+use crate::counters::WorkerStats;
+use crate::feed::Adjacency;
+use crate::hold::{Held, HoldTable};
+use crate::io::{Io, PacketBurst};
+use crate::path::flow::FlowKey;
+use crate::path::icmp::{self, Notice};
+use crate::path::ip::Ip;
+use crate::path::limit::IcmpLimiter;
+use crate::path::mtu;
+use crate::path::route::{self, Context, Mapping, Origin, Step};
+use crate::punt::Punt;
+use crate::replica::{Replica, Retired};
+use crate::types::PortId;
+use crate::verdict::{DropReason, HoldKey};
+use crate::wire::ethernet;
+use std::net::IpAddr;
+
+/// A packet with what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) ip: Ip,
+    pub(super) cx: Context,
+    pub(super) step: Step,
+    /// Tick at which it began to wait, if it did.
+    pub(super) since: Option<u64>,
+}
+
+/// Everything of a worker but the burst it is working on.
+#[derive(Debug)]
+pub(super) struct Core<I: Io> {
+    pub(super) io: I,
+    pub(super) replica: Replica,
+    pub(super) hold: HoldTable<I::Buf>,
+    pub(super) links: Links,
+    pub(super) key: FlowKey,
+    pub(super) verify_udp_checksum: bool,
+    /// Tick of this round.
+    pub(super) now: u64,
+    /// What control has not taken back yet.
+    pub(super) pending: Option<Retired>,
+    egress: Box<[Egress<I::Burst>]>,
+    limiter: IcmpLimiter,
+    /// Room for the pieces of a packet that is being split; taken while one is.
+    pieces: Option<I::Burst>,
+}
+
+impl<I: Io> Core<I> {
+    pub(super) fn new(io: I, clock: &impl Clock, config: &WorkerConfig, links: Links) -> Self {
+        let ports = io.ports();
+        Self {
+            replica: Replica::new(config.replica),
+            hold: HoldTable::new(config.hold, clock.hz()),
+            limiter: IcmpLimiter::new(config.icmp, ports, clock.hz(), config.flow_key),
+            egress: std::iter::repeat_with(Egress::default).take(ports).collect(),
+            pieces: Some(I::Burst::default()),
+            key: config.flow_key,
+            verify_udp_checksum: config.verify_udp_checksum,
+            now: clock.now(),
+            pending: None,
+            io,
+            links,
+        }
+    }
+
+    pub(super) fn stats(&self) -> &WorkerStats {
+        &self.links.stats
+    }
+
+    /// Carries out what was decided about a packet that was received.
+    #[inline(always)]
+    pub(super) fn finish(&mut self, buf: I::Buf, facts: &Facts, outcome: Outcome) {
+        match outcome {
+            Outcome::Encapsulated(port) | Outcome::Forwarded(port) => self.send(port, buf, facts),
+            Outcome::Host => {
+                let given = self.io.host_tx(facts.cx.port, buf);
+                let stats = self.stats();
+                given.map_or_else(|_| stats.drop_one(DropReason::HostFull), |()| stats.host.add(1));
+            }
+            Outcome::Refuse(reason, None) => self.dropped(facts, reason),
+            Outcome::Refuse(reason, Some(notice)) => self.refuse(buf, facts, reason, notice),
+            Outcome::Hold(key) => self.wait(buf, facts, key),
+            Outcome::Split(room) => self.split(buf, facts, room),
+        }
+    }
+
+    #[inline(always)]
+    fn send(&mut self, port: PortId, buf: I::Buf, facts: &Facts) {
+        let from = if facts.cx.origin == Origin::Own { From::Worker } else { From::Nic };
+        self.put_out(port, buf, from);
+    }
+
+    /// Queues a packet for sending.
+    #[inline(always)]
+    pub(super) fn put_out(&mut self, port: PortId, buf: I::Buf, from: From) {
+        let Self { io, egress, links, .. } = self;
+        match egress.get_mut(usize::from(port.0)) {
+            Some(row) => row.push(io, &links.stats, port, buf, from),
+            None => match from {
+                From::Nic => links.stats.drop_one(DropReason::TxPort),
+                From::Worker => links.stats.originated_lost.add(1),
+                From::Host => links.stats.from_host_lost.add(1),
+            },
+        }
+    }
+
+    /// Sends what is queued on all ports.
+    #[inline(always)]
+    pub(super) fn flush(&mut self) {
+        let Self { io, egress, links, .. } = self;
+        for (number, row) in egress.iter_mut().enumerate() {
+            row.flush(io, &links.stats, PortId(number as u16));
+        }
+    }
+
+    /// Counts a drop; one of our own packets has no fate.
+    fn dropped(&self, facts: &Facts, reason: DropReason) {
+        match facts.cx.origin {
+            Origin::Own => self.stats().originated_lost.add(1),
+            _ => self.stats().drop_one(reason),
+        }
+    }
+
+    /// Drops a packet and tells its source, if that is allowed.
+    #[cold]
+    fn refuse(&mut self, mut buf: I::Buf, facts: &Facts, reason: DropReason, notice: Notice) {
+        self.dropped(facts, reason);
+        let Facts { ip, cx, .. } = facts;
+        let source = self.icmp_source(*cx, ip.is_v6());
+        let (Some(source), true) = (source, cx.origin != Origin::Own && icmp::may_notify(buf.data(), ip))
+        else {
+            return self.stats().icmp_unsendable.add(1);
+        };
+        if !self.limiter.allow(cx.port, &ip.addrs, self.now) {
+            return self.stats().icmp_limited.add(1);
+        }
+        if !icmp::build(&mut buf, ip, notice, source) {
+            return self.stats().icmp_unsendable.add(1);
+        }
+        if let Some(counter) = self.stats().icmp.get(notice.index()) {
+            counter.add(1);
+        }
+        let own = Held { buf, cx: Context { origin: Origin::Own, ..*cx }, since: self.now };
+        self.again(own);
+    }
+
+    /// Address that an ICMP error comes from: that of the interface on the source's side (R-010,
+    /// RFC 1812 section 4.3.2.4); for what came out of LISP, of an interface of its VRF.
+    fn icmp_source(&self, cx: Context, v6: bool) -> Option<IpAddr> {
+        let address = |port: PortId| {
+            let spec = self.replica.port(port)?;
+            if v6 { spec.ipv6.map(IpAddr::V6) } else { spec.ipv4.map(IpAddr::V4) }
+        };
+        let all = || (0..self.io.ports() as u16).map(PortId);
+        let in_vrf = |port: &PortId| self.replica.port(*port).is_some_and(|spec| spec.vrf == cx.vrf);
+        let native = |port: &PortId| self.replica.port(*port).is_some_and(|spec| spec.native);
+        let arrival = Some(cx.port).filter(|port| cx.origin == Origin::Native && in_vrf(port));
+        arrival
+            .and_then(address)
+            .or_else(|| all().filter(in_vrf).filter(native).find_map(address))
+            .or_else(|| all().filter(in_vrf).find_map(address))
+            .or_else(|| all().find_map(address))
+    }
+
+    /// Routes a packet that was read before: one that has waited, or one of our own.
+    pub(super) fn again(&mut self, held: Held<I::Buf>) {
+        let Held { mut buf, cx, since } = held;
+        let available = buf.total_len().saturating_sub(ethernet::LEN);
+        let Ok(ip) = Ip::read(buf.data(), ethernet::LEN, available, &self.key) else {
+            // It was well formed when it came; count it rather than lose it if that is not so.
+            return match cx.origin {
+                Origin::Own => self.stats().originated_lost.add(1),
+                _ => self.stats().drop_one(DropReason::InnerHeader),
+            };
+        };
+        let step = route::decide(&ip, cx, Mapping::Unknown, &self.replica);
+        let outcome = carry_out(&mut buf, &ip, cx, step, &self.replica);
+        let facts = Facts { ip, cx, step, since: Some(since) };
+        self.count_sent(&outcome);
+        self.finish(buf, &facts, outcome);
+    }
+
+    /// Counts the way that a packet takes.
+    pub(super) fn count_sent(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Encapsulated(_) => self.stats().encapsulated.add(1),
+            Outcome::Forwarded(_) => self.stats().forwarded.add(1),
+            _ => {}
+        }
+    }
+
+    /// Holds a packet, and asks for what it waits for.
+    #[cold]
+    fn wait(&mut self, mut buf: I::Buf, facts: &Facts, key: HoldKey) {
+        // The padding goes now: the next look at the packet has no frame to compare with.
+        buf.truncate(ethernet::LEN + facts.ip.len as usize);
+        let own = facts.cx.origin == Origin::Own;
+        let packet = Held { buf, cx: facts.cx, since: facts.since.unwrap_or(self.now) };
+        let held = self.hold.hold(key, packet, self.now);
+        if !own {
+            self.stats().held_ever.add(1);
+            self.stats().held.add(1);
+        }
+        if let Some(evicted) = held.evicted {
+            self.let_go(&evicted, DropReason::HoldOverflow);
+        }
+        if held.ask {
+            self.ask(key, facts);
+        }
+    }
+
+    /// Counts a held packet that will not be sent.
+    pub(super) fn let_go(&self, held: &Held<I::Buf>, reason: DropReason) {
+        if held.cx.origin == Origin::Own {
+            self.stats().originated_lost.add(1);
+        } else {
+            self.no_longer_held();
+            self.stats().drop_one(reason);
+        }
+    }
+
+    /// A received packet waits no longer.
+    pub(super) fn no_longer_held(&self) {
+        let held = &self.stats().held;
+        held.set(held.get().saturating_sub(1));
+    }
+
+    fn ask(&mut self, key: HoldKey, facts: &Facts) {
+        let punt = match key {
+            HoldKey::Eid(eid) => Punt::Miss { vrf: eid.vrf, eid: eid.addr, source: facts.ip.addrs.source() },
+            HoldKey::Rloc(rloc) => Punt::RlocWanted(rloc),
+            HoldKey::Neighbour(port, neighbour) => Punt::NeighbourMiss { port, neighbour },
+            HoldKey::Adjacency(id) => match self.replica.adjacency(id) {
+                Adjacency::Resolving { port, neighbour } => Punt::NeighbourMiss { port, neighbour },
+                Adjacency::Ready { .. } | Adjacency::Failed => return,
+            },
+        };
+        let counter = match self.links.punts.push(punt) {
+            Ok(()) => &self.links.stats.punts,
+            Err(_) => &self.links.stats.punts_lost,
+        };
+        counter.add(1);
+    }
+
+    /// Splits a packet and sends the pieces. The first one carries the fate of the packet.
+    #[cold]
+    fn split(&mut self, mut buf: I::Buf, facts: &Facts, room: u16) {
+        let Some(mut pieces) = self.pieces.take() else { return };
+        let io = &mut self.io;
+        if mtu::split(&mut buf, &facts.ip, room, || io.alloc(), &mut pieces) {
+            self.send_piece(buf, facts, false);
+            for piece in pieces.drain() {
+                self.send_piece(piece, facts, true);
+            }
+        } else {
+            self.dropped(facts, DropReason::NotFragmentable);
+        }
+        self.pieces = Some(pieces);
+    }
+
+    fn send_piece(&mut self, mut buf: I::Buf, facts: &Facts, additional: bool) {
+        let available = buf.total_len().saturating_sub(ethernet::LEN);
+        let read = Ip::read(buf.data(), ethernet::LEN, available, &self.key);
+        let outcome = match read {
+            // The pieces of a datagram take the way of the whole: its hash, not theirs.
+            Ok(piece) => {
+                let ip = Ip { len: piece.len, ..facts.ip };
+                carry_out(&mut buf, &ip, facts.cx, facts.step, &self.replica)
+            }
+            Err(_) => Outcome::Refuse(DropReason::NotFragmentable, None),
+        };
+        self.count_sent(&outcome);
+        match outcome {
+            Outcome::Encapsulated(port) | Outcome::Forwarded(port) if additional => {
+                self.stats().fragments.add(1);
+                self.put_out(port, buf, From::Worker);
+            }
+            Outcome::Encapsulated(port) | Outcome::Forwarded(port) => self.send(port, buf, facts),
+            _ if additional => self.stats().originated_lost.add(1),
+            _ => self.dropped(facts, DropReason::NotFragmentable),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The worker: the loop around the path.
+//!
+//! [`Worker::poll_once`] is one round: a burst from each port through the staged pipeline, what
+//! the kernel wants sent, up to [`MAX_DELTAS`] deltas, and now and then some housekeeping. In a
+//! round there is no system call, lock, allocation or log line, and no clock but the one handed in.
+//!
+//! - `burst`: the stages for many packets at once;
+//! - `core`: one packet: how its fate is carried out, ICMP errors, fragmentation, waiting;
+//! - `egress`: what waits to be sent on a port;
+//! - `upkeep`: deltas, releases, time-outs;
+//! - `idle`: what to do when there is nothing to do.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+mod burst;
+mod config;
+mod core;
+mod egress;
+mod idle;
+mod outcome;
+mod run;
+mod upkeep;
+
+pub use config::{Links, WorkerConfig};
+pub use run::Worker;
+pub use upkeep::MAX_DELTAS;

@@ -1,0 +1,101 @@
+//! The worker itself and its loop.
+
+use super::burst::Stages;
+use super::config::{Links, WorkerConfig};
+use super::core::Core;
+use super::egress::From;
+use super::idle::Rest;
+use super::upkeep::Upkeep;
+use crate::clock::Clock;
+use crate::hold::HoldLimits;
+use crate::io::{Io, PacketBurst};
+use crate::types::PortId;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// A poll-mode worker: owns its queues, its replica, the packets that wait, its ring ends.
+#[derive(Debug)]
+pub struct Worker<I: Io, C> {
+    core: Core<I>,
+    clock: C,
+    stages: Stages,
+    burst: I::Burst,
+    upkeep: Upkeep<I::Buf>,
+    rest: Rest,
+    last: u64,
+}
+
+impl<I: Io, C: Clock> Worker<I, C> {
+    /// A worker with an empty replica. Allocates all that it will need, but for what the replica
+    /// grows by.
+    pub fn new(io: I, clock: C, config: &WorkerConfig, links: Links) -> Self {
+        let packets = config.hold.packets.min(HoldLimits::MAX_PACKETS);
+        Self {
+            core: Core::new(io, &clock, config, links),
+            stages: Stages::new(),
+            burst: I::Burst::default(),
+            upkeep: Upkeep::new(packets.max(1), clock.hz()),
+            rest: Rest::new(config.idle),
+            last: clock.now(),
+            clock,
+        }
+    }
+
+    /// Works until told to stop.
+    pub fn run(&mut self, stop: &AtomicBool) {
+        while !stop.load(Relaxed) {
+            let found = self.poll_once();
+            self.rest.after(found);
+        }
+    }
+
+    /// One round over all ports and the feed. Returns the number of packets and deltas.
+    pub fn poll_once(&mut self) -> usize {
+        self.core.now = self.clock.now();
+        let mut found = 0;
+        for number in 0..self.core.io.ports() {
+            let port = PortId(number as u16);
+            let count = self.core.io.rx(port, &mut self.burst);
+            if count > 0 {
+                self.core.stats().bursts.add(1);
+                self.stages.run(&mut self.core, port, &mut self.burst);
+            }
+            found += count + self.relay_from_host(port);
+        }
+        found += self.upkeep.run(&mut self.core);
+        self.core.flush();
+        self.account(found);
+        found
+    }
+
+    /// Sends what the kernel wants sent on a port, unchanged.
+    fn relay_from_host(&mut self, port: PortId) -> usize {
+        let count = self.core.io.host_rx(port, &mut self.burst);
+        for buf in self.burst.drain() {
+            self.core.put_out(port, buf, From::Host);
+        }
+        count
+    }
+
+    /// What the worker reads and its tables, for tests and set-up before the loop runs.
+    pub fn io_mut(&mut self) -> &mut I {
+        &mut self.core.io
+    }
+
+    /// The replica, read-only: control asks it for its counter tables at the start.
+    pub fn replica(&self) -> &crate::replica::Replica {
+        &self.core.replica
+    }
+
+    fn account(&mut self, found: usize) {
+        let stats = self.core.stats();
+        if found == 0 {
+            stats.empty_polls.add(1);
+        }
+        let now = self.clock.now();
+        stats.cycles_total.add(now.saturating_sub(self.last));
+        if found > 0 {
+            stats.cycles_busy.add(now.saturating_sub(self.core.now));
+        }
+        self.last = now;
+    }
+}
