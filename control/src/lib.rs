@@ -1,6 +1,7 @@
 //! The control plane. See README.md for the room.
 
 pub mod codec;
+pub mod config;
 pub mod engine;
 pub mod feeder;
 pub mod netlink;

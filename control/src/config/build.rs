@@ -1,0 +1,268 @@
+//! [`File`] to [`Config`]: defaults in, places out. `None` when something required is absent, which
+//! `parse` has noted already.
+
+use super::check::secret;
+use super::file::{
+    File, KeyTable, LocatorTable, MapServerPeerTable, PortTable, SiteTable, StaticMappingTable, VrfTable,
+};
+use super::leaf::{At, Bounded, Key, Leaf, Word};
+use super::model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
+use super::words::{ActionWord, AlgorithmWord, HexId, IdleWord, Name};
+use crate::engine::config::{
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Key as AuthKey, MapServerPeer, Roles, Site,
+    SitePrefix, StaticMapping,
+};
+use crate::engine::event::{EidPrefix, Forwarding, Iid};
+use pxtr_dataplane::types::{PortId, VrfId};
+use std::path::PathBuf;
+
+/// Builds it.
+pub(super) fn build(file: &File) -> Option<Config> {
+    let vrfs = vrfs(file)?;
+    let lisp = file.lisp.get()?;
+    Some(Config {
+        daemon: daemon(file)?,
+        dpdk: dpdk(file)?,
+        workers: workers(file),
+        hold: hold(file),
+        ports: ports(file, &vrfs)?,
+        roles: roles(file),
+        rlocs: words(&lisp.rlocs),
+        map_resolvers: words(&lisp.map_resolvers),
+        use_petr: locators(&lisp.use_petr)?,
+        xtr_id: lisp.xtr_id.get().map(|id| {
+            let site = lisp.site_id.get().map_or(0, |Word(HexId(site))| u64::from_be_bytes(*site));
+            (id.0.0, site)
+        }),
+        map_servers: lisp.map_server.items().iter().map(|ms| map_server(ms)).collect::<Option<_>>()?,
+        database: database(file, &vrfs)?,
+        static_mappings: lisp
+            .static_mapping
+            .items()
+            .iter()
+            .map(|mapping| static_mapping(mapping, file, &vrfs))
+            .collect::<Option<_>>()?,
+        sites: sites(file)?,
+        limits: file.limits.get().map(super::file::LimitsTable::limits).unwrap_or_default(),
+        vrfs,
+    })
+}
+
+/// The roles of the file.
+pub(super) fn roles(file: &File) -> Roles {
+    let mut roles = Roles::default();
+    for role in file.lisp.get().map_or(&[][..], |lisp| lisp.roles.items()) {
+        role.0.switch_on(&mut roles);
+    }
+    roles
+}
+
+fn number<T: TryFrom<i64> + Default, const MIN: i64, const MAX: i64>(
+    key: &Key<Bounded<MIN, MAX>>,
+    default: T,
+) -> T {
+    key.get().map_or(default, |value| value.get())
+}
+
+fn flag(key: &Key<bool>, default: bool) -> bool {
+    key.get().copied().unwrap_or(default)
+}
+
+fn words<T: Leaf + Clone>(key: &Key<Vec<At<Word<T>>>>) -> Vec<T> {
+    key.items().iter().map(|word| word.0.clone()).collect()
+}
+
+fn daemon(file: &File) -> Option<Daemon> {
+    let table = file.daemon.get()?;
+    let name = table.name.get()?.0.0.clone();
+    Some(Daemon {
+        api_socket: match table.api_socket.get() {
+            Some(path) => path.0.0.clone(),
+            None => PathBuf::from(format!("/run/pxtr/{name}.sock")),
+        },
+        http_listen: table.http_listen.get().map(|address| address.0),
+        log: table.log.get().map_or_else(|| "info".into(), |log| log.0.0.clone()),
+        state_dir: table.state_dir.get().map_or_else(|| "/var/lib/pxtr".into(), |dir| dir.0.0.clone()),
+        name,
+    })
+}
+
+fn dpdk(file: &File) -> Option<Dpdk> {
+    let none = Default::default();
+    let table = file.dpdk.get().unwrap_or(&none);
+    let name = match table.file_prefix.get() {
+        Some(prefix) => prefix,
+        None => file.daemon.get()?.name.get()?,
+    };
+    Some(Dpdk {
+        hugepages: flag(&table.hugepages, true),
+        memory_mib: number(&table.memory_mib, 1024),
+        mbufs: number(&table.mbufs, 65_536),
+        file_prefix: name.0.0.clone(),
+        extra_args: words(&table.extra_args).into_iter().map(|text| text.0).collect(),
+    })
+}
+
+fn workers(file: &File) -> Workers {
+    let none = Default::default();
+    let table = file.workers.get().unwrap_or(&none);
+    let sleeps = table.idle.get().is_some_and(|idle| idle.0 == IdleWord::Sleep);
+    Workers {
+        cores: table.cores.items().iter().map(|core| core.get()).collect(),
+        idle_sleep_us: sleeps.then(|| number(&table.idle_sleep_us, 100)),
+    }
+}
+
+fn hold(file: &File) -> Hold {
+    let none = Default::default();
+    let table = file.hold.get().unwrap_or(&none);
+    Hold {
+        packets_per_destination: number(&table.packets_per_destination, 16),
+        packets: number(&table.packets, 1024),
+        timeout_ms: number(&table.timeout_ms, 3000),
+    }
+}
+
+/// VRFs with the underlay's first.
+fn vrfs(file: &File) -> Option<Vec<Vrf>> {
+    let tables = file.vrf.items();
+    let mut vrfs: Vec<Vrf> = tables.iter().map(|table| vrf(table)).collect::<Option<_>>()?;
+    if vrfs.is_empty() {
+        vrfs.push(Vrf {
+            id: VrfId(0),
+            name: "default".into(),
+            iid: Iid(0),
+            table: 254,
+            eid_space: Vec::new(),
+        });
+    }
+    let underlay = file.port.items().iter().find(|port| flag(&port.underlay, false));
+    if let Some(name) = underlay.and_then(|port| port.vrf.get())
+        && let Some(at) = vrfs.iter().position(|vrf| vrf.name == name.0.0)
+    {
+        vrfs[..=at].rotate_right(1);
+    }
+    for (id, vrf) in (0..).zip(&mut vrfs) {
+        vrf.id = VrfId(id);
+    }
+    Some(vrfs)
+}
+
+fn vrf(table: &VrfTable) -> Option<Vrf> {
+    Some(Vrf {
+        id: VrfId(0),
+        name: table.name.get()?.0.0.clone(),
+        iid: Iid(table.instance_id.get()?.get()),
+        table: number(&table.table, 254),
+        eid_space: words(&table.eid_space).into_iter().map(|prefix| prefix.0).collect(),
+    })
+}
+
+/// A VRF by its name, the first of the file without one.
+fn find_vrf<'v>(name: &Key<Word<Name>>, file: &File, vrfs: &'v [Vrf]) -> Option<&'v Vrf> {
+    let first = || file.vrf.items().first().and_then(|table| table.name.get());
+    match name.get().or_else(first) {
+        Some(name) => vrfs.iter().find(|vrf| vrf.name == name.0.0),
+        None => vrfs.first(),
+    }
+}
+
+fn ports(file: &File, vrfs: &[Vrf]) -> Option<Vec<Port>> {
+    let build = |(id, table): (u16, &At<PortTable>)| {
+        Some(Port {
+            id: PortId(id),
+            name: table.name.get()?.0.0.clone(),
+            device: table.device.get()?.0.0.clone(),
+            device_args: table.device_args.get().map(|args| args.0.0.clone()).unwrap_or_default(),
+            host_interface: table.host_interface.get().map(|name| name.0.0.clone()),
+            queues: number(&table.queues, 1),
+            rss: flag(&table.rss, true),
+            mtu: number(&table.mtu, 1500),
+            underlay: flag(&table.underlay, false),
+            native: flag(&table.native, false),
+            vrf: find_vrf(&table.vrf, file, vrfs)?.id,
+        })
+    };
+    (0..).zip(file.port.items()).map(build).collect()
+}
+
+fn locators(key: &Key<Vec<At<LocatorTable>>>) -> Option<Vec<ConfiguredLocator>> {
+    let build = |table: &At<LocatorTable>| {
+        Some(ConfiguredLocator {
+            rloc: table.rloc.get()?.0,
+            priority: number(&table.priority, 1),
+            weight: number(&table.weight, 100),
+        })
+    };
+    key.items().iter().map(build).collect()
+}
+
+fn database(file: &File, vrfs: &[Vrf]) -> Option<Vec<DatabaseMapping>> {
+    let mut database = Vec::new();
+    for table in file.lisp.get()?.database.items() {
+        database.push(DatabaseMapping {
+            eid: EidPrefix {
+                iid: find_vrf(&table.vrf, file, vrfs)?.iid,
+                prefix: table.eid_prefix.get()?.0.0,
+            },
+            ttl_minutes: number(&table.ttl_minutes, 1440),
+            locators: locators(&table.locators)?,
+        });
+    }
+    Some(database)
+}
+
+fn static_mapping(table: &StaticMappingTable, file: &File, vrfs: &[Vrf]) -> Option<StaticMapping> {
+    let locators = locators(&table.locators)?;
+    let action = match table.action.get().map(|word| word.0) {
+        // Counts only without locators, which the checks demand to come with an action.
+        None | Some(ActionWord::NoAction) => Forwarding::NoAction,
+        Some(ActionWord::NativelyForward) => Forwarding::NativelyForward,
+        Some(ActionWord::SendMapRequest) => Forwarding::SendMapRequest,
+        Some(ActionWord::DropNoReason) => Forwarding::DropNoReason,
+        Some(ActionWord::DropPolicyDenied) => Forwarding::DropPolicyDenied,
+        Some(ActionWord::DropAuthFailure) => Forwarding::DropAuthFailure,
+    };
+    let iid = find_vrf(&table.vrf, file, vrfs)?.iid;
+    Some(StaticMapping { eid: EidPrefix { iid, prefix: table.eid_prefix.get()?.0.0 }, locators, action })
+}
+
+fn map_server(table: &MapServerPeerTable) -> Option<MapServerPeer> {
+    let secret = secret(&table.secret, &table.secret_file).ok()??;
+    Some(MapServerPeer {
+        address: table.address.get()?.0,
+        key: AuthKey { id: number(&table.key_id, 1), secret },
+        algorithm: table.algorithm.get().map_or(AuthAlgorithm::HmacSha256, |word| word.0.into()),
+        proxy_reply: flag(&table.proxy_reply, false),
+        want_map_notify: flag(&table.want_map_notify, true),
+    })
+}
+
+fn sites(file: &File) -> Option<Vec<Site>> {
+    let tables = file.map_server.get().map_or(&[][..], |ms| ms.site.items());
+    tables.iter().map(|table| site(table)).collect()
+}
+
+fn site(table: &SiteTable) -> Option<Site> {
+    let key = |key: &At<KeyTable>| {
+        Some(AuthKey { id: key.id.get()?.get(), secret: secret(&key.secret, &key.secret_file).ok()?? })
+    };
+    let algorithms: Vec<AlgorithmWord> = match table.algorithms.get() {
+        Some(_) => words(&table.algorithms),
+        None => vec![AlgorithmWord::HmacSha256, AlgorithmWord::HmacSha256Hkdf],
+    };
+    let prefix = |prefix: &At<super::file::SitePrefixTable>| {
+        Some(SitePrefix {
+            eid: EidPrefix { iid: Iid(number(&prefix.instance_id, 0)), prefix: prefix.prefix.get()?.0.0 },
+            accept_more_specifics: flag(&prefix.accept_more_specifics, false),
+        })
+    };
+    Some(Site {
+        name: table.name.get()?.0.0.clone(),
+        keys: table.keys.items().iter().map(key).collect::<Option<_>>()?,
+        algorithms: algorithms.into_iter().map(AuthAlgorithm::from).collect(),
+        eid_prefixes: table.eid_prefixes.items().iter().map(prefix).collect::<Option<_>>()?,
+        legacy_nonce: flag(&table.legacy_nonce, false),
+        max_prefixes: number(&table.max_prefixes, 10_000),
+    })
+}

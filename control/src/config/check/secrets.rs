@@ -1,0 +1,85 @@
+//! Secrets: given once, here or in a file that others can not read. No message carries one.
+
+use super::super::error::Problems;
+use super::super::leaf::{Key, Word};
+use super::super::words::{AbsolutePath, SecretText};
+use super::Cx;
+use crate::engine::config::Secret;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Longest secret, bytes.
+const MAX_BYTES: u64 = 255;
+
+/// The secret of a table that has `secret` or `secret_file`; `None`: neither is given.
+///
+/// # Errors
+/// Where and what is wrong.
+pub(in super::super) fn secret(
+    text: &Key<Word<SecretText>>,
+    file: &Key<Word<AbsolutePath>>,
+) -> Result<Option<Secret>, (Range<usize>, String)> {
+    match (text.at(), file.at()) {
+        (Some(_), Some(file)) => {
+            Err((file.span(), "secret and secret_file are both given; keep one of them".into()))
+        }
+        (Some(text), None) => Ok(Some(Secret::new(text.0.0.as_bytes().to_vec()))),
+        (None, Some(file)) => match from_file(&file.0.0) {
+            Ok(secret) => Ok(Some(secret)),
+            Err(what) => Err((file.span(), format!("secret_file {} {what}", file.0.0.display()))),
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+fn from_file(path: &Path) -> Result<Secret, String> {
+    let unreadable = |error: std::io::Error| {
+        format!("can not be read ({error}); write the secret there, mode 0600, owner root")
+    };
+    let meta = std::fs::metadata(path).map_err(unreadable)?;
+    if !meta.is_file() {
+        return Err("is no file; give the path of a file with the secret".into());
+    }
+    if meta.mode() & 0o007 != 0 {
+        return Err(format!("is open to everybody; run chmod 0600 {}", path.display()));
+    }
+    if meta.len() > MAX_BYTES + 2 {
+        return Err(format!("has {} bytes; a secret has at most {MAX_BYTES}", meta.len()));
+    }
+    let bytes = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);
+    let end = bytes.strip_suffix(b"\n").map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
+    if end.is_empty() {
+        return Err("is empty; write the secret there".into());
+    }
+    if end.len() as u64 > MAX_BYTES {
+        return Err(format!("has {} bytes; a secret has at most {MAX_BYTES}", end.len()));
+    }
+    Ok(Secret::new(end.to_vec()))
+}
+
+pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
+    let mut one = |path: &str, place, text: &_, file: &_| match secret(text, file) {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            let given =
+                ["secret", "secret_file"].iter().any(|key| problems.was_bad(&format!("{path}.{key}")));
+            if !given {
+                problems.at(
+                    place,
+                    format!("{path} has no secret; give secret = \"...\" or secret_file = \"/path\""),
+                );
+            }
+        }
+        Err((span, what)) => problems.at(span, format!("{path}: {what}")),
+    };
+    for server in cx.file.lisp.get().map_or(&[][..], |lisp| lisp.map_server.items()) {
+        one("lisp.map_server", server.span(), &server.secret, &server.secret_file);
+    }
+    for site in cx.file.map_server.get().map_or(&[][..], |ms| ms.site.items()) {
+        for key in site.keys.items() {
+            one("map_server.site.keys", key.span(), &key.secret, &key.secret_file);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What the engine is told.
+
+use super::model::Config;
+use crate::engine::config::{EngineConfig, VrfConfig};
+
+impl Config {
+    /// What the engine is told. `register_nonce_epoch`: seconds since the epoch at start,
+    /// an argument because only the runtime reads the clock.
+    #[must_use]
+    pub fn engine(&self, register_nonce_epoch: u32) -> EngineConfig {
+        EngineConfig {
+            roles: self.roles,
+            rlocs: self.rlocs.clone(),
+            map_resolvers: self.map_resolvers.clone(),
+            vrfs: self
+                .vrfs
+                .iter()
+                .map(|vrf| VrfConfig {
+                    name: vrf.name.clone(),
+                    iid: vrf.iid,
+                    eid_space: vrf.eid_space.clone(),
+                })
+                .collect(),
+            database: self.database.clone(),
+            map_servers: self.map_servers.clone(),
+            xtr_id: self.xtr_id,
+            use_petr: self.use_petr.clone(),
+            static_mappings: self.static_mappings.clone(),
+            sites: self.sites.clone(),
+            limits: self.limits.clone(),
+            register_nonce_epoch,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `[lisp]` and its lists.
+
+use crate::config::leaf::{At, Bounded, Key, Word};
+use crate::config::words::{
+    AbsolutePath, ActionWord, AlgorithmWord, HexId, Name, Prefix, RoleWord, SecretText,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::net::IpAddr;
+
+/// `[lisp]`: roles, addresses and mappings.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LispTable {
+    /// The roles: "pitr", "petr", "xtr", "map-server", "map-resolver", in any combination.
+    ///
+    /// Required. Change: process restart.
+    #[schemars(extend("x-required" = true))]
+    pub roles: Key<Vec<At<Word<RoleWord>>>>,
+    /// The addresses by which other LISP routers know this one.
+    ///
+    /// They must be addresses of the host interfaces of underlay ports (of any interface for roles of the
+    /// mapping system). The first of each family is used as source.
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub rlocs: Key<Vec<At<Word<IpAddr>>>>,
+    /// The addresses of the Map-Resolvers in the order of preference.
+    ///
+    /// Default: `[]`. Change: live.
+    pub map_resolvers: Key<Vec<At<Word<IpAddr>>>>,
+    /// The Proxy ETRs to which an xTR sends what the mapping system says to forward natively.
+    ///
+    /// Default: `[]`, route it natively. Change: live.
+    pub use_petr: Key<Vec<At<LocatorTable>>>,
+    /// The xTR-ID, 128 bits in hexadecimal, unique among the xTRs of the site.
+    ///
+    /// Sent in Map-Registers together with `site_id`.
+    /// Default: none. Change: live.
+    pub xtr_id: Key<Word<HexId<16>>>,
+    /// The Site-ID, 64 bits in hexadecimal, the same on all xTRs of the site.
+    ///
+    /// Default: `"0"` when `xtr_id` is given, else none. Change: live.
+    pub site_id: Key<Word<HexId<8>>>,
+    /// The Map-Servers that an xTR registers its database with.
+    ///
+    /// Default: none. Change: live.
+    pub map_server: Key<Vec<At<MapServerPeerTable>>>,
+    /// The EID prefixes of the own site and their locators; required by role xtr.
+    ///
+    /// Default: none. Change: live.
+    pub database: Key<Vec<At<DatabaseTable>>>,
+    /// The mappings that never come from the network.
+    ///
+    /// Default: none. Change: live.
+    pub static_mapping: Key<Vec<At<StaticMappingTable>>>,
+}
+
+/// A locator of a mapping.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LocatorTable {
+    /// The address of the locator.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub rloc: Key<Word<IpAddr>>,
+    /// The priority, 0 to 255: the lowest is used; 255 is never used.
+    ///
+    /// Default: `1`. Change: live.
+    pub priority: Key<Bounded<0, 255>>,
+    /// The weight, 0 to 255: the share of the flows among locators of one priority.
+    ///
+    /// Default: `100`. Change: live.
+    pub weight: Key<Bounded<0, 255>>,
+}
+
+/// `[[lisp.map_server]]`: a Map-Server to register with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MapServerPeerTable {
+    /// The address of the Map-Server.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub address: Key<Word<IpAddr>>,
+    /// The Key ID of the secret, 0 to 255; 0 for peers that follow RFC 6830.
+    ///
+    /// Default: `1`. Change: live.
+    pub key_id: Key<Bounded<0, 255>>,
+    /// The secret shared with the Map-Server, here or in a file by secret_file.
+    ///
+    /// Required unless `secret_file` is given. Change: live.
+    pub secret: Key<Word<SecretText>>,
+    /// The path of a file that holds the secret and that others can not read.
+    ///
+    /// A newline at its end does not belong to the secret.
+    /// Default: none. Change: live.
+    pub secret_file: Key<Word<AbsolutePath>>,
+    /// The algorithm: "hmac-sha256", "hmac-sha256-hkdf", or "hmac-sha1" for old peers.
+    ///
+    /// Default: `"hmac-sha256"`. Change: live.
+    pub algorithm: Key<Word<AlgorithmWord>>,
+    /// The choice whether the Map-Server answers Map-Requests for us (P bit).
+    ///
+    /// Default: `false`. Change: live.
+    pub proxy_reply: Key<bool>,
+    /// The choice whether the Map-Server confirms registrations by Map-Notify (M bit).
+    ///
+    /// Without it nothing shows that a registration was accepted.
+    /// Default: `true`. Change: live.
+    pub want_map_notify: Key<bool>,
+}
+
+/// `[[lisp.database]]`: an EID prefix of the own site.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseTable {
+    /// The EID prefix of the site.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub eid_prefix: Key<Word<Prefix>>,
+    /// The name of the VRF that the prefix belongs to.
+    ///
+    /// Default: the first VRF. Change: live.
+    pub vrf: Key<Word<Name>>,
+    /// The time for which others may keep the mapping, in minutes.
+    ///
+    /// Default: `1440`. Change: live.
+    pub ttl_minutes: Key<Bounded<1, 525_600>>,
+    /// The locators of the site, those of its other xTRs included.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub locators: Key<Vec<At<LocatorTable>>>,
+}
+
+/// `[[lisp.static_mapping]]`: a mapping of the operator's.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StaticMappingTable {
+    /// The EID prefix of the mapping.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub eid_prefix: Key<Word<Prefix>>,
+    /// The name of the VRF that the prefix belongs to.
+    ///
+    /// Default: the first VRF. Change: live.
+    pub vrf: Key<Word<Name>>,
+    /// The locators to encapsulate to; either this or action.
+    ///
+    /// Default: `[]`. Change: live.
+    pub locators: Key<Vec<At<LocatorTable>>>,
+    /// The action for packets to the prefix; either this or locators.
+    ///
+    /// "natively-forward", "send-map-request", "no-action", "drop-no-reason", "drop-policy-denied",
+    /// "drop-auth-failure".
+    /// Default: none. Change: live.
+    pub action: Key<Word<ActionWord>>,
+}

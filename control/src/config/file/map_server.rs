@@ -1,0 +1,88 @@
+//! `[map_server]`: the sites of role map-server.
+
+use crate::config::leaf::{At, Bounded, Key, Word};
+use crate::config::words::{AbsolutePath, AlgorithmWord, Name, Prefix, SecretText};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[map_server]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MapServerTable {
+    /// The sites that may register, one table each; required by role map-server.
+    ///
+    /// Default: none. Change: live.
+    pub site: Key<Vec<At<SiteTable>>>,
+}
+
+/// `[[map_server.site]]`: who may register what.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteTable {
+    /// The name of the site, unique in this file.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub name: Key<Word<Name>>,
+    /// The keys that the site's ETRs may use; several while one is replaced by the next.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub keys: Key<Vec<At<KeyTable>>>,
+    /// The algorithms that the site's ETRs may use.
+    ///
+    /// Default: `["hmac-sha256", "hmac-sha256-hkdf"]`. Change: live.
+    pub algorithms: Key<Vec<At<Word<AlgorithmWord>>>>,
+    /// The EID prefixes that the site may register.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub eid_prefixes: Key<Vec<At<SitePrefixTable>>>,
+    /// The choice whether nonces of Map-Registers need not grow: for lispers.net, weakens replay protection.
+    ///
+    /// Default: `false`. Change: live.
+    pub legacy_nonce: Key<bool>,
+    /// The number of EID prefixes that the site may have registered at a time.
+    ///
+    /// Default: `10000`. Change: live.
+    pub max_prefixes: Key<Bounded<1, 10_000_000>>,
+}
+
+/// A key of a site.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeyTable {
+    /// The Key ID, 0 to 255, unique in the site; 0 for ETRs that follow RFC 6830.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub id: Key<Bounded<0, 255>>,
+    /// The secret shared with the site, here or in a file by secret_file.
+    ///
+    /// Required unless `secret_file` is given. Change: live.
+    pub secret: Key<Word<SecretText>>,
+    /// The path of a file that holds the secret and that others can not read.
+    ///
+    /// A newline at its end does not belong to the secret.
+    /// Default: none. Change: live.
+    pub secret_file: Key<Word<AbsolutePath>>,
+}
+
+/// An EID prefix of a site.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SitePrefixTable {
+    /// The EID prefix.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub prefix: Key<Word<Prefix>>,
+    /// The Instance-ID of the prefix.
+    ///
+    /// Default: `0`. Change: live.
+    pub instance_id: Key<Bounded<0, 4_294_967_295>>,
+    /// The choice whether prefixes inside this one may be registered too.
+    ///
+    /// Default: `false`. Change: live.
+    pub accept_more_specifics: Key<bool>,
+}

@@ -1,0 +1,83 @@
+//! `[[port]]` and `[[vrf]]`.
+
+use crate::config::leaf::{At, Bounded, Key, Word};
+use crate::config::words::{Device, IfName, Name, Prefix, Text};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[[port]]`: a NIC port that DPDK drives.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortTable {
+    /// The name of the port, unique in this file.
+    ///
+    /// Required. Change: process restart.
+    #[schemars(extend("x-required" = true))]
+    pub name: Key<Word<Name>>,
+    /// The DPDK device: a PCI address or a virtual device such as "net_af_packet".
+    ///
+    /// Required. Change: process restart.
+    #[schemars(extend("x-required" = true))]
+    pub device: Key<Word<Device>>,
+    /// The rest of DPDK's device argument string, such as "iface=eth0".
+    ///
+    /// Default: `""`. Change: process restart.
+    pub device_args: Key<Word<Text>>,
+    /// The kernel interface that is made as this port's face: addresses, ARP, ND and routes live there.
+    ///
+    /// Default: none, the kernel does not see the port. Change: process restart.
+    pub host_interface: Key<Word<IfName>>,
+    /// The number of receive queues; each is polled by the worker of the same position in workers.cores.
+    ///
+    /// Default: `1`. Change: port restart.
+    pub queues: Key<Bounded<1, 256>>,
+    /// The choice whether the NIC spreads packets over the receive queues by a hash of the flow.
+    ///
+    /// Default: `true`. Change: port restart.
+    pub rss: Key<bool>,
+    /// The MTU of the link in bytes.
+    ///
+    /// The largest IP packet, without Ethernet header. Encapsulation adds 36 (IPv4) or 56 (IPv6) bytes:
+    /// give underlay links as much more than native ones where they carry it.
+    /// Default: `1500`. Change: port restart.
+    pub mtu: Key<Bounded<1280, 9600>>,
+    /// The choice whether LISP-encapsulated packets for our RLOCs are accepted here.
+    ///
+    /// Default: `false`. Change: live.
+    pub underlay: Key<bool>,
+    /// The choice whether native packets are accepted here for forwarding.
+    ///
+    /// Default: `false`. Change: live.
+    pub native: Key<bool>,
+    /// The name of the VRF that packets of this port belong to.
+    ///
+    /// Default: the first VRF. Change: live.
+    pub vrf: Key<Word<Name>>,
+}
+
+/// `[[vrf]]`: a tenant: its own Instance-ID, map-cache and routing table.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VrfTable {
+    /// The name of the VRF, unique in this file.
+    ///
+    /// Required. Change: process restart.
+    #[schemars(extend("x-required" = true))]
+    pub name: Key<Word<Name>>,
+    /// The Instance-ID of the VRF, unique in its low 24 bits; 0 is the default instance.
+    ///
+    /// 16777215 is reserved for NAT traversal.
+    /// Required. Change: process restart.
+    #[schemars(extend("x-required" = true))]
+    pub instance_id: Key<Bounded<0, 4_294_967_295>>,
+    /// The number of the kernel routing table that feeds the VRF's native routes.
+    ///
+    /// 254 is the kernel's table "main"; see /etc/iproute2/rt_tables for the others.
+    /// Default: `254`. Change: process restart.
+    pub table: Key<Bounded<1, 4_294_967_295>>,
+    /// The EID prefixes that a PITR attracts and looks up in the mapping system.
+    ///
+    /// An xTR without this list takes every destination for a possible EID.
+    /// Required by role pitr in one VRF at least. Default: `[]`. Change: live.
+    pub eid_space: Key<Vec<At<Word<Prefix>>>>,
+}

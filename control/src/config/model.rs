@@ -1,0 +1,168 @@
+//! The configuration as the rest of the daemon sees it: complete, checked, without places.
+
+use super::words::RoleWord;
+use crate::engine::config::{
+    ConfiguredLocator, DatabaseMapping, Limits, MapServerPeer, Roles, Site, StaticMapping,
+};
+use crate::engine::event::Iid;
+use ipnet::IpNet;
+use pxtr_dataplane::types::{PortId, VrfId};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// A whole configuration. Made by [`super::check_config`] and [`super::parse_config`] only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The process.
+    pub daemon: Daemon,
+    /// DPDK's environment.
+    pub dpdk: Dpdk,
+    /// Workers.
+    pub workers: Workers,
+    /// Waiting packets.
+    pub hold: Hold,
+    /// Ports; their index is their [`PortId`].
+    pub ports: Vec<Port>,
+    /// VRFs; their index is their [`VrfId`]. Never empty; the underlay's VRF comes first.
+    pub vrfs: Vec<Vrf>,
+    /// Roles.
+    pub roles: Roles,
+    /// Our own RLOCs.
+    pub rlocs: Vec<IpAddr>,
+    /// Map-Resolvers in order of preference.
+    pub map_resolvers: Vec<IpAddr>,
+    /// Proxy ETRs for what is natively forwarded.
+    pub use_petr: Vec<ConfiguredLocator>,
+    /// xTR-ID and Site-ID.
+    pub xtr_id: Option<([u8; 16], u64)>,
+    /// Where an xTR registers.
+    pub map_servers: Vec<MapServerPeer>,
+    /// The own site's mappings.
+    pub database: Vec<DatabaseMapping>,
+    /// Mappings that never come from the network.
+    pub static_mappings: Vec<StaticMapping>,
+    /// Sites of the Map-Server.
+    pub sites: Vec<Site>,
+    /// Limits and intervals.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Whether this daemon forwards packets (and therefore has ports and workers).
+    #[must_use]
+    pub fn forwards(&self) -> bool {
+        self.roles.pitr || self.roles.petr || self.roles.xtr
+    }
+
+    /// The VRF of that name.
+    #[must_use]
+    pub fn vrf(&self, name: &str) -> Option<&Vrf> {
+        self.vrfs.iter().find(|vrf| vrf.name == name)
+    }
+}
+
+/// `[daemon]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// Name of the daemon.
+    pub name: String,
+    /// Path of the API's Unix socket.
+    pub api_socket: PathBuf,
+    /// Address of the HTTP server, if any.
+    pub http_listen: Option<SocketAddr>,
+    /// Filter for `tracing_subscriber::EnvFilter`.
+    pub log: String,
+    /// Directory for what survives a restart.
+    pub state_dir: PathBuf,
+}
+
+/// `[dpdk]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dpdk {
+    /// Packet memory comes from hugepages.
+    pub hugepages: bool,
+    /// DPDK's memory, MiB.
+    pub memory_mib: u32,
+    /// Packet buffers.
+    pub mbufs: u32,
+    /// Prefix of run-time files.
+    pub file_prefix: String,
+    /// Further EAL arguments.
+    pub extra_args: Vec<String>,
+}
+
+/// `[workers]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// CPU cores, one worker each.
+    pub cores: Vec<usize>,
+    /// Sleep of an idle worker, microseconds; `None`: poll.
+    pub idle_sleep_us: Option<u32>,
+}
+
+/// `[hold]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Most packets waiting for one destination.
+    pub packets_per_destination: u32,
+    /// Most packets waiting in one worker.
+    pub packets: u32,
+    /// Longest wait, milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// A `[[port]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Index.
+    pub id: PortId,
+    /// Name.
+    pub name: String,
+    /// PCI address or virtual device.
+    pub device: String,
+    /// Rest of the device arguments.
+    pub device_args: String,
+    /// Kernel interface, if any.
+    pub host_interface: Option<String>,
+    /// Receive queues.
+    pub queues: u16,
+    /// The NIC spreads over the queues.
+    pub rss: bool,
+    /// IP MTU, bytes.
+    pub mtu: u16,
+    /// LISP data is accepted.
+    pub underlay: bool,
+    /// Native packets are accepted.
+    pub native: bool,
+    /// VRF.
+    pub vrf: VrfId,
+}
+
+/// A `[[vrf]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vrf {
+    /// Index.
+    pub id: VrfId,
+    /// Name.
+    pub name: String,
+    /// Instance-ID, unique in its low 24 bits.
+    pub iid: Iid,
+    /// Kernel routing table.
+    pub table: u32,
+    /// EID space that a PITR attracts.
+    pub eid_space: Vec<IpNet>,
+}
+
+impl RoleWord {
+    /// Switches the role on.
+    pub(super) fn switch_on(self, roles: &mut Roles) {
+        match self {
+            Self::Pitr => roles.pitr = true,
+            Self::Petr => roles.petr = true,
+            Self::Xtr => roles.xtr = true,
+            Self::MapServer => roles.map_server = true,
+            Self::MapResolver => roles.map_resolver = true,
+        }
+    }
+}

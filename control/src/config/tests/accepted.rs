@@ -1,0 +1,134 @@
+//! What good files become.
+
+use super::{FULL, parse};
+use crate::config::{IdleSpec, Machine, check_config, parse_config};
+use crate::engine::config::{AuthAlgorithm, Limits};
+use crate::engine::event::{Forwarding, Iid};
+use pxtr_dataplane::types::{PortId, VrfId};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Every file below `configs/` that is a daemon's configuration.
+fn shipped(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            shipped(&path, found);
+        } else if path.extension().is_some_and(|e| e == "toml") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_shipped_configuration_is_accepted() {
+    let mut files = Vec::new();
+    shipped(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs"), &mut files);
+    assert!(files.len() >= 4, "{files:?}");
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        if let Err(errors) = parse_config(&text, &path, &Machine::any()) {
+            panic!("{errors}");
+        }
+    }
+}
+
+#[test]
+fn the_whole_is_typed() {
+    let config = parse(FULL).unwrap();
+    assert_eq!(config.daemon.api_socket, Path::new("/run/pxtr/full.sock"));
+    assert_eq!(config.daemon.log, "info");
+    assert_eq!(
+        config.vrfs.iter().map(|v| (&*v.name, v.id)).collect::<Vec<_>>(),
+        [("default", VrfId(0)), ("red", VrfId(1))]
+    );
+    assert_eq!(config.ports.iter().map(|p| p.vrf).collect::<Vec<_>>(), [VrfId(1), VrfId(0)]);
+    assert_eq!(config.xtr_id, Some(([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], 42)));
+    assert_eq!(config.database[0].eid.iid, Iid(7));
+    assert_eq!(config.database[0].locators[1].priority, 2);
+    assert_eq!(config.static_mappings[1].action, Forwarding::DropPolicyDenied);
+    assert_eq!(config.sites[0].algorithms, [AuthAlgorithm::HmacSha1]);
+    assert_eq!(config.sites[1].algorithms, [AuthAlgorithm::HmacSha256, AuthAlgorithm::HmacSha256Hkdf]);
+    assert_eq!(config.sites[0].max_prefixes, 10_000);
+    assert_eq!(config.limits, Limits { probe_interval_ms: 200, ..Limits::default() });
+    assert_eq!(config.map_servers[0].key.id, 1);
+    assert_eq!(config.map_servers[0].key.secret.expose(), b"hunter2-hunter2");
+}
+
+#[test]
+fn engine_and_data_plane_are_told_their_part() {
+    let config = parse(FULL).unwrap();
+    let engine = config.engine(77);
+    assert_eq!(engine.register_nonce_epoch, 77);
+    assert_eq!(engine.vrfs[1].eid_space.len(), 2);
+    assert_eq!((engine.sites.len(), engine.use_petr[0].weight), (2, 5));
+    let launch = config.launch().unwrap();
+    assert_eq!(launch.ports[1].id, PortId(1));
+    assert_eq!((launch.ports[1].queues, launch.ports[1].mtu), (2, 9000));
+    assert_eq!(launch.workers.cores, [1, 2]);
+    assert_eq!(launch.workers.idle, IdleSpec::Sleep { us: 50 });
+    assert_eq!(launch.eal.file_prefix, "full");
+    assert_eq!(launch.map_cache_entries, 1_000_000 + 2 + 2 + 1);
+}
+
+#[test]
+fn a_mapping_system_daemon_needs_no_port() {
+    let config = parse(
+        "[daemon]\nname='ms'\n[lisp]\nroles=['map-server','map-resolver']\nrlocs=['127.0.0.1']\n\
+         [[map_server.site]]\nname='s'\nkeys=[{id=1,secret='x'}]\neid_prefixes=[{prefix='10.0.0.0/8'}]\n",
+    )
+    .unwrap();
+    assert!(config.launch().is_none());
+    assert_eq!(config.vrfs.len(), 1);
+    assert_eq!((&*config.vrfs[0].name, config.vrfs[0].iid, config.vrfs[0].table), ("default", Iid(0), 254));
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let config = parse(FULL).unwrap();
+    let shown = format!("{config:?}{:?}", config.engine(0));
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_secret_file_is_read_and_must_be_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("site.key");
+    let text = FULL.replace("secret = \"hunter2-hunter2\"", &format!("secret_file = '{}'", key.display()));
+    let error = |text: &str| parse(text).unwrap_err().to_string();
+
+    let missing = error(&text);
+    assert!(missing.starts_with("pxtr.toml:46: lisp.map_server: secret_file "), "{missing}");
+    assert!(missing.contains("can not be read (No such file"), "{missing}");
+
+    std::fs::write(&key, "from-a-file\n").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = error(&text);
+    assert!(open.ends_with(&format!("is open to everybody; run chmod 0600 {}", key.display())), "{open}");
+
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(parse(&text).unwrap().map_servers[0].key.secret.expose(), b"from-a-file");
+
+    std::fs::write(&key, "\n").unwrap();
+    assert!(error(&text).ends_with("is empty; write the secret there"));
+    std::fs::write(&key, "x".repeat(300)).unwrap();
+    assert!(error(&text).ends_with("has 300 bytes; a secret has at most 255"));
+}
+
+#[test]
+fn a_file_that_is_not_there_or_no_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("no.toml");
+    let error = check_config(&path).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "can not be read (No such file or directory (os error 2)); give the path of a configuration file"
+        ),
+        "{error}"
+    );
+    std::fs::write(&path, b"a = 1\nb = \"\xff\"\n").unwrap();
+    assert_eq!(
+        check_config(&path).unwrap_err().to_string(),
+        format!("{}:2: is not UTF-8 text; save the file as UTF-8", path.display())
+    );
+}
