@@ -19,7 +19,7 @@ def _build(lab, folder):
     topology.host(lab, "site", "xtr", "site0", ("10.1.0.10/24", "10.2.0.10/24"), ("10.1.0.1",))
     topology.uplink(lab, "pxtr", 0, (4,))
     for n in (1, 2, 3):
-        topology.uplink(lab, "xtr", n, (4,), device=f"core{n}")
+        topology.uplink(lab, "xtr", n, (4,), device=f"up{n}")
     topology.mapping_system(lab, 4, (4,))
     lab.config = os.path.join(lab.dir, "xtr.toml")
     shutil.copy(os.path.join(ROOT, "configs", folder, "xtr.toml"), lab.config)
