@@ -43,6 +43,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
             .map(|mapping| static_mapping(mapping, file, &vrfs))
             .collect::<Option<_>>()?,
         sites: sites(file)?,
+        map_resolver_forward_to: file.map_resolver.get().map(|mr| words(&mr.forward_to)).unwrap_or_default(),
         limits: file.limits.get().map(super::file::LimitsTable::limits).unwrap_or_default(),
         vrfs,
     })
@@ -168,6 +169,8 @@ fn find_vrf<'v>(name: &Key<Word<Name>>, file: &File, vrfs: &'v [Vrf]) -> Option<
 }
 
 fn ports(file: &File, vrfs: &[Vrf]) -> Option<Vec<Port>> {
+    let workers = file.workers.get().map_or(1, |workers| workers.cores.items().len().max(1));
+    let workers = u16::try_from(workers).unwrap_or(u16::MAX);
     let build = |(id, table): (u16, &At<PortTable>)| {
         Some(Port {
             id: PortId(id),
@@ -175,8 +178,7 @@ fn ports(file: &File, vrfs: &[Vrf]) -> Option<Vec<Port>> {
             device: table.device.get()?.0.0.clone(),
             device_args: table.device_args.get().map(|args| args.0.0.clone()).unwrap_or_default(),
             host_interface: table.host_interface.get().map(|name| name.0.0.clone()),
-            queues: number(&table.queues, 1),
-            rss: flag(&table.rss, true),
+            queues: number(&table.queues, workers),
             mtu: number(&table.mtu, 1500),
             underlay: flag(&table.underlay, false),
             native: flag(&table.native, false),

@@ -20,7 +20,6 @@ mod schema;
 mod words;
 
 pub use error::{ConfigErrors, Problem};
-pub use launch::{EalSpec, HoldSpec, IdleSpec, LaunchSpec, PortSpec, WorkersSpec};
 pub use leaf::{At, Bounded, Key, Leaf, Word};
 pub use load::{Machine, check_config, parse_config};
 pub use model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};

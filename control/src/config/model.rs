@@ -44,6 +44,8 @@ pub struct Config {
     pub static_mappings: Vec<StaticMapping>,
     /// Sites of the Map-Server.
     pub sites: Vec<Site>,
+    /// Map-Servers that a Map-Resolver asks besides the one in this daemon.
+    pub map_resolver_forward_to: Vec<IpAddr>,
     /// Limits and intervals.
     pub limits: Limits,
 }
@@ -127,8 +129,6 @@ pub struct Port {
     pub host_interface: Option<String>,
     /// Receive queues.
     pub queues: u16,
-    /// The NIC spreads over the queues.
-    pub rss: bool,
     /// IP MTU, bytes.
     pub mtu: u16,
     /// LISP data is accepted.

@@ -47,14 +47,14 @@ pub struct IfName(pub String);
 impl Leaf for IfName {
     const WHAT: &'static str = "an interface name";
     fn parse(text: &str) -> Result<Self, String> {
-        let bad = |c: char| c == '/' || c == ':' || c == ',' || c.is_whitespace() || !c.is_ascii_graphic();
-        if text.is_empty() || text.len() > 15 || text == "." || text == ".." || text.chars().any(bad) {
-            return Err("is no interface name; use 1 to 15 characters without '/', ':', ',' and space".into());
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if text.is_empty() || text.len() > 15 || text == "." || text == ".." || !text.chars().all(good) {
+            return Err("is no interface name; use 1 to 15 letters, digits, '_', '.' or '-'".into());
         }
         Ok(Self(text.into()))
     }
     fn schema() -> Schema {
-        json_schema!({"type": "string", "pattern": "^[^/:,\\s]{1,15}$"})
+        json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,15}$"})
     }
 }
 

@@ -17,6 +17,18 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     let Some(lisp) = cx.file.lisp.get() else { return };
     own_rlocs(cx, lisp, problems);
     addresses("lisp.map_resolvers", &lisp.map_resolvers, problems);
+    if let Some(table) = cx.file.map_resolver.get() {
+        addresses("map_resolver.forward_to", &table.forward_to, problems);
+        for server in table.forward_to.items().iter().filter(|server| is_own(lisp, server.0)) {
+            problems.at(
+                server.span(),
+                format!(
+                    "map_resolver.forward_to = {} is our own; a Map-Server in this daemon is asked anyway",
+                    server.0
+                ),
+            );
+        }
+    }
     if lisp.xtr_id.get().is_none()
         && !problems.was_bad("lisp.xtr_id")
         && let Some(span) = lisp.site_id.span()

@@ -144,24 +144,12 @@ fn queues(cx: &Cx<'_>, port: &PortTable, problems: &mut Problems) {
     let Some(queues) = port.queues.at() else { return };
     let workers = cx.file.workers.get().map_or(0, |workers| workers.cores.items().len());
     let wanted: usize = queues.get();
-    if wanted > workers && workers > 0 && !problems.was_bad("workers.cores") {
+    if wanted != workers && workers > 0 && !problems.was_bad("workers.cores") {
         problems.at(
             queues.span(),
             format!(
-                "port.queues = {wanted} is more than the {workers} workers; give at most one queue for each of \
-                 workers.cores"
-            ),
-        );
-    }
-    if let Some(rss) = port.rss.at()
-        && !**rss
-        && wanted > 1
-    {
-        problems.at(
-            rss.span(),
-            format!(
-                "port.rss = false leaves {} of {wanted} queues empty; set queues = 1 or rss = true",
-                wanted - 1
+                "port.queues = {wanted}, but workers.cores has {workers}; give one queue for each worker or leave the \
+                 key away"
             ),
         );
     }

@@ -33,6 +33,7 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
         without_xtr(lisp, problems);
     }
     map_server(cx, &place(RoleWord::MapServer), problems);
+    map_resolver(cx, &place(RoleWord::MapResolver), problems);
     if cx.forwards() {
         forwarding(cx, &roles.span(), problems);
     }
@@ -118,6 +119,23 @@ fn map_server(cx: &Cx<'_>, place: &Range<usize>, problems: &mut Problems) {
         ),
         (false, Some(span)) => {
             problems.at(span, "map_server has no effect; add role \"map-server\" or remove it");
+        }
+        _ => {}
+    }
+}
+
+fn map_resolver(cx: &Cx<'_>, place: &Range<usize>, problems: &mut Problems) {
+    let table = cx.file.map_resolver.get();
+    let asks = table.is_some_and(|table| !table.forward_to.items().is_empty());
+    let unsure = bad(&["map_resolver", "map_resolver.forward_to"], problems);
+    match (cx.roles.map_resolver, cx.file.map_resolver.span()) {
+        (true, _) if !asks && !cx.roles.map_server && !unsure => problems.at(
+            place.clone(),
+            "role \"map-resolver\" has nobody to ask; give the addresses of Map-Servers in map_resolver.forward_to or \
+             add role \"map-server\"",
+        ),
+        (false, Some(span)) => {
+            problems.at(span, "map_resolver has no effect; add role \"map-resolver\" or remove it");
         }
         _ => {}
     }

@@ -94,7 +94,7 @@ pub struct HoldTable {
     /// The number of packets that wait in one worker, at most.
     ///
     /// Default: `1024`. Change: process restart.
-    pub packets: Key<Bounded<1, 1_048_576>>,
+    pub packets: Key<Bounded<1, 16_384>>,
     /// The longest wait in milliseconds; then the packet is dropped.
     ///
     /// Default: `3000`. Change: process restart.

@@ -1,9 +1,10 @@
-//! `[map_server]`: the sites of role map-server.
+//! `[map_server]`: the sites of role map-server; `[map_resolver]`.
 
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{AbsolutePath, AlgorithmWord, Name, Prefix, SecretText};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::net::IpAddr;
 
 /// `[map_server]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -13,6 +14,16 @@ pub struct MapServerTable {
     ///
     /// Default: none. Change: live.
     pub site: Key<Vec<At<SiteTable>>>,
+}
+
+/// `[map_resolver]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MapResolverTable {
+    /// The addresses of the Map-Servers that are asked for what a Map-Server in this daemon does not know.
+    ///
+    /// Default: `[]`, only the Map-Server in this daemon. Change: live.
+    pub forward_to: Key<Vec<At<Word<IpAddr>>>>,
 }
 
 /// `[[map_server.site]]`: who may register what.

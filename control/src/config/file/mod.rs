@@ -2,8 +2,7 @@
 //! reads: in `configs/reference.toml`, in the JSON Schema, and as the remedy in an error.
 //!
 //! Conventions of the documentation, held by a test: the first sentence is a noun phrase that can
-//! follow "give"; then `Required.` or `Default: ...`; then `Change:` with `live`, `port restart` or
-//! `process restart`: what must happen until a changed value counts.
+//! follow "give"; then `Required.` or `Default: ...`; then `Change:` with `live` or `process restart`: what must happen until a changed value counts.
 //!
 //! Every key is a [`Key`], absent or given: what is missing is found by `x-required` together with
 //! all other problems, instead of one at a time by serde.
@@ -17,7 +16,7 @@ mod port;
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
 pub use limits::LimitsTable;
 pub use lisp::{DatabaseTable, LispTable, LocatorTable, MapServerPeerTable, StaticMappingTable};
-pub use map_server::{KeyTable, MapServerTable, SitePrefixTable, SiteTable};
+pub use map_server::{KeyTable, MapResolverTable, MapServerTable, SitePrefixTable, SiteTable};
 pub use port::{PortTable, VrfTable};
 
 use super::leaf::{At, Key};
@@ -48,6 +47,8 @@ pub struct File {
     pub lisp: Key<LispTable>,
     /// The sites of role map-server.
     pub map_server: Key<MapServerTable>,
+    /// The part of role map-resolver.
+    pub map_resolver: Key<MapResolverTable>,
     /// The limits and intervals of the control plane.
     pub limits: Key<LimitsTable>,
 }

@@ -27,20 +27,17 @@ pub struct PortTable {
     ///
     /// Default: none, the kernel does not see the port. Change: process restart.
     pub host_interface: Key<Word<IfName>>,
-    /// The number of receive queues; each is polled by the worker of the same position in workers.cores.
+    /// The number of receive queues, over which the NIC spreads packets by a hash of the flow.
     ///
-    /// Default: `1`. Change: port restart.
+    /// Each queue is polled by the worker of the same position in workers.cores: there must be as many.
+    /// Default: one for each worker. Change: process restart.
     pub queues: Key<Bounded<1, 256>>,
-    /// The choice whether the NIC spreads packets over the receive queues by a hash of the flow.
-    ///
-    /// Default: `true`. Change: port restart.
-    pub rss: Key<bool>,
     /// The MTU of the link in bytes.
     ///
     /// The largest IP packet, without Ethernet header. Encapsulation adds 36 (IPv4) or 56 (IPv6) bytes:
     /// give underlay links as much more than native ones where they carry it.
-    /// Default: `1500`. Change: port restart.
-    pub mtu: Key<Bounded<1280, 9600>>,
+    /// Default: `1500`. Change: process restart.
+    pub mtu: Key<Bounded<1280, 9216>>,
     /// The choice whether LISP-encapsulated packets for our RLOCs are accepted here.
     ///
     /// Default: `false`. Change: live.

@@ -1,9 +1,10 @@
 //! What good files become.
 
 use super::{FULL, parse};
-use crate::config::{IdleSpec, Machine, check_config, parse_config};
+use crate::config::{Machine, check_config, parse_config};
 use crate::engine::config::{AuthAlgorithm, Limits};
 use crate::engine::event::{Forwarding, Iid};
+use pxtr_dataplane::launch::Idle;
 use pxtr_dataplane::types::{PortId, VrfId};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -66,9 +67,11 @@ fn engine_and_data_plane_are_told_their_part() {
     assert_eq!(launch.ports[1].id, PortId(1));
     assert_eq!((launch.ports[1].queues, launch.ports[1].mtu), (2, 9000));
     assert_eq!(launch.workers.cores, [1, 2]);
-    assert_eq!(launch.workers.idle, IdleSpec::Sleep { us: 50 });
+    assert_eq!(launch.workers.idle, Idle::Sleep { us: 50 });
     assert_eq!(launch.eal.file_prefix, "full");
-    assert_eq!(launch.map_cache_entries, 1_000_000 + 2 + 2 + 1);
+    assert_eq!(launch.replica.entries, 1_000_000 + 4 + 2 + 1);
+    assert!(launch.check().is_ok());
+    assert_eq!(engine.map_resolver_forward_to.len(), 1);
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn a_secret_file_is_read_and_must_be_private() {
     let error = |text: &str| parse(text).unwrap_err().to_string();
 
     let missing = error(&text);
-    assert!(missing.starts_with("pxtr.toml:46: lisp.map_server: secret_file "), "{missing}");
+    assert!(missing.starts_with("pxtr.toml:45: lisp.map_server: secret_file "), "{missing}");
     assert!(missing.contains("can not be read (No such file"), "{missing}");
 
     std::fs::write(&key, "from-a-file\n").unwrap();

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
-const EXAMPLES: [(&str, &str); 34] = [
+const EXAMPLES: [(&str, &str); 36] = [
     ("daemon.name", "\"pxtr\""),
     ("daemon.api_socket", "\"/run/pxtr/pxtr.sock\""),
     ("daemon.http_listen", "\"127.0.0.1:9341\""),
@@ -25,6 +25,8 @@ const EXAMPLES: [(&str, &str); 34] = [
     ("lisp.roles", "[\"pitr\", \"petr\", \"xtr\", \"map-server\", \"map-resolver\"]"),
     ("lisp.rlocs", "[\"198.51.100.2\", \"2001:db8:c0:1::2\"]"),
     ("lisp.map_resolvers", "[\"198.51.100.14\"]"),
+    ("map_resolver.forward_to", "[\"198.51.100.15\"]"),
+    ("port.queues", "2"),
     ("lisp.use_petr", "[{ rloc = \"198.51.100.3\", priority = 1, weight = 100 }]"),
     ("lisp.xtr_id", "\"000102030405060708090a0b0c0d0e0f\""),
     ("lisp.site_id", "\"1\""),
@@ -48,7 +50,7 @@ const EXAMPLES: [(&str, &str); 34] = [
 ];
 
 /// Keys without default that the reference sets although they are not required.
-const SET: [&str; 10] = [
+const SET: [&str; 11] = [
     "workers.cores",
     "port.underlay",
     "port.native",
@@ -59,6 +61,7 @@ const SET: [&str; 10] = [
     "daemon.http_listen",
     "port.host_interface",
     "daemon.api_socket",
+    "map_resolver.forward_to",
 ];
 
 const HEAD: &str = "\
