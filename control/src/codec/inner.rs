@@ -35,8 +35,12 @@ impl InnerHeader {
         Self { source, destination, source_port, destination_port: CONTROL_PORT, ttl: 64, checksum: true }
     }
 
-    /// Headers and UDP payload of a packet; bytes behind it are ignored.
-    pub(super) fn decode(packet: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+    /// Headers and UDP payload of a packet; bytes behind it are ignored. Also for control messages
+    /// that come in a LISP data packet (Data-Map-Notify of the NAT drafts).
+    ///
+    /// # Errors
+    /// The packet is no whole UDP datagram, or its checksums or ports are wrong.
+    pub fn decode(packet: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         match packet.first().ok_or(DecodeError::Truncated("inner IP header"))? >> 4 {
             4 => decode_ipv4(packet),
             6 => decode_ipv6(packet),

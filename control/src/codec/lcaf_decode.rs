@@ -44,7 +44,9 @@ impl Lcaf {
     fn decode_body(bytes: &[u8], lcaf_type: u8, rsvd2: u8, depth: usize) -> Result<Self, DecodeError> {
         let mut body = Body { r: Reader::new(bytes), lcaf_type, depth: depth + 1 };
         body.decode(rsvd2).map_err(|error| match error {
-            DecodeError::Truncated(_) => DecodeError::LcafOverrun { lcaf_type },
+            DecodeError::Truncated(_) | DecodeError::UnterminatedName => {
+                DecodeError::LcafOverrun { lcaf_type }
+            }
             other => other,
         })
     }
