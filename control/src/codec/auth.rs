@@ -6,7 +6,7 @@
 //! that already has its tag's room.
 //!
 //! Algorithm 3 derives a key per message. RFC 9301 leaves two inputs of HKDF open; our reading
-//! stands in [`HKDF_INFO`] and [`HKDF_KEY_LEN`] and nowhere else.
+//! stands in `HKDF_INFO` and `HKDF_KEY_LEN` and nowhere else.
 
 use super::read::Reader;
 use super::{DecodeError, EidRecord};

@@ -3,7 +3,7 @@
 //! The ITR makes an OTK per Map-Request and sends it wrapped to its Map-Resolver, the Map-Server
 //! signs the EID-prefixes with it and hands a key derived from it to the ETR, the ETR signs the
 //! Map-Reply with that. RFC 9303 leaves inputs of the derivations open; our reading is in
-//! [`derive_key`] and nowhere else.
+//! `derive_key` and nowhere else.
 
 use super::auth::hmac;
 use super::lisp_sec::{AES_KEY_WRAP_128, HMAC_SHA1_96, NULL_KEY_WRAP_128, tag_len};

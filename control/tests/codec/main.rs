@@ -3,4 +3,8 @@
 mod bytes;
 mod captures;
 mod describe;
+mod errors;
+mod lisp_sec;
 mod spec_vectors;
+mod stable;
+mod traps;
