@@ -4,5 +4,6 @@ pub mod codec;
 pub mod config;
 pub mod engine;
 pub mod feeder;
+pub mod net;
 pub mod netlink;
 pub mod roles;
