@@ -6,6 +6,7 @@ use crate::error::{Errno, Error};
 use crate::mbuf::{HEADROOM, Mbuf};
 use std::ffi::CString;
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
 /// Mbufs a thread keeps at hand without touching the pool's ring.
 const CACHE: u32 = 256;
@@ -23,6 +24,9 @@ pub struct PoolConfig {
     pub numa_node: Option<u32>,
 }
 
+/// All pools of the process: they live as long as it does, so whoever asks for the same again gets it.
+static POOLS: Mutex<Vec<(PoolConfig, Pool)>> = Mutex::new(Vec::new());
+
 /// A handle on a pool of mbufs; clones name the same pool, from any thread.
 ///
 /// The pool lives until the process ends (see [`Eal`]): an [`Mbuf`] may outlive every handle.
@@ -39,11 +43,16 @@ unsafe impl Send for Pool {}
 unsafe impl Sync for Pool {}
 
 impl Pool {
-    /// Makes a pool. On a machine without memory on the wanted node, it is made on any.
+    /// Makes a pool, or hands out the one that was made with the same configuration before. On a
+    /// machine without memory on the wanted node, it is made on any.
     ///
     /// # Errors
     /// Not enough memory, a name that is taken or too long, a frame room over 65,407 bytes.
     pub fn new(_eal: &Eal, config: &PoolConfig) -> Result<Self, Error> {
+        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pool)) = pools.iter().find(|(made_with, _)| made_with == config) {
+            return Ok(pool.clone());
+        }
         let node = config.numa_node.map_or(-1, |node| i32::try_from(node).unwrap_or(-1));
         let bytes = config.frame_room.checked_add(HEADROOM);
         let fail = |errno| Error::Pool {
@@ -71,7 +80,9 @@ impl Pool {
             made => made,
         };
         let raw = raw.map_err(|err| fail(Errno::of(err)))?;
-        Ok(Self { raw, count: config.count, frame_room: config.frame_room })
+        let pool = Self { raw, count: config.count, frame_room: config.frame_room };
+        pools.push((config.clone(), pool.clone()));
+        Ok(pool)
     }
 
     /// Mbufs that are free, those in the threads' caches included. Costs a walk over the caches.

@@ -9,12 +9,15 @@ use crate::port_config::{Capabilities, PortConfig};
 use crate::queue::{RxQueue, TxQueue};
 use crate::ring::Rings;
 use crate::stats::{Link, PortStats, XStat};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Numbers of the ports that have an owner in this process.
 static OWNED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// Ports that wait under their name for whoever opens them: see [`OpenPort::park`].
+static PARKED: Mutex<BTreeMap<String, OpenPort>> = Mutex::new(BTreeMap::new());
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What the mutexes here guard has no state that a panic could leave half-changed.
@@ -67,6 +70,9 @@ impl OpenPort {
     /// # Errors
     /// No such device, or it has an owner already.
     pub fn open(_eal: &Eal, spec: &DeviceSpec) -> Result<Self, Error> {
+        if let Some(parked) = lock(&PARKED).remove(&spec.name) {
+            return Ok(parked);
+        }
         let name = CString::new(spec.name.as_str()).map_err(|_| Error::ZeroByte(spec.name.clone()))?;
         let devargs =
             CString::new(spec.devargs.as_str()).map_err(|_| Error::ZeroByte(spec.devargs.clone()))?;
@@ -95,6 +101,15 @@ impl OpenPort {
         let number =
             found.ok_or_else(|| Error::NoPort { device: spec.name.clone(), remedy: remedy(spec.kind) })?;
         Self::own(number, spec.name.clone(), made_here, None)
+    }
+
+    /// Leaves it to be opened later by its name, which is returned: how one end of a
+    /// [`crate::ring_pair`] is handed to code that knows devices by name only.
+    #[must_use]
+    pub fn park(self) -> String {
+        let name = self.device.name.clone();
+        lock(&PARKED).insert(name.clone(), self);
+        name
     }
 
     /// Becomes the owner of a port number.
