@@ -1,6 +1,7 @@
 //! What the data plane is told at start.
 
 use super::model::{Config, Port};
+use pxtr_dataplane::hold::HoldLimits;
 use pxtr_dataplane::launch::{EalLaunch, Idle, LaunchConfig, PortLaunch, WorkersLaunch};
 use pxtr_dataplane::replica::ReplicaLimits;
 
@@ -25,6 +26,12 @@ impl Config {
                 idle: self.workers.idle_sleep_us.map_or(Idle::Poll, |us| Idle::Sleep { us }),
             },
             replica: self.replica_limits(),
+            hold: HoldLimits {
+                packets_per_key: self.hold.packets_per_destination as usize,
+                packets: self.hold.packets as usize,
+                timeout_ms: u64::from(self.hold.timeout_ms),
+            },
+            ..LaunchConfig::default()
         })
     }
 

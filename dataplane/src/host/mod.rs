@@ -13,6 +13,7 @@ mod ring;
 mod stats;
 mod thread;
 
+pub(crate) use ring::mbufs_in_rings;
 pub use ring::{HostEnd, WorkerEnd, ends};
 pub use stats::{HostCounts, HostStats};
 pub use thread::{HostPort, HostThread};

@@ -89,3 +89,8 @@ pub fn ends(workers: usize) -> (Vec<WorkerEnd>, HostEnd) {
         .collect();
     (worker_ends, HostEnd { to_kernel, from_kernel })
 }
+
+/// Mbufs that the rings of one port can hold.
+pub(crate) const fn mbufs_in_rings(workers: usize) -> usize {
+    DEPTH * (workers + 1)
+}

@@ -2,6 +2,7 @@
 
 use super::{BURST, Io, PacketBurst};
 use crate::buffer::PacketBuf;
+use crate::clock::Clock;
 use crate::host::WorkerEnd;
 use crate::types::PortId;
 use dpdk_sys::{Burst, Checksum, Mbuf, Pool, RxQueue, TxQueue};
@@ -89,6 +90,38 @@ impl PacketBurst for Burst {
     #[inline]
     fn drain(&mut self) -> impl Iterator<Item = Mbuf> {
         Burst::drain(self)
+    }
+}
+
+/// The CPU's time stamp counter.
+#[derive(Clone, Copy, Debug)]
+pub struct TscClock {
+    hz: u64,
+}
+
+impl TscClock {
+    /// Reads the rate that the EAL measured at its start; without an EAL it counts as 1 GHz.
+    #[must_use]
+    pub fn new() -> Self {
+        let hz = dpdk_sys::tsc_hz();
+        Self { hz: if hz == 0 { 1_000_000_000 } else { hz } }
+    }
+}
+
+impl Default for TscClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for TscClock {
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        dpdk_sys::tsc()
+    }
+
+    fn hz(&self) -> u64 {
+        self.hz
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a data plane is launched with: plain data, checked by [`LaunchConfig::check`].
 
 use super::error::LaunchError;
+use crate::hold::HoldLimits;
+use crate::path::limit::IcmpLimits;
 use crate::replica::ReplicaLimits;
 use crate::types::PortId;
 
@@ -17,6 +19,12 @@ pub struct LaunchConfig {
     pub workers: WorkersLaunch,
     /// Bounds of each worker's tables.
     pub replica: ReplicaLimits,
+    /// Bounds of the packets that wait for a mapping or a neighbour, per worker.
+    pub hold: HoldLimits,
+    /// Bounds of the ICMP errors that a worker originates.
+    pub icmp: IcmpLimits,
+    /// Verify non-zero UDP checksums on port 4341 that the NIC has not verified.
+    pub verify_udp_checksum: bool,
 }
 
 /// DPDK's run time.

@@ -12,6 +12,17 @@ pub enum LaunchError {
     /// Two workers on one CPU would starve each other.
     #[error("core {0} is listed twice: give each worker a core of its own")]
     CoreTwice(usize),
+    /// The process may not use this CPU, or there is none.
+    #[error("core {core} can not be used: allowed are {allowed:?}; correct [workers] cores")]
+    CoreNotAllowed {
+        /// As configured.
+        core: usize,
+        /// CPUs this process may use.
+        allowed: Vec<usize>,
+    },
+    /// A worker panicked before it was ready; what it said is on standard error.
+    #[error("the worker on core {0} died at its start: its message is above; report this as a bug")]
+    WorkerDied(usize),
     /// Port numbers are places in the list.
     #[error("port {name} has number {id}, its place in the list is {index}: number ports in their order")]
     PortOrder {

@@ -1,0 +1,157 @@
+//! Opens and starts ports and their host ports, and deals their queues out to the workers.
+
+use super::config::{LaunchConfig, PortLaunch};
+use super::error::LaunchError;
+use super::handle::PortHandle;
+use super::pools::Pools;
+use crate::host::{HostPort, HostStats, WorkerEnd, ends};
+use crate::io::dpdk::DpdkPort;
+use crate::types::MacAddr;
+use dpdk_sys::{Device, DeviceSpec, Eal, OpenPort, PortConfig, RxQueue, TxQueue};
+use std::sync::Arc;
+
+/// A port whose device was found or made, not yet started.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) launch: PortLaunch,
+    pub(super) spec: DeviceSpec,
+    pub(super) port: OpenPort,
+}
+
+/// Everything about ports that runs: what control keeps, what the host thread gets, and per worker
+/// its part of every port.
+#[derive(Debug, Default)]
+pub(super) struct Started {
+    pub(super) handles: Vec<PortHandle>,
+    pub(super) host_ports: Vec<HostPort>,
+    pub(super) workers: Vec<Vec<DpdkPort>>,
+}
+
+/// The devices of a configuration, as DPDK wants them named.
+pub(super) fn specs(config: &LaunchConfig) -> Result<Vec<DeviceSpec>, LaunchError> {
+    let spec = |port: &PortLaunch| {
+        DeviceSpec::new(&port.device, &port.device_args, port.id.0, port.queues, port.mtu)
+            .map_err(|source| LaunchError::Port { port: port.name.clone(), source: Box::new(source) })
+    };
+    config.ports.iter().map(spec).collect()
+}
+
+/// Finds or makes the devices.
+pub(super) fn open(
+    eal: &Eal,
+    config: &LaunchConfig,
+    specs: Vec<DeviceSpec>,
+) -> Result<Vec<Opened>, LaunchError> {
+    let open = |(launch, spec): (&PortLaunch, DeviceSpec)| match OpenPort::open(eal, &spec) {
+        Ok(port) => Ok(Opened { launch: launch.clone(), spec, port }),
+        Err(source) => Err(LaunchError::Port { port: launch.name.clone(), source: Box::new(source) }),
+    };
+    config.ports.iter().zip(specs).map(open).collect()
+}
+
+/// Descriptors of each ring. NICs and shared-memory peers fill them while the worker is away; the
+/// other drivers have buffers of their own or none.
+pub(super) fn descriptors(kind: Device) -> u16 {
+    match kind {
+        Device::Pci | Device::AfXdp | Device::Memif => 1024,
+        Device::AfPacket | Device::Tap | Device::Ring | Device::Null | Device::Pcap => 256,
+    }
+}
+
+/// Starts all ports, and the host port of each that has one.
+pub(super) fn start(
+    eal: &Eal,
+    opened: Vec<Opened>,
+    pools: &Pools,
+    workers: usize,
+) -> Result<Started, LaunchError> {
+    let mut started = Started { workers: (0..workers).map(|_| Vec::new()).collect(), ..Started::default() };
+    for Opened { launch, spec, port } in opened {
+        let fail = |source| LaunchError::Port { port: launch.name.clone(), source: Box::new(source) };
+        let pool = pools.on(port.capabilities().numa_node);
+        let (port, rx, tx) = port.start(&port_config(&launch, spec.kind, workers), pool).map_err(fail)?;
+        let mac = MacAddr(port.mac().map_err(fail)?);
+        let mut host_ends = Vec::new();
+        let mut host = None;
+        if let Some(interface) = &launch.host_interface {
+            let (rx, tx) = start_host_port(eal, &launch, interface, mac, pools)?;
+            let stats = Arc::new(HostStats::default());
+            let (worker_ends, host_end) = ends(workers);
+            started.host_ports.push(HostPort::new(rx, tx, host_end, stats.clone()));
+            host_ends = worker_ends;
+            host = Some((interface.clone(), stats));
+        }
+        started.handles.push(PortHandle::new(&launch, port, mac, host));
+        deal(&mut started.workers, rx, tx, host_ends);
+    }
+    Ok(started)
+}
+
+/// A NIC has as many transmit queues as workers; the other drivers want as many as receive queues.
+fn port_config(launch: &PortLaunch, kind: Device, workers: usize) -> PortConfig {
+    let tx_queues = match kind {
+        Device::Pci => u16::try_from(workers).unwrap_or(u16::MAX),
+        _ => launch.queues,
+    };
+    PortConfig {
+        rx_queues: launch.queues,
+        tx_queues,
+        rx_descriptors: descriptors(kind),
+        tx_descriptors: descriptors(kind),
+        mtu: launch.mtu,
+        promiscuous: false,
+        // net_tap only pretends: it would check every packet in software.
+        rx_checksum: kind != Device::Tap,
+        // Outer checksums come from the RLOC's template; the device could save nothing.
+        tx_ip_checksum: false,
+    }
+}
+
+/// The kernel's face of a port: a tap with the port's MAC address, MTU and name.
+fn start_host_port(
+    eal: &Eal,
+    launch: &PortLaunch,
+    interface: &str,
+    mac: MacAddr,
+    pools: &Pools,
+) -> Result<(RxQueue, TxQueue), LaunchError> {
+    let fail = |source| LaunchError::Host {
+        port: launch.name.clone(),
+        interface: interface.to_owned(),
+        source: Box::new(source),
+    };
+    let name = format!("net_tap_h{}", launch.id.0);
+    let args = format!("iface={interface},mac={mac}");
+    let spec = DeviceSpec::new(&name, &args, launch.id.0, 1, launch.mtu).map_err(fail)?;
+    let config = PortConfig {
+        rx_descriptors: 64,
+        tx_descriptors: 64,
+        mtu: launch.mtu,
+        rx_checksum: false,
+        tx_ip_checksum: false,
+        ..PortConfig::default()
+    };
+    let open = OpenPort::open(eal, &spec).map_err(fail)?;
+    let pool = pools.on(None);
+    let (_, rx, tx) = open.start(&config, pool).map_err(fail)?;
+    match (rx.into_iter().next(), tx.into_iter().next()) {
+        (Some(rx), Some(tx)) => Ok((rx, tx)),
+        // One queue pair was configured.
+        _ => Err(fail(dpdk_sys::Error::NoPort { device: name, remedy: "report this as a bug" })),
+    }
+}
+
+/// Receive queue q goes to worker q modulo their number, transmit queue w to worker w.
+fn deal(workers: &mut [Vec<DpdkPort>], rx: Vec<RxQueue>, tx: Vec<TxQueue>, host_ends: Vec<WorkerEnd>) {
+    let count = workers.len().max(1);
+    let mut shares: Vec<Vec<RxQueue>> = (0..workers.len()).map(|_| Vec::new()).collect();
+    for (number, queue) in rx.into_iter().enumerate() {
+        if let Some(share) = shares.get_mut(number % count) {
+            share.push(queue);
+        }
+    }
+    let mut host_ends = host_ends.into_iter();
+    for ((worker, rx), tx) in workers.iter_mut().zip(shares).zip(tx) {
+        worker.push(DpdkPort::new(rx, tx, host_ends.next()));
+    }
+}

@@ -1,0 +1,129 @@
+//! What control holds of a running worker: the other ends of its rings, and its counters.
+
+use crate::counters::{Snapshot, WorkerStats};
+use crate::feed::Delta;
+use crate::mapcache::{EntryCounters, RlocCounters};
+use crate::punt::Punt;
+use crate::replica::Retired;
+use crate::ring::{Consumer, Producer, ring};
+use crate::types::{EntryId, RlocId};
+use crate::worker::Links;
+use std::sync::Arc;
+
+/// Deltas that wait for a worker. Control keeps what does not fit and tries again.
+const FEED_DEPTH: usize = 4096;
+/// Retired memory that waits for control. A worker whose ring is full stops taking deltas.
+const RETIRED_DEPTH: usize = 4096;
+/// Events that wait for control. Those that do not fit are lost and counted: they recur.
+const PUNT_DEPTH: usize = 4096;
+
+/// Control's hold of one worker.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    core: usize,
+    feed: Producer<Delta>,
+    retired: Consumer<Retired>,
+    punts: Consumer<Punt>,
+    stats: Arc<WorkerStats>,
+    entries: EntryCounters,
+    rlocs: RlocCounters,
+}
+
+/// Control's ends of the rings of a worker that is about to start.
+#[derive(Debug)]
+pub(super) struct Ends {
+    core: usize,
+    feed: Producer<Delta>,
+    retired: Consumer<Retired>,
+    punts: Consumer<Punt>,
+    stats: Arc<WorkerStats>,
+}
+
+/// The rings of a worker on `core`: its ends and control's.
+pub(super) fn links(core: usize) -> (Links, Ends) {
+    let (feed, worker_feed) = ring(FEED_DEPTH);
+    let (worker_retired, retired) = ring(RETIRED_DEPTH);
+    let (worker_punts, punts) = ring(PUNT_DEPTH);
+    let stats = Arc::new(WorkerStats::default());
+    let links =
+        Links { feed: worker_feed, retired: worker_retired, punts: worker_punts, stats: stats.clone() };
+    (links, Ends { core, feed, retired, punts, stats })
+}
+
+impl Ends {
+    /// With the counters of the replica that the worker made on its own core.
+    pub(super) fn handle(self, entries: EntryCounters, rlocs: RlocCounters) -> WorkerHandle {
+        let Self { core, feed, retired, punts, stats } = self;
+        WorkerHandle { core, feed, retired, punts, stats, entries, rlocs }
+    }
+}
+
+impl WorkerHandle {
+    /// CPU it is pinned to.
+    #[must_use]
+    pub fn core(&self) -> usize {
+        self.core
+    }
+
+    /// Hands a delta over; gives it back when the ring is full.
+    pub fn feed(&mut self, delta: Delta) -> Result<(), Delta> {
+        // The slots' counters are made here, so that the worker need not allocate.
+        match &delta {
+            Delta::MapSet { entry, .. } => {
+                self.entries.reserve(entry.0);
+            }
+            Delta::RlocSet(rloc, _) => {
+                self.rlocs.reserve(rloc.0);
+            }
+            _ => {}
+        }
+        self.feed.push(delta)
+    }
+
+    /// Deltas that it has not taken yet.
+    #[must_use]
+    pub fn feed_backlog(&self) -> usize {
+        self.feed.len()
+    }
+
+    /// Deltas that it has taken since its start: the sequence number of the last one.
+    #[must_use]
+    pub fn applied_seq(&self) -> u64 {
+        self.stats.applied.get()
+    }
+
+    /// The oldest event that it sent.
+    pub fn punt(&mut self) -> Option<Punt> {
+        self.punts.pop()
+    }
+
+    /// Frees the memory that it no longer needs; returns how many pieces. To be called often enough
+    /// that the ring never fills: with each batch of deltas.
+    pub fn free_retired(&mut self) -> usize {
+        std::iter::from_fn(|| self.retired.pop()).count()
+    }
+
+    /// Its counters, shared: to be read from another thread.
+    #[must_use]
+    pub fn stats(&self) -> Arc<WorkerStats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// Its counters now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.stats.snapshot()
+    }
+
+    /// Packets and bytes that a map-cache entry took.
+    #[must_use]
+    pub fn entry(&self, id: EntryId) -> (u64, u64) {
+        self.entries.get(id.0).map_or((0, 0), |slot| slot.counters())
+    }
+
+    /// Packets and bytes sent to an RLOC.
+    #[must_use]
+    pub fn rloc(&self, id: RlocId) -> (u64, u64) {
+        self.rlocs.get(id.0).map_or((0, 0), |slot| slot.counters())
+    }
+}

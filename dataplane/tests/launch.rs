@@ -1,0 +1,280 @@
+//! A real data plane on net_ring: launched, fed, given packets, stopped. No hugepages, no root.
+//!
+//! The EAL starts once per process: run with `cargo nextest run`.
+
+use dpdk_sys::{Burst, Eal, EalConfig, OpenPort, Pool, PoolConfig, PortConfig, RxQueue, TxQueue, ring_pair};
+use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
+use ipnet::IpNet;
+use pxtr_dataplane::feed::{
+    Adjacency, Delta, MapAction, PortSpec, RlocRewrite, RlocState, Route, Target, VrfSpec,
+};
+use pxtr_dataplane::launch::{
+    Dataplane, Idle, LaunchConfig, LaunchError, PortLaunch, WorkersLaunch, launch_on,
+};
+use pxtr_dataplane::path::flow::FlowKey;
+use pxtr_dataplane::punt::Punt;
+use pxtr_dataplane::types::{AdjacencyId, EntryId, InstanceId, MacAddr, PortId, RlocId, VrfId};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+const NATIVE: PortId = PortId(0);
+const CORE: PortId = PortId(1);
+const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+const KEY: FlowKey = FlowKey::new([1, 2, 3, 4]);
+
+/// The world outside: the far ends of the data plane's ports.
+struct Outside {
+    rx: Vec<RxQueue>,
+    tx: Vec<TxQueue>,
+    pool: Pool,
+}
+
+fn eal() -> Eal {
+    let config = EalConfig {
+        memory_mib: 128,
+        file_prefix: format!("pxtr_test_{}", std::process::id()),
+        ..EalConfig::default()
+    };
+    Eal::init(&config).expect("one EAL per process: use `cargo nextest run`")
+}
+
+/// A port of the data plane, and its far end.
+fn cable(eal: &Eal, id: PortId, name: &str) -> (PortLaunch, OpenPort) {
+    let (near, far) = ring_pair(eal, name, 1).expect("pair");
+    let launch = PortLaunch {
+        id,
+        name: name.into(),
+        device: near.park(),
+        queues: 1,
+        mtu: 1500,
+        ..PortLaunch::default()
+    };
+    (launch, far)
+}
+
+fn config(ports: Vec<PortLaunch>) -> LaunchConfig {
+    LaunchConfig {
+        mbufs: 8191,
+        ports,
+        workers: WorkersLaunch {
+            cores: vec![dpdk_sys::lcore::allowed_cpus()[0]],
+            idle: Idle::Sleep { us: 50 },
+        },
+        ..LaunchConfig::default()
+    }
+}
+
+fn start() -> (Dataplane, Outside) {
+    let eal = eal();
+    let (native, native_far) = cable(&eal, NATIVE, "n");
+    let (core, core_far) = cable(&eal, CORE, "c");
+    let dataplane =
+        launch_on(&eal, &config(vec![native, core]), KEY).unwrap_or_else(|error| panic!("{error}"));
+    let pool = PoolConfig { name: "outside".into(), count: 2047, frame_room: 2048, numa_node: None };
+    let pool = Pool::new(&eal, &pool).expect("pool");
+    let mut outside = Outside { rx: Vec::new(), tx: Vec::new(), pool };
+    for far in [native_far, core_far] {
+        let (_, rx, tx) = far.start(&PortConfig::default(), &outside.pool).expect("start");
+        outside.rx.extend(rx);
+        outside.tx.extend(tx);
+    }
+    (dataplane, outside)
+}
+
+impl Outside {
+    fn send(&mut self, port: PortId, frame: &[u8]) {
+        let mut mbuf = self.pool.alloc().expect("mbuf");
+        mbuf.append(frame.len()).expect("room").copy_from_slice(frame);
+        let mut burst = Burst::new();
+        burst.push(mbuf).expect("room");
+        assert_eq!(self.tx[usize::from(port.0)].burst(&mut burst), 1);
+    }
+
+    fn receive(&mut self, port: PortId) -> Vec<u8> {
+        let mut burst = Burst::new();
+        until("a packet", || self.rx[usize::from(port.0)].burst(&mut burst) > 0);
+        assert_eq!(burst.len(), 1);
+        burst[0].data().to_vec()
+    }
+}
+
+/// Repeats until it is true; ten seconds are a failure.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what} did not come");
+        std::thread::yield_now();
+    }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("address")
+}
+
+fn net(text: &str) -> IpNet {
+    text.parse().expect("prefix")
+}
+
+/// PITR and PETR between 192.0.2.0/24 and, behind 198.51.100.9, 10.1.0.0/16.
+fn feed(dataplane: &mut Dataplane) {
+    let vrf = VrfId(0);
+    let port = |underlay, native| {
+        Box::new(PortSpec {
+            vrf,
+            underlay,
+            native,
+            mac: OUR_MAC,
+            mtu: 1500,
+            ipv4: Some([192, 0, 2, 254].into()),
+            ipv6: None,
+        })
+    };
+    let spec = VrfSpec {
+        instance_id: InstanceId(0),
+        pitr: true,
+        petr: true,
+        xtr: false,
+        decap_copy_dscp: false,
+        rtr: false,
+    };
+    let rewrite = RlocRewrite {
+        source: ip("198.51.100.2"),
+        destination: ip("198.51.100.9"),
+        port: CORE,
+        source_mac: OUR_MAC,
+        next_hop_mac: HOST_MAC,
+        mtu: 1500,
+    };
+    let host = Adjacency::Ready { port: NATIVE, source_mac: OUR_MAC, mac: HOST_MAC, mtu: 1500 };
+    let deltas = [
+        Delta::VrfSet(vrf, spec),
+        Delta::PortSet(NATIVE, port(false, true)),
+        Delta::PortSet(CORE, port(true, false)),
+        Delta::LocalRlocs(Box::new([ip("198.51.100.2")])),
+        Delta::RlocSet(RlocId(0), RlocState::Ready(Box::new(rewrite))),
+        Delta::MapSet {
+            vrf,
+            prefix: net("10.0.0.0/8"),
+            entry: EntryId(1),
+            action: MapAction::SendMapRequest,
+        },
+        Delta::AdjacencySet(AdjacencyId(0), host),
+        Delta::RouteSet { vrf, prefix: net("192.0.2.0/24"), route: Route::Via(AdjacencyId(0)) },
+    ];
+    let count = deltas.len() as u64;
+    let worker = &mut dataplane.workers[0];
+    for delta in deltas {
+        worker.feed(delta).expect("room");
+    }
+    until("the last delta", || worker.applied_seq() == count);
+}
+
+fn udp(source: [u8; 4], destination: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    let builder =
+        PacketBuilder::ethernet2(HOST_MAC.0, OUR_MAC.0).ipv4(source, destination, 64).udp(1000, 2000);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, payload).expect("write");
+    frame
+}
+
+#[test]
+fn packets_wait_for_their_mapping_and_go_both_ways() {
+    let (mut dataplane, mut outside) = start();
+    feed(&mut dataplane);
+    // The first packet waits while control is asked.
+    outside.send(NATIVE, &udp([192, 0, 2, 1], [10, 1, 0, 1], b"first"));
+    let mut punt = None;
+    until("a miss", || {
+        punt = dataplane.workers[0].punt();
+        punt.is_some()
+    });
+    let miss = Punt::Miss { vrf: VrfId(0), eid: ip("10.1.0.1"), source: ip("192.0.2.1") };
+    assert_eq!(punt, Some(miss));
+    let action = MapAction::Encapsulate(Target::Rloc(RlocId(0)));
+    let mapping = Delta::MapSet { vrf: VrfId(0), prefix: net("10.1.0.0/16"), entry: EntryId(2), action };
+    dataplane.workers[0].feed(mapping).expect("room");
+    let frame = outside.receive(CORE);
+    let outer = SlicedPacket::from_ethernet(&frame).expect("well formed");
+    let Some(TransportSlice::Udp(header)) = outer.transport else { panic!("no UDP in {frame:?}") };
+    assert_eq!(header.destination_port(), 4341);
+    assert!(frame.ends_with(b"first"));
+    // What comes back from the site is stripped and routed.
+    let inner = udp([10, 1, 0, 1], [192, 0, 2, 1], b"answer");
+    let lisp = [&[0u8; 8][..], &inner[14..]].concat();
+    let builder = PacketBuilder::ethernet2(HOST_MAC.0, OUR_MAC.0)
+        .ipv4([198, 51, 100, 9], [198, 51, 100, 2], 64)
+        .udp(50_000, 4341);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, &lisp).expect("write");
+    outside.send(CORE, &frame);
+    let frame = outside.receive(NATIVE);
+    assert!(frame.ends_with(b"answer") && frame[..6] == HOST_MAC.0);
+    // Counters agree, of the worker, the mapping and the port.
+    let worker = &dataplane.workers[0];
+    let snapshot = worker.snapshot();
+    assert_eq!((snapshot.received, snapshot.tx, snapshot.fates()), (2, 2, 2));
+    assert_eq!((snapshot.encapsulated, snapshot.decapsulated), (1, 1));
+    assert_eq!((worker.entry(EntryId(2)).0, worker.rloc(RlocId(0)).0), (1, 1));
+    assert_eq!(dataplane.ports[0].stats().expect("stats").rx_packets, 1);
+    assert_eq!((dataplane.ports[1].name(), dataplane.ports[1].mtu()), ("c", 1500));
+    assert!(dataplane.running.dead().is_empty());
+}
+
+#[test]
+fn what_is_held_queued_and_malformed_comes_back_when_it_stops() {
+    let (mut dataplane, mut outside) = start();
+    feed(&mut dataplane);
+    for i in 0..100 {
+        outside.send(NATIVE, &udp([192, 0, 2, 1], [10, 2, 0, i], b"waits"));
+        outside.send(CORE, &vec![0xff; usize::from(i)]);
+        outside.send(NATIVE, &udp([10, 0, 0, 1], [203, 0, 113, i], b"no route"));
+    }
+    until("300 fates", || {
+        let snapshot = dataplane.workers[0].snapshot();
+        (snapshot.received, snapshot.fates(), snapshot.held) == (300, 300, 100)
+    });
+    let pools = dataplane.running.pools().to_vec();
+    drop(dataplane);
+    let pool = outside.pool.clone();
+    drop(outside);
+    assert_eq!(pool.in_use(), 0);
+    assert!(pools.iter().all(|pool| pool.in_use() == 0));
+}
+
+#[test]
+fn a_launch_that_fails_says_why_and_leaves_nothing_behind() {
+    let eal = eal();
+    let (near, _far) = cable(&eal, PortId(0), "n");
+    let good = config(vec![near.clone()]);
+    let refused = |change: &dyn Fn(&mut LaunchConfig)| {
+        let mut config = good.clone();
+        change(&mut config);
+        launch_on(&eal, &config, KEY).expect_err("refused")
+    };
+    let error = refused(&|c| c.mbufs = 100);
+    assert!(matches!(error, LaunchError::TooFewMbufs { mbufs: 100, needed } if needed < 8191), "{error}");
+    let error = refused(&|c| c.workers.cores = vec![900]);
+    assert!(matches!(error, LaunchError::CoreNotAllowed { core: 900, .. }), "{error}");
+    let second = PortLaunch {
+        id: PortId(1),
+        name: "wan".into(),
+        device: "net_af_packet".into(),
+        device_args: "iface=nosuch0".into(),
+        ..near.clone()
+    };
+    let text = refused(&|c| {
+        c.ports[0].device = "net_null7".into();
+        c.ports.push(second.clone());
+    })
+    .to_string();
+    assert!(text.starts_with("port wan:") && text.contains("ip link"), "{text}");
+    // net_null7 was given back: it can be made again.
+    let mut config = good.clone();
+    config.ports[0].device = "net_null7".into();
+    // Twice: a data plane that was stopped can be launched again.
+    for _ in 0..2 {
+        let dataplane = launch_on(&eal, &config, KEY).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(dataplane.ports[0].device(), "net_null7");
+    }
+}
