@@ -20,6 +20,14 @@ pub trait Key: Copy + Debug + Default + Eq + Ord + std::hash::Hash {
     /// `offset` is below `BITS`.
     #[must_use]
     fn six_bits(self, offset: u8) -> u32;
+
+    /// A key that carries a number, for records that are not in use.
+    #[must_use]
+    fn from_link(link: u32) -> Self;
+
+    /// The number that [`Key::from_link`] was given.
+    #[must_use]
+    fn to_link(self) -> u32;
 }
 
 /// An IPv4 address as a number.
@@ -52,6 +60,14 @@ impl Key for Key4 {
     fn six_bits(self, offset: u8) -> u32 {
         ((u64::from(self.0) << 32 << (offset & 31)) >> 58) as u32
     }
+
+    fn from_link(link: u32) -> Self {
+        Self(link)
+    }
+
+    fn to_link(self) -> u32 {
+        self.0
+    }
 }
 
 impl Key for Key6 {
@@ -73,6 +89,14 @@ impl Key for Key6 {
     #[inline]
     fn six_bits(self, offset: u8) -> u32 {
         ((u128::from(self) << (offset & 127)) >> 122) as u32
+    }
+
+    fn from_link(link: u32) -> Self {
+        Self { high: 0, low: u64::from(link) }
+    }
+
+    fn to_link(self) -> u32 {
+        self.low as u32
     }
 }
 

@@ -8,18 +8,26 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod arena;
+mod burst;
 mod error;
 mod key;
 mod naive;
+mod node;
+mod table;
+#[cfg(test)]
+mod tests;
+mod update;
 
 pub use error::LpmError;
 pub use key::{Key, Key4, Key6};
 pub use naive::NaiveLpm;
+pub use table::Lpm;
 
 /// Result of a burst lookup for a key that no prefix covers. Not a value that can be stored.
 pub const NO_MATCH: u32 = u32::MAX;
 
 /// Prefixes of IPv4 addresses.
-pub type Lpm4 = NaiveLpm<Key4>;
+pub type Lpm4 = Lpm<Key4>;
 /// Prefixes of IPv6 addresses.
-pub type Lpm6 = NaiveLpm<Key6>;
+pub type Lpm6 = Lpm<Key6>;

@@ -1,0 +1,435 @@
+//! Memory for runs of records: chunks of fixed size, so that growth neither copies nor moves what is
+//! there, and an allocator of neighbouring records in them that gives back what is freed.
+//!
+//! Free runs of equal length hang in a list that is kept in the free records themselves: the first
+//! and the last record of a free run know its length, the first one its neighbours in the list. A
+//! bit per record tells free from used, so that a freed run is joined with a free one before or
+//! behind it at once (boundary tags). All operations take bounded time; only a new chunk allocates.
+
+/// Something that can be kept in an [`Arena`] and can stand for a free run of records.
+pub(super) trait Record: Copy + Default {
+    /// The mark of a free run.
+    fn from_free(free: FreeRun) -> Self;
+    /// What [`Record::from_free`] was given.
+    fn to_free(self) -> FreeRun;
+}
+
+/// What the first and the last record of a free run say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FreeRun {
+    /// Records.
+    pub length: u16,
+    /// Previous run in the list; [`NONE`]: this is the first.
+    pub previous: u32,
+    /// Next run in the list; [`NONE`]: this is the last.
+    pub next: u32,
+}
+
+/// No index.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Records in a chunk.
+const CHUNK: usize = 1024;
+const CHUNK_BITS: u32 = CHUNK.trailing_zeros();
+/// An arena's only chunk starts with this many records and grows in these steps until it is whole,
+/// so that a small table is small.
+const FIRST_STEPS: [usize; 5] = [16, 64, 192, 384, 640];
+/// Chunks that 32-bit indices reach, without the last one, so that [`NONE`] is no index.
+const MAX_CHUNKS: usize = (NONE >> CHUNK_BITS) as usize;
+/// Runs of at least so many records hang in one list. Above the longest run that is asked for.
+const CLASSES: usize = 256;
+
+/// Runs of records, addressed by the index of their first record.
+#[derive(Clone, Debug)]
+pub(super) struct Arena<T> {
+    chunks: Vec<Chunk<T>>,
+    lists: Option<Box<FreeLists>>,
+}
+
+#[derive(Clone, Debug)]
+struct Chunk<T> {
+    records: Box<[T]>,
+    /// Bit set: record in use.
+    used: Box<[u64; CHUNK / 64]>,
+}
+
+#[derive(Clone, Debug)]
+struct FreeLists {
+    first: [u32; CLASSES],
+    /// Bit set: the list of this length is not empty.
+    filled: [u64; CLASSES / 64],
+}
+
+impl<T> Default for Arena<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), lists: None }
+    }
+}
+
+#[inline]
+const fn split(index: u32) -> (usize, usize) {
+    ((index >> CHUNK_BITS) as usize, index as usize & (CHUNK - 1))
+}
+
+impl<T: Record> Arena<T> {
+    /// The record at `index`.
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> Option<&T> {
+        let (chunk, place) = split(index);
+        self.chunks.get(chunk)?.records.get(place)
+    }
+
+    /// The record at `index`.
+    #[inline]
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        let (chunk, place) = split(index);
+        self.chunks.get_mut(chunk)?.records.get_mut(place)
+    }
+
+    /// The `length` records from `index` on.
+    pub(super) fn run(&self, index: u32, length: usize) -> &[T] {
+        let (chunk, place) = split(index);
+        let records = self.chunks.get(chunk).and_then(|chunk| chunk.records.get(place..place + length));
+        records.unwrap_or(&[])
+    }
+
+    fn write(&mut self, index: u32, records: &[T]) {
+        let (chunk, place) = split(index);
+        let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        if let Some(run) = chunk.records.get_mut(place..place + records.len()) {
+            run.copy_from_slice(records);
+        }
+    }
+
+    /// Another few runs can surely be allocated.
+    pub(super) fn has_room(&self) -> bool {
+        self.chunks.len() + 4 < MAX_CHUNKS
+    }
+
+    /// Puts `records` somewhere; there are at most 255.
+    pub(super) fn add(&mut self, records: &[T]) -> u32 {
+        let index = self.allocate(records.len());
+        self.write(index, records);
+        index
+    }
+
+    /// Replaces `remove` records by `insert` at place `at` of a run of `length` and returns where
+    /// the run is now.
+    pub(super) fn splice(
+        &mut self,
+        index: u32,
+        length: usize,
+        at: usize,
+        remove: usize,
+        insert: &[T],
+    ) -> u32 {
+        if remove == insert.len() {
+            self.write(index + at as u32, insert);
+            return index;
+        }
+        let new = self.allocate(length - remove + insert.len());
+        self.copy(index, new, at);
+        self.write(new.wrapping_add(at as u32), insert);
+        let (tail_from, tail_to) = (at + remove, at + insert.len());
+        self.copy(index + tail_from as u32, new.wrapping_add(tail_to as u32), length - tail_from);
+        self.free(index, length);
+        new
+    }
+
+    fn copy(&mut self, from: u32, to: u32, length: usize) {
+        if length == 0 {
+            return;
+        }
+        let ((from_chunk, from_place), (to_chunk, to_place)) = (split(from), split(to));
+        let from_range = from_place..from_place + length;
+        if from_chunk == to_chunk {
+            if let Some(chunk) = self.chunks.get_mut(from_chunk) {
+                chunk.records.copy_within(from_range, to_place);
+            }
+        } else if let Ok([from, to]) = self.chunks.get_disjoint_mut([from_chunk, to_chunk])
+            && let Some(from) = from.records.get(from_range)
+            && let Some(to) = to.records.get_mut(to_place..to_place + length)
+        {
+            to.copy_from_slice(from);
+        }
+    }
+
+    /// A run of `length` records; `length` is 0 to 255. An empty run is nowhere.
+    fn allocate(&mut self, length: usize) -> u32 {
+        if length == 0 {
+            return 0;
+        }
+        let index = loop {
+            match self.find(length) {
+                Some(index) => break index,
+                None if self.grow() => {}
+                // Only when `has_room` was not asked: what is done to index NONE comes to nothing.
+                None => return NONE,
+            }
+        };
+        let found = self.free_run(index).length;
+        self.unlink(index);
+        self.mark(index, length, true);
+        if usize::from(found) > length {
+            self.link(index + length as u32, found - length as u16);
+        }
+        index
+    }
+
+    /// Gives a run back.
+    pub(super) fn free(&mut self, index: u32, length: usize) {
+        if length == 0 {
+            return;
+        }
+        self.mark(index, length, false);
+        let (chunk, place) = split(index);
+        let (mut start, mut total) = (index, length as u16);
+        if place > 0 && !self.is_used(index - 1) {
+            let before = self.free_run(index - 1).length;
+            start -= u32::from(before);
+            total += before;
+            self.unlink(start);
+        }
+        let end = index + length as u32;
+        let size = self.chunks.get(chunk).map_or(0, |chunk| chunk.records.len());
+        if place + length < size && !self.is_used(end) {
+            total += self.free_run(end).length;
+            self.unlink(end);
+        }
+        self.link(start, total);
+    }
+
+    /// First free run of at least `length` records, of the shortest length there is.
+    fn find(&self, length: usize) -> Option<u32> {
+        let lists = self.lists.as_ref()?;
+        let (mut word, bit) = (length / 64, length % 64);
+        let mut filled = lists.filled.get(word)? & (u64::MAX << bit);
+        while filled == 0 {
+            word += 1;
+            filled = *lists.filled.get(word)?;
+        }
+        lists.first.get(word * 64 + filled.trailing_zeros() as usize).copied()
+    }
+
+    fn free_run(&self, index: u32) -> FreeRun {
+        let nothing = FreeRun { length: 0, previous: NONE, next: NONE };
+        self.get(index).map_or(nothing, |record| record.to_free())
+    }
+
+    fn set_free_run(&mut self, index: u32, run: FreeRun) {
+        if let Some(record) = self.get_mut(index) {
+            *record = T::from_free(run);
+        }
+    }
+
+    /// Writes the marks of a free run and puts it at the head of its list.
+    fn link(&mut self, index: u32, length: u16) {
+        let lists = self.lists.get_or_insert_with(FreeLists::boxed);
+        let next = lists.push(length, index);
+        let run = FreeRun { length, previous: NONE, next };
+        self.set_free_run(index, run);
+        if length > 1 {
+            self.set_free_run(index + u32::from(length) - 1, run);
+        }
+        if next != NONE {
+            let run = FreeRun { previous: index, ..self.free_run(next) };
+            self.set_free_run(next, run);
+        }
+    }
+
+    /// Takes a free run out of its list.
+    fn unlink(&mut self, index: u32) {
+        let FreeRun { length, previous, next } = self.free_run(index);
+        if previous == NONE {
+            if let Some(lists) = &mut self.lists {
+                lists.set_first(length, next);
+            }
+        } else {
+            let run = FreeRun { next, ..self.free_run(previous) };
+            self.set_free_run(previous, run);
+        }
+        if next != NONE {
+            let run = FreeRun { previous, ..self.free_run(next) };
+            self.set_free_run(next, run);
+        }
+    }
+
+    fn is_used(&self, index: u32) -> bool {
+        let (chunk, place) = split(index);
+        self.chunks.get(chunk).is_some_and(|chunk| chunk.is_used(place))
+    }
+
+    fn mark(&mut self, index: u32, length: usize, used: bool) {
+        let (chunk, place) = split(index);
+        let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        let (mut from, end) = (place, place + length);
+        while from < end {
+            let until = end.min((from / 64 + 1) * 64);
+            let bits = (u64::MAX >> (64 - (until - from))) << (from % 64);
+            if let Some(word) = chunk.used.get_mut(from / 64) {
+                *word = if used { *word | bits } else { *word & !bits };
+            }
+            from = until;
+        }
+    }
+
+    /// Adds free records: a whole chunk, or a step towards the first one's full size. False: the
+    /// indices are used up.
+    fn grow(&mut self) -> bool {
+        let count = self.chunks.len();
+        let step = |size: usize| FIRST_STEPS.into_iter().find(|step| *step > size).unwrap_or(CHUNK);
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.records.len() < CHUNK => {
+                let from = chunk.records.len();
+                let to = step(from);
+                let mut records = Vec::with_capacity(to);
+                records.extend_from_slice(&chunk.records);
+                records.resize(to, T::default());
+                chunk.records = records.into();
+                self.free(from as u32, to - from);
+            }
+            None => self.add_chunk(step(0)),
+            Some(_) if count < MAX_CHUNKS => self.add_chunk(CHUNK),
+            Some(_) => return false,
+        }
+        true
+    }
+
+    fn add_chunk(&mut self, size: usize) {
+        let index = (self.chunks.len() << CHUNK_BITS) as u32;
+        let records = vec![T::default(); size].into();
+        self.chunks.push(Chunk { records, used: Box::new([0; CHUNK / 64]) });
+        self.free(index, size);
+    }
+
+    /// All records in use, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| {
+            let used = |(place, record)| chunk.is_used(place).then_some(record);
+            chunk.records.iter().enumerate().filter_map(used)
+        })
+    }
+
+    /// Bytes taken from the heap.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let records: usize = self.chunks.iter().map(|chunk| chunk.records.len()).sum();
+        records * size_of::<T>()
+            + self.chunks.len() * size_of::<[u64; CHUNK / 64]>()
+            + self.chunks.capacity() * size_of::<Chunk<T>>()
+            + self.lists.as_ref().map_or(0, |lists| size_of_val(&**lists))
+    }
+}
+
+impl<T> Chunk<T> {
+    fn is_used(&self, place: usize) -> bool {
+        self.used.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
+    }
+}
+
+impl FreeLists {
+    fn boxed() -> Box<Self> {
+        Box::new(Self { first: [NONE; CLASSES], filled: [0; CLASSES / 64] })
+    }
+
+    fn class(length: u16) -> usize {
+        usize::from(length).min(CLASSES - 1)
+    }
+
+    /// Makes `index` the first of its list and returns the former first.
+    fn push(&mut self, length: u16, index: u32) -> u32 {
+        let former = self.first.get(Self::class(length)).copied().unwrap_or(NONE);
+        self.set_first(length, index);
+        former
+    }
+
+    fn set_first(&mut self, length: u16, index: u32) {
+        let class = Self::class(length);
+        if let Some(first) = self.first.get_mut(class) {
+            *first = index;
+        }
+        if let Some(word) = self.filled.get_mut(class / 64) {
+            let bit = 1 << (class % 64);
+            *word = if index == NONE { *word & !bit } else { *word | bit };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Copy, Debug, Default, PartialEq)]
+    struct Item(u16, u32, u32);
+
+    impl Record for Item {
+        fn from_free(free: FreeRun) -> Self {
+            Self(free.length, free.previous, free.next)
+        }
+        fn to_free(self) -> FreeRun {
+            FreeRun { length: self.0, previous: self.1, next: self.2 }
+        }
+    }
+
+    fn item(n: u32) -> Item {
+        Item(n as u16, n, n)
+    }
+
+    proptest! {
+        #[test]
+        fn runs_keep_their_contents(steps in prop::collection::vec((0usize..256, 0usize..200, 0usize..8, 0usize..8), 1..400)) {
+            let mut arena = Arena::<Item>::default();
+            let mut runs: Vec<(u32, Vec<Item>)> = Vec::new();
+            let mut serial = 0;
+            for (which, size, at, count) in steps {
+                if which < 40 || runs.is_empty() {
+                    let items: Vec<_> = (0..size as u32).map(|n| item(serial + n)).collect();
+                    serial += 1000;
+                    runs.push((arena.add(&items), items));
+                } else if which < 80 {
+                    let (index, items) = runs.swap_remove(which % runs.len());
+                    arena.free(index, items.len());
+                } else {
+                    let run = which % runs.len();
+                    let (index, items) = &mut runs[run];
+                    let at = at.min(items.len());
+                    let remove = (count / 2).min(items.len() - at);
+                    let insert: Vec<_> = (0..count as u32).map(|n| item(serial + n)).collect();
+                    serial += 1000;
+                    if items.len() - remove + insert.len() < CLASSES {
+                        *index = arena.splice(*index, items.len(), at, remove, &insert);
+                        items.splice(at..at + remove, insert);
+                    }
+                }
+                for (index, items) in &runs {
+                    prop_assert_eq!(arena.run(*index, items.len()), &items[..]);
+                }
+                let used: usize = runs.iter().map(|(_, items)| items.len()).sum();
+                prop_assert_eq!(arena.iter().count(), used);
+            }
+            // All given back: every chunk is one free run again.
+            for (index, items) in runs.drain(..) {
+                arena.free(index, items.len());
+            }
+            for (number, chunk) in arena.chunks.iter().enumerate() {
+                let run = arena.free_run((number << CHUNK_BITS) as u32);
+                prop_assert_eq!(usize::from(run.length), chunk.records.len());
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again_and_small_arenas_are_small() {
+        let mut arena = Arena::<Item>::default();
+        assert_eq!(arena.memory_bytes(), 0);
+        let first = arena.add(&[item(1); 10]);
+        assert!(arena.memory_bytes() < 2048);
+        arena.free(first, 10);
+        let before = arena.memory_bytes();
+        for _ in 0..10_000 {
+            let index = arena.add(&[item(1); 13]);
+            arena.free(index, 13);
+        }
+        assert_eq!(arena.memory_bytes(), before);
+    }
+}
