@@ -8,6 +8,11 @@
 
 /// Something that can be kept in an [`Arena`] and can stand for a free run of records.
 pub(super) trait Record: Copy + Default {
+    /// Logarithm of the number of records in a chunk: between 32 and 64 KiB are best. Smaller ones
+    /// make the directory of chunks fall out of the first-level cache, larger ones take long to
+    /// make.
+    const CHUNK_BITS: u32;
+
     /// The mark of a free run.
     fn from_free(free: FreeRun) -> Self;
     /// What [`Record::from_free`] was given.
@@ -28,29 +33,21 @@ pub(super) struct FreeRun {
 /// No index.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Records in a chunk.
-const CHUNK: usize = 1024;
-const CHUNK_BITS: u32 = CHUNK.trailing_zeros();
 /// An arena's only chunk starts with this many records and grows in these steps until it is whole,
 /// so that a small table is small.
-const FIRST_STEPS: [usize; 5] = [16, 64, 192, 384, 640];
-/// Chunks that 32-bit indices reach, without the last one, so that [`NONE`] is no index.
-const MAX_CHUNKS: usize = (NONE >> CHUNK_BITS) as usize;
-/// Runs of at least so many records hang in one list. Above the longest run that is asked for.
+const FIRST_STEPS: [usize; 7] = [16, 64, 160, 320, 512, 768, 1024];
+/// Records that are addressed: what the root index has bits for.
+pub(super) const MAX_RECORDS: u32 = 1 << 29;
+/// Runs of at least so many records, less one, hang in one list. Runs that are asked for are shorter.
 const CLASSES: usize = 256;
 
 /// Runs of records, addressed by the index of their first record.
 #[derive(Clone, Debug)]
 pub(super) struct Arena<T> {
-    chunks: Vec<Chunk<T>>,
+    chunks: Vec<Box<[T]>>,
+    /// By chunk; bit set: record in use. Apart from the chunks, whose directory lookups read.
+    used: Vec<Box<[u64]>>,
     lists: Option<Box<FreeLists>>,
-}
-
-#[derive(Clone, Debug)]
-struct Chunk<T> {
-    records: Box<[T]>,
-    /// Bit set: record in use.
-    used: Box<[u64; CHUNK / 64]>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,48 +59,52 @@ struct FreeLists {
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), lists: None }
+        Self { chunks: Vec::new(), used: Vec::new(), lists: None }
     }
 }
 
-#[inline]
-const fn split(index: u32) -> (usize, usize) {
-    ((index >> CHUNK_BITS) as usize, index as usize & (CHUNK - 1))
-}
-
 impl<T: Record> Arena<T> {
+    const CHUNK: usize = 1 << T::CHUNK_BITS;
+    const MAX_CHUNKS: usize = (MAX_RECORDS >> T::CHUNK_BITS) as usize;
+
+    /// Chunk, and place in it.
+    #[inline]
+    const fn split(index: u32) -> (usize, usize) {
+        ((index >> T::CHUNK_BITS) as usize, index as usize & (Self::CHUNK - 1))
+    }
+
     /// The record at `index`.
     #[inline]
     pub(super) fn get(&self, index: u32) -> Option<&T> {
-        let (chunk, place) = split(index);
-        self.chunks.get(chunk)?.records.get(place)
+        let (chunk, place) = Self::split(index);
+        self.chunks.get(chunk)?.get(place)
     }
 
     /// The record at `index`.
     #[inline]
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        let (chunk, place) = split(index);
-        self.chunks.get_mut(chunk)?.records.get_mut(place)
+        let (chunk, place) = Self::split(index);
+        self.chunks.get_mut(chunk)?.get_mut(place)
     }
 
     /// The `length` records from `index` on.
     pub(super) fn run(&self, index: u32, length: usize) -> &[T] {
-        let (chunk, place) = split(index);
-        let records = self.chunks.get(chunk).and_then(|chunk| chunk.records.get(place..place + length));
+        let (chunk, place) = Self::split(index);
+        let records = self.chunks.get(chunk).and_then(|chunk| chunk.get(place..place + length));
         records.unwrap_or(&[])
     }
 
     fn write(&mut self, index: u32, records: &[T]) {
-        let (chunk, place) = split(index);
+        let (chunk, place) = Self::split(index);
         let Some(chunk) = self.chunks.get_mut(chunk) else { return };
-        if let Some(run) = chunk.records.get_mut(place..place + records.len()) {
+        if let Some(run) = chunk.get_mut(place..place + records.len()) {
             run.copy_from_slice(records);
         }
     }
 
     /// Another few runs can surely be allocated.
     pub(super) fn has_room(&self) -> bool {
-        self.chunks.len() + 4 < MAX_CHUNKS
+        self.chunks.len() + 4 < Self::MAX_CHUNKS
     }
 
     /// Puts `records` somewhere; there are at most 255.
@@ -140,15 +141,15 @@ impl<T: Record> Arena<T> {
         if length == 0 {
             return;
         }
-        let ((from_chunk, from_place), (to_chunk, to_place)) = (split(from), split(to));
+        let ((from_chunk, from_place), (to_chunk, to_place)) = (Self::split(from), Self::split(to));
         let from_range = from_place..from_place + length;
         if from_chunk == to_chunk {
             if let Some(chunk) = self.chunks.get_mut(from_chunk) {
-                chunk.records.copy_within(from_range, to_place);
+                chunk.copy_within(from_range, to_place);
             }
         } else if let Ok([from, to]) = self.chunks.get_disjoint_mut([from_chunk, to_chunk])
-            && let Some(from) = from.records.get(from_range)
-            && let Some(to) = to.records.get_mut(to_place..to_place + length)
+            && let Some(from) = from.get(from_range)
+            && let Some(to) = to.get_mut(to_place..to_place + length)
         {
             to.copy_from_slice(from);
         }
@@ -182,7 +183,7 @@ impl<T: Record> Arena<T> {
             return;
         }
         self.mark(index, length, false);
-        let (chunk, place) = split(index);
+        let (chunk, place) = Self::split(index);
         let (mut start, mut total) = (index, length as u16);
         if place > 0 && !self.is_used(index - 1) {
             let before = self.free_run(index - 1).length;
@@ -191,7 +192,7 @@ impl<T: Record> Arena<T> {
             self.unlink(start);
         }
         let end = index + length as u32;
-        let size = self.chunks.get(chunk).map_or(0, |chunk| chunk.records.len());
+        let size = self.chunks.get(chunk).map_or(0, |chunk| chunk.len());
         if place + length < size && !self.is_used(end) {
             total += self.free_run(end).length;
             self.unlink(end);
@@ -255,18 +256,18 @@ impl<T: Record> Arena<T> {
     }
 
     fn is_used(&self, index: u32) -> bool {
-        let (chunk, place) = split(index);
-        self.chunks.get(chunk).is_some_and(|chunk| chunk.is_used(place))
+        let (chunk, place) = Self::split(index);
+        self.used.get(chunk).is_some_and(|used| bit(used, place))
     }
 
     fn mark(&mut self, index: u32, length: usize, used: bool) {
-        let (chunk, place) = split(index);
-        let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        let (chunk, place) = Self::split(index);
+        let Some(map) = self.used.get_mut(chunk) else { return };
         let (mut from, end) = (place, place + length);
         while from < end {
             let until = end.min((from / 64 + 1) * 64);
             let bits = (u64::MAX >> (64 - (until - from))) << (from % 64);
-            if let Some(word) = chunk.used.get_mut(from / 64) {
+            if let Some(word) = map.get_mut(from / 64) {
                 *word = if used { *word | bits } else { *word & !bits };
             }
             from = until;
@@ -277,53 +278,52 @@ impl<T: Record> Arena<T> {
     /// indices are used up.
     fn grow(&mut self) -> bool {
         let count = self.chunks.len();
-        let step = |size: usize| FIRST_STEPS.into_iter().find(|step| *step > size).unwrap_or(CHUNK);
+        let step = |size: usize| FIRST_STEPS.into_iter().find(|step| *step > size).unwrap_or(Self::CHUNK);
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.records.len() < CHUNK => {
-                let from = chunk.records.len();
-                let to = step(from);
+            Some(chunk) if chunk.len() < Self::CHUNK => {
+                let from = chunk.len();
+                let to = step(from).min(Self::CHUNK);
                 let mut records = Vec::with_capacity(to);
-                records.extend_from_slice(&chunk.records);
+                records.extend_from_slice(chunk);
                 records.resize(to, T::default());
-                chunk.records = records.into();
+                *chunk = records.into();
                 self.free(from as u32, to - from);
             }
             None => self.add_chunk(step(0)),
-            Some(_) if count < MAX_CHUNKS => self.add_chunk(CHUNK),
+            Some(_) if count < Self::MAX_CHUNKS => self.add_chunk(Self::CHUNK),
             Some(_) => return false,
         }
         true
     }
 
     fn add_chunk(&mut self, size: usize) {
-        let index = (self.chunks.len() << CHUNK_BITS) as u32;
-        let records = vec![T::default(); size].into();
-        self.chunks.push(Chunk { records, used: Box::new([0; CHUNK / 64]) });
+        let index = (self.chunks.len() << T::CHUNK_BITS) as u32;
+        self.chunks.push(vec![T::default(); size].into());
+        self.used.push(vec![0; Self::CHUNK / 64].into());
         self.free(index, size);
     }
 
     /// All records in use, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flat_map(|chunk| {
-            let used = |(place, record)| chunk.is_used(place).then_some(record);
-            chunk.records.iter().enumerate().filter_map(used)
+        self.chunks.iter().zip(&self.used).flat_map(|(chunk, used)| {
+            chunk.iter().enumerate().filter_map(|(place, record)| bit(used, place).then_some(record))
         })
     }
 
     /// Bytes taken from the heap.
     pub(super) fn memory_bytes(&self) -> usize {
-        let records: usize = self.chunks.iter().map(|chunk| chunk.records.len()).sum();
+        let records: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
+        let directories = (self.chunks.capacity() + self.used.capacity()) * size_of::<Box<[T]>>();
         records * size_of::<T>()
-            + self.chunks.len() * size_of::<[u64; CHUNK / 64]>()
-            + self.chunks.capacity() * size_of::<Chunk<T>>()
+            + self.used.len() * Self::CHUNK / 8
+            + directories
             + self.lists.as_ref().map_or(0, |lists| size_of_val(&**lists))
     }
 }
 
-impl<T> Chunk<T> {
-    fn is_used(&self, place: usize) -> bool {
-        self.used.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
-    }
+/// One bit of a bitmap.
+fn bit(map: &[u64], place: usize) -> bool {
+    map.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
 }
 
 impl FreeLists {
@@ -363,6 +363,8 @@ mod tests {
     struct Item(u16, u32, u32);
 
     impl Record for Item {
+        const CHUNK_BITS: u32 = 11;
+
         fn from_free(free: FreeRun) -> Self {
             Self(free.length, free.previous, free.next)
         }
@@ -412,8 +414,8 @@ mod tests {
                 arena.free(index, items.len());
             }
             for (number, chunk) in arena.chunks.iter().enumerate() {
-                let run = arena.free_run((number << CHUNK_BITS) as u32);
-                prop_assert_eq!(usize::from(run.length), chunk.records.len());
+                let run = arena.free_run((number << Item::CHUNK_BITS) as u32);
+                prop_assert_eq!(usize::from(run.length), chunk.len());
             }
         }
     }

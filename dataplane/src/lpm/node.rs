@@ -38,6 +38,8 @@ impl<K: Key> Leaf<K> {
 }
 
 impl<K: Key> Record for Leaf<K> {
+    const CHUNK_BITS: u32 = if size_of::<Self>() > 16 { 11 } else { 12 };
+
     fn from_free(free: FreeRun) -> Self {
         Self { key: K::from_link(free.previous), value: free.next, length: free.length }
     }
@@ -52,14 +54,9 @@ impl<K: Key> Record for Leaf<K> {
 /// one many bits further up (path compression), and then these bits were not looked at on the way.
 ///
 /// Prefixes of `offset` to `offset + 5` bits are *inner* ones; each has a bit in `inner`, numbered
-/// like a heap: 1 the shortest, 2 and 3 its halves, and so on. Longer ones hang in slots:
-///
-/// | `leaf` bit | `more` bit | slot |
-/// |---|---|---|
-/// | 0 | 0 | empty |
-/// | 1 | 0 | one prefix |
-/// | 1 | 1 | two prefixes, the longer one first |
-/// | 0 | 1 | three prefixes or more: a node |
+/// like a heap: 1 the shortest, 2 and 3 its halves, and so on. Longer ones hang in slots, up to
+/// three of them directly, longest first: `low` and `high` have the two bits of their number. A
+/// slot with more has a bit in `child`: its prefixes are in a node of their own.
 ///
 /// The prefixes of a node lie in one run, first the inner ones by number, then those in slots by
 /// slot; its child nodes in another run by slot. Found by counting bits.
@@ -69,8 +66,9 @@ impl<K: Key> Record for Leaf<K> {
 #[repr(C, align(64))]
 pub(super) struct Node<K> {
     pub inner: u64,
-    pub leaf: u64,
-    pub more: u64,
+    pub low: u64,
+    pub high: u64,
+    pub child: u64,
     pub key: K,
     /// Index of the first prefix in a slot; the inner ones lie before it.
     pub leaves: u32,
@@ -80,14 +78,14 @@ pub(super) struct Node<K> {
     pub offset: u16,
 }
 
+/// Most prefixes that hang directly in a slot.
+pub(super) const BUCKET: usize = 3;
+
 /// What is in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    Empty,
-    /// Place of the prefix in the node's run.
-    One(usize),
-    /// Place of the first of two.
-    Two(usize),
+    /// Prefixes: place in the node's run, and how many, 0 to 3.
+    Bucket(usize, usize),
     /// Place in the run of child nodes.
     Node(usize),
 }
@@ -101,13 +99,13 @@ impl<K: Key> Node<K> {
     /// Number of prefixes in the node's run.
     #[inline]
     pub(super) const fn leaf_count(&self) -> usize {
-        (self.inner.count_ones() + self.leaf.count_ones() + (self.leaf & self.more).count_ones()) as usize
+        (self.inner.count_ones() + self.low.count_ones() + 2 * self.high.count_ones()) as usize
     }
 
     /// Number of child nodes.
     #[inline]
     pub(super) const fn node_count(&self) -> usize {
-        (self.more & !self.leaf).count_ones() as usize
+        self.child.count_ones() as usize
     }
 
     /// Index of the run of prefixes.
@@ -146,33 +144,47 @@ impl<K: Key> Node<K> {
         key.six_bits(self.offset())
     }
 
-    /// Place in the run at which the prefixes of this slot are or would be.
+    /// Number of prefixes in slots below this one.
     #[inline]
-    pub(super) const fn leaf_place(&self, slot: u32) -> usize {
+    pub(super) const fn leaves_below(&self, slot: u32) -> u32 {
         let below = below(slot);
-        let before = (self.leaf & below).count_ones() + (self.leaf & self.more & below).count_ones();
-        (self.inner.count_ones() + before) as usize
+        (self.low & below).count_ones() + 2 * (self.high & below).count_ones()
     }
 
-    /// Place among the child nodes at which the one of this slot is or would be.
+    /// Number of child nodes in slots below this one.
     #[inline]
-    pub(super) const fn node_place(&self, slot: u32) -> usize {
-        (self.more & !self.leaf & below(slot)).count_ones() as usize
+    pub(super) const fn nodes_below(&self, slot: u32) -> u32 {
+        (self.child & below(slot)).count_ones()
+    }
+
+    /// Number of prefixes in a slot.
+    #[inline]
+    pub(super) const fn bucket(&self, slot: u32) -> u32 {
+        (self.low >> slot & 1) as u32 | ((self.high >> slot & 1) << 1) as u32
+    }
+
+    /// The same node with this number of prefixes in a slot.
+    pub(super) const fn with_bucket(mut self, slot: u32, count: usize) -> Self {
+        let bit = 1 << slot;
+        self.low = self.low & !bit | (count as u64 & 1) << slot;
+        self.high = self.high & !bit | (count as u64 >> 1) << slot;
+        self
     }
 
     /// What is in a slot.
     #[inline]
     pub(super) const fn slot(&self, slot: u32) -> Slot {
-        match (self.leaf >> slot & 1, self.more >> slot & 1) {
-            (0, 0) => Slot::Empty,
-            (0, _) => Slot::Node(self.node_place(slot)),
-            (_, 0) => Slot::One(self.leaf_place(slot)),
-            (_, _) => Slot::Two(self.leaf_place(slot)),
+        if self.child >> slot & 1 != 0 {
+            return Slot::Node(self.nodes_below(slot) as usize);
         }
+        let place = self.inner.count_ones() + self.leaves_below(slot);
+        Slot::Bucket(place as usize, self.bucket(slot) as usize)
     }
 }
 
 impl<K: Key> Record for Node<K> {
+    const CHUNK_BITS: u32 = 10;
+
     fn from_free(free: FreeRun) -> Self {
         Self { leaves: free.previous, nodes: free.next, offset: free.length, ..Self::default() }
     }

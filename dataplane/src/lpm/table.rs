@@ -1,7 +1,7 @@
 //! The table: its parts, single lookups, and what it costs.
 
 use super::arena::{Arena, NONE};
-use super::node::{COVERING, Leaf, Node, Slot, below};
+use super::node::{BUCKET, COVERING, Leaf, Node, Slot, below};
 use super::{Key, NO_MATCH};
 
 /// Longest-prefix match from addresses to 32-bit values. See the module for how it is built.
@@ -9,7 +9,7 @@ use super::{Key, NO_MATCH};
 /// Values are below [`NO_MATCH`]. Keys given with a prefix length may have any host bits.
 #[derive(Clone, Debug)]
 pub struct Lpm<K> {
-    /// The node at offset 0; always there, the only one that may have fewer than three prefixes.
+    /// The node at offset 0; always there, the only one that may have fewer than four prefixes.
     pub(super) root: Node<K>,
     pub(super) nodes: Arena<Node<K>>,
     pub(super) leaves: Arena<Leaf<K>>,
@@ -54,20 +54,12 @@ impl<K: Key> Lpm<K> {
     #[inline]
     #[must_use]
     pub fn lookup(&self, key: K) -> Option<u32> {
-        let mut best = NONE;
-        let mut node = &self.root;
-        loop {
-            let step = step(node, key);
-            if step.inner != NONE {
-                best = step.inner;
-            }
-            if step.child != NONE {
-                node = self.nodes.get(step.child)?;
-                continue;
-            }
-            let value = self.value_of(step.leaf, step.pair, best, key);
-            return (value != NO_MATCH).then_some(value);
+        let mut at = step(&self.root, key, NONE);
+        while at.child {
+            at = step(self.nodes.get(at.next)?, key, at.best);
         }
+        let value = self.finish(at.next, at.count, at.best, key);
+        (value != NO_MATCH).then_some(value)
     }
 
     /// The value of exactly this prefix.
@@ -80,9 +72,7 @@ impl<K: Key> Lpm<K> {
         let mut node = &self.root;
         while !node.is_inner(length) {
             match node.slot(node.slot_number(key)) {
-                Slot::Empty => return None,
-                Slot::One(place) => return self.find(node, place, 1, key, length),
-                Slot::Two(place) => return self.find(node, place, 2, key, length),
+                Slot::Bucket(place, count) => return self.find(node, place, count, key, length),
                 Slot::Node(place) => node = self.nodes.get(node.nodes + place as u32)?,
             }
             if length < node.offset() || key.common_bits(node.key) < node.offset() {
@@ -112,15 +102,18 @@ impl<K: Key> Lpm<K> {
         leaves.find(|leaf| leaf.is(key, length)).map(|leaf| leaf.value)
     }
 
-    /// The end of a lookup: the one or two prefixes of a slot, else the best inner prefix.
+    /// The end of a lookup: the prefixes of a slot (`count` from index `first` on), else the best
+    /// inner prefix.
     #[inline]
-    pub(super) fn value_of(&self, leaf: u32, pair: u32, best: u32, key: K) -> u32 {
-        for index in [leaf, leaf.wrapping_add(pair)] {
-            if let Some(leaf) = self.leaves.get(index)
-                && leaf.covers(key)
-            {
-                return leaf.value;
+    pub(super) fn finish(&self, first: u32, count: u32, best: u32, key: K) -> u32 {
+        let mut value = NO_MATCH;
+        for place in (0..BUCKET as u32).rev() {
+            if let Some(leaf) = self.leaves.get(first.wrapping_add(place)) {
+                value = select(place < count && leaf.covers(key), leaf.value, value);
             }
+        }
+        if value != NO_MATCH {
+            return value;
         }
         self.leaves.get(best).map_or(NO_MATCH, |leaf| leaf.value)
     }
@@ -144,40 +137,51 @@ impl<K: Key> Lpm<K> {
     }
 }
 
-/// What a node says of a key. Indices are [`NONE`] where there is nothing.
+/// What a node says of a key.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
-    /// Longest inner prefix that covers the key.
-    pub inner: u32,
-    /// First prefix in the key's slot; whether it covers the key is still to be seen.
-    pub leaf: u32,
-    /// 1: there is a second prefix behind it.
-    pub pair: u32,
-    /// Child node in the key's slot.
-    pub child: u32,
+    /// Longest inner prefix that covers the key, or what was given as the best so far.
+    pub best: u32,
+    /// Index of the child node in the key's slot, or else of the first prefix in it.
+    pub next: u32,
+    /// Number of prefixes in the slot; whether they cover the key is still to be seen.
+    pub count: u32,
+    /// There is a child node.
+    pub child: bool,
 }
 
 /// Looks at one node.
+///
+/// Without branches: which way a key goes is as good as random, and a mispredicted branch costs more
+/// than all of this.
 #[inline]
-pub(super) fn step<K: Key>(node: &Node<K>, key: K) -> Step {
-    let mut step = Step { inner: NONE, leaf: NONE, pair: 0, child: NONE };
-    if key.common_bits(node.key) < node.offset() {
-        return step;
-    }
+pub(super) fn step<K: Key>(node: &Node<K>, key: K, best: u32) -> Step {
+    let here = mask(key.common_bits(node.key) >= node.offset());
     let slot = node.slot_number(key);
-    let covering = COVERING.get((slot >> 1) as usize).copied().unwrap_or(0) & node.inner;
-    if covering != 0 {
-        let number = 63 - covering.leading_zeros();
-        step.inner = node.run().wrapping_add((node.inner & below(number)).count_ones());
+
+    let covering = COVERING.get((slot >> 1) as usize).copied().unwrap_or(0) & node.inner & here;
+    let number = 63 - (covering | 1).leading_zeros();
+    let inner = node.run().wrapping_add((node.inner & below(number)).count_ones());
+
+    let child = node.child & here & 1 << slot != 0;
+    let leaf = node.leaves.wrapping_add(node.leaves_below(slot));
+    Step {
+        best: select(covering != 0, inner, best),
+        next: select(child, node.nodes.wrapping_add(node.nodes_below(slot)), leaf),
+        count: node.bucket(slot) & here as u32,
+        child,
     }
-    let before = below(slot);
-    let (leaf, more) = (node.leaf >> slot & 1, node.more >> slot & 1);
-    if leaf != 0 {
-        let place = (node.leaf & before).count_ones() + (node.leaf & node.more & before).count_ones();
-        step.leaf = node.leaves.wrapping_add(place);
-        step.pair = more as u32;
-    } else if more != 0 {
-        step.child = node.nodes.wrapping_add(node.node_place(slot) as u32);
-    }
-    step
+}
+
+/// All ones or all zeros.
+#[inline]
+const fn mask(condition: bool) -> u64 {
+    (condition as u64).wrapping_neg()
+}
+
+/// One of two, without a branch.
+#[inline]
+pub(super) const fn select(condition: bool, yes: u32, no: u32) -> u32 {
+    let mask = mask(condition) as u32;
+    yes & mask | no & !mask
 }

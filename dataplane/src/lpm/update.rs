@@ -1,7 +1,7 @@
 //! Insert and remove. Each touches the runs of one node, now and then of its parent.
 
 use super::arena::NONE;
-use super::node::{Leaf, Node, STRIDE, Slot};
+use super::node::{BUCKET, Leaf, Node, STRIDE, Slot};
 use super::table::{At, Lpm};
 use super::{Key, LpmError, NO_MATCH};
 
@@ -37,26 +37,21 @@ impl<K: Key> Lpm<K> {
                 return self.insert_inner(at, node, leaf);
             }
             let slot = node.slot_number(leaf.key);
-            match node.slot(slot) {
-                Slot::Empty => {
-                    let grown = Node { leaf: node.leaf | 1 << slot, ..node };
-                    self.splice(at, node, grown, node.leaf_place(slot), 0, &[leaf]);
-                    return None;
+            let place = match node.slot(slot) {
+                Slot::Bucket(place, count) => {
+                    return self.insert_in_slot(at, node, slot, (place, count), leaf);
                 }
-                Slot::One(place) => return self.insert_beside(at, node, slot, place, leaf),
-                Slot::Two(place) => return self.insert_third(at, node, slot, place, leaf),
-                Slot::Node(place) => {
-                    let index = node.nodes + place as u32;
-                    let child = self.node(At::Index(index));
-                    let common = leaf.key.common_bits(child.key).min(leaf.bits());
-                    if common < child.offset() {
-                        let between = self.build_above(common, leaf, child);
-                        self.set_node(At::Index(index), between);
-                        return None;
-                    }
-                    at = At::Index(index);
-                }
+                Slot::Node(place) => place,
+            };
+            let index = node.nodes + place as u32;
+            let child = self.node(At::Index(index));
+            let common = leaf.key.common_bits(child.key).min(leaf.bits());
+            if common < child.offset() {
+                let between = self.build_above(common, leaf, child);
+                self.set_node(At::Index(index), between);
+                return None;
             }
+            at = At::Index(index);
         }
     }
 
@@ -71,42 +66,43 @@ impl<K: Key> Lpm<K> {
         None
     }
 
-    /// A slot with one prefix gets a second one, unless it is the same.
-    fn insert_beside(
+    /// A slot gets another prefix; when it is full, a child node takes them all.
+    fn insert_in_slot(
         &mut self,
         at: At,
         node: Node<K>,
         slot: u32,
-        place: usize,
+        (place, count): (usize, usize),
         leaf: Leaf<K>,
     ) -> Option<u32> {
-        let index = node.run() + place as u32;
-        let other = *self.leaves.get(index)?;
-        if other.is(leaf.key, leaf.bits()) {
-            return self.replace_value(index, leaf.value);
+        let first = node.run() + place as u32;
+        let bucket = self.leaves.run(first, count);
+        if let Some(same) = bucket.iter().position(|other| other.is(leaf.key, leaf.bits())) {
+            return self.replace_value(first + same as u32, leaf.value);
         }
-        let place = if leaf.length > other.length { place } else { place + 1 };
-        let grown = Node { more: node.more | 1 << slot, ..node };
-        self.splice(at, node, grown, place, 0, &[leaf]);
+        if let [a, b, c] = *bucket {
+            let child = self.build([a, b, c, leaf]);
+            self.splice(at, node, node.with_bucket(slot, 0), place, count, &[]);
+            self.insert_node(at, slot, child);
+        } else {
+            let longer = bucket.iter().filter(|other| other.length > leaf.length).count();
+            self.splice(at, node, node.with_bucket(slot, count + 1), place + longer, 0, &[leaf]);
+        }
         None
     }
 
-    /// A slot with two prefixes becomes a child node, unless one of them is the same.
-    fn insert_third(&mut self, at: At, node: Node<K>, slot: u32, place: usize, leaf: Leaf<K>) -> Option<u32> {
-        let index = node.run() + place as u32;
-        let [first, second] = *self.leaves.run(index, 2) else { return None };
-        for (index, other) in (index..).zip([first, second]) {
-            if other.is(leaf.key, leaf.bits()) {
-                return self.replace_value(index, leaf.value);
-            }
-        }
-        let child = self.build([first, second, leaf]);
-        let grown = Node { leaf: node.leaf & !(1 << slot), ..node };
-        self.splice(at, node, grown, place, 2, &[]);
+    fn insert_node(&mut self, at: At, slot: u32, child: Node<K>) {
         let node = self.node(at);
-        let nodes = self.nodes.splice(node.nodes, node.node_count() - 1, node.node_place(slot), 0, &[child]);
-        self.set_node(at, Node { nodes, ..node });
-        None
+        let place = node.nodes_below(slot) as usize;
+        let nodes = self.nodes.splice(node.nodes, node.node_count(), place, 0, &[child]);
+        self.set_node(at, Node { nodes, child: node.child | 1 << slot, ..node });
+    }
+
+    fn remove_node(&mut self, at: At, slot: u32) {
+        let node = self.node(at);
+        let place = node.nodes_below(slot) as usize;
+        let nodes = self.nodes.splice(node.nodes, node.node_count(), place, 1, &[]);
+        self.set_node(at, Node { nodes, child: node.child & !(1 << slot), ..node });
     }
 
     fn replace_value(&mut self, index: u32, value: u32) -> Option<u32> {
@@ -114,12 +110,11 @@ impl<K: Key> Lpm<K> {
         Some(std::mem::replace(&mut leaf.value, value))
     }
 
-    /// A node for three prefixes that share the slot they are in.
-    fn build(&mut self, mut leaves: [Leaf<K>; 3]) -> Node<K> {
-        let [a, b, c] = &leaves;
-        let common = a.key.common_bits(b.key).min(a.key.common_bits(c.key));
-        let shortest = a.bits().min(b.bits()).min(c.bits());
-        let mut node = node_at(common.min(shortest), a.key);
+    /// A node for four prefixes that share the slot they are in.
+    fn build(&mut self, mut leaves: [Leaf<K>; BUCKET + 1]) -> Node<K> {
+        let [first, ..] = leaves;
+        let common = leaves.iter().map(|leaf| leaf.key.common_bits(first.key).min(leaf.bits())).min();
+        let mut node = node_at(common.unwrap_or(0), first.key);
         leaves.sort_by_key(|leaf| (place_of(&node, leaf), std::cmp::Reverse(leaf.length)));
         for leaf in &leaves {
             mark(&mut node, leaf);
@@ -133,7 +128,7 @@ impl<K: Key> Lpm<K> {
     fn build_above(&mut self, common: u8, leaf: Leaf<K>, child: Node<K>) -> Node<K> {
         let mut node = node_at(common, leaf.key);
         mark(&mut node, &leaf);
-        node.more |= 1 << node.slot_number(child.key);
+        node.child |= 1 << node.slot_number(child.key);
         node.nodes = self.nodes.add(&[child]);
         let run = self.leaves.add(&[leaf]);
         node.set_run(run);
@@ -166,21 +161,18 @@ impl<K: Key> Lpm<K> {
         let mut node = self.root;
         while !node.is_inner(length) {
             let slot = node.slot_number(key);
-            let count = match node.slot(slot) {
-                Slot::Empty => return None,
-                Slot::One(place) => (place, 1),
-                Slot::Two(place) => (place, 2),
-                Slot::Node(place) => {
-                    way.push(at);
-                    at = At::Index(node.nodes + place as u32);
-                    node = self.node(at);
-                    if length < node.offset() || key.common_bits(node.key) < node.offset() {
-                        return None;
-                    }
-                    continue;
+            let place = match node.slot(slot) {
+                Slot::Bucket(place, count) => {
+                    return self.remove_from_slot(at, node, slot, (place, count), (key, length), way);
                 }
+                Slot::Node(place) => place,
             };
-            return self.remove_from_slot(at, node, slot, count, (key, length), way);
+            way.push(at);
+            at = At::Index(node.nodes + place as u32);
+            node = self.node(at);
+            if length < node.offset() || key.common_bits(node.key) < node.offset() {
+                return None;
+            }
         }
         let number = node.inner_number(key, length);
         if node.inner >> number & 1 == 0 {
@@ -206,10 +198,7 @@ impl<K: Key> Lpm<K> {
         let run = self.leaves.run(node.run() + place as u32, count);
         let (nth, leaf) = run.iter().enumerate().find(|(_, leaf)| leaf.is(key, length))?;
         let value = leaf.value;
-        let bit = 1 << slot;
-        let leaf_bits = if count == 1 { node.leaf & !bit } else { node.leaf };
-        let changed = Node { leaf: leaf_bits, more: node.more & !bit, ..node };
-        self.splice(at, node, changed, place + nth, 1, &[]);
+        self.splice(at, node, node.with_bucket(slot, count - 1), place + nth, 1, &[]);
         self.shrink(at, way);
         Some(value)
     }
@@ -225,16 +214,16 @@ impl<K: Key> Lpm<K> {
                     self.nodes.free(node.nodes, 1);
                     return self.set_node(at, child);
                 }
-                (0..=2, 0) => self.fold(parent, node),
+                (0..=BUCKET, 0) => self.fold(parent, node),
                 _ => return,
             }
             at = parent;
         }
     }
 
-    /// Puts the one or two prefixes of a node without children into its parent's slot.
+    /// Puts the few prefixes of a node without children into its parent's slot.
     fn fold(&mut self, parent: At, node: Node<K>) {
-        let mut leaves = [Leaf::default(); 2];
+        let mut leaves = [Leaf::default(); BUCKET];
         let count = node.leaf_count();
         let run = self.leaves.run(node.run(), count);
         for (to, from) in leaves.iter_mut().zip(run) {
@@ -244,17 +233,11 @@ impl<K: Key> Lpm<K> {
         let leaves = leaves.get_mut(..count).unwrap_or_default();
         leaves.sort_by_key(|leaf| std::cmp::Reverse(leaf.length));
 
+        let slot = self.node(parent).slot_number(node.key);
+        self.remove_node(parent, slot);
         let above = self.node(parent);
-        let slot = above.slot_number(node.key);
-        let nodes = self.nodes.splice(above.nodes, above.node_count(), above.node_place(slot), 1, &[]);
-        let bit = 1 << slot;
-        let empty = Node { nodes, more: above.more & !bit, ..above };
-        let changed = Node {
-            leaf: if count > 0 { empty.leaf | bit } else { empty.leaf },
-            more: if count > 1 { empty.more | bit } else { empty.more },
-            ..empty
-        };
-        self.splice(parent, empty, changed, empty.leaf_place(slot), 0, leaves);
+        let place = above.inner.count_ones() + above.leaves_below(slot);
+        self.splice(parent, above, above.with_bucket(slot, count), place as usize, 0, leaves);
     }
 }
 
@@ -299,10 +282,6 @@ fn mark<K: Key>(node: &mut Node<K>, leaf: &Leaf<K>) {
         node.inner |= 1 << node.inner_number(leaf.key, leaf.bits());
         return;
     }
-    let bit = 1 << node.slot_number(leaf.key);
-    if node.leaf & bit == 0 {
-        node.leaf |= bit;
-    } else {
-        node.more |= bit;
-    }
+    let slot = node.slot_number(leaf.key);
+    *node = node.with_bucket(slot, node.bucket(slot) as usize + 1);
 }
