@@ -1,5 +1,6 @@
 //! The control plane. See README.md for the room.
 
+pub mod api;
 pub mod codec;
 pub mod config;
 pub mod engine;

@@ -1,0 +1,85 @@
+//! From the clients' tasks to the control thread and back.
+
+use super::error::{ApiError, ErrorCode};
+use super::request::Request;
+use super::source::ApiSource;
+use super::types::Reply;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Calls that may wait for the control thread: more clients than that are told to come back.
+const CALLS_WAITING: usize = 64;
+/// A client is told that the daemon is busy after this time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Makes the two ends.
+#[must_use]
+pub fn channel() -> (ApiHandle, ApiInbox) {
+    let (send, receive) = mpsc::channel(CALLS_WAITING);
+    (ApiHandle(send), ApiInbox(receive))
+}
+
+/// The clients' end. Cheap to clone, may be used from any thread.
+#[derive(Clone, Debug)]
+pub struct ApiHandle(mpsc::Sender<ApiCall>);
+
+impl ApiHandle {
+    /// Asks the control thread.
+    ///
+    /// # Errors
+    /// Its error, or `Busy` when it does not answer in time, or `Stopping` when it is gone.
+    pub async fn ask(&self, request: Request) -> Result<Reply, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(ApiCall { request, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                ApiError::new(ErrorCode::Busy, "too many requests are waiting; try again in a moment")
+            }
+            mpsc::error::TrySendError::Closed(_) => stopping(),
+        })?;
+        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(stopping()),
+            Err(_) => Err(ApiError::new(
+                ErrorCode::Busy,
+                format!("no answer within {} s; the control thread is busy", ANSWER_TIMEOUT.as_secs()),
+            )),
+        }
+    }
+}
+
+fn stopping() -> ApiError {
+    ApiError::new(ErrorCode::Stopping, "the daemon is going down")
+}
+
+/// The control thread's end.
+#[derive(Debug)]
+pub struct ApiInbox(mpsc::Receiver<ApiCall>);
+
+impl ApiInbox {
+    /// The next call; `None` when no handle is left. Cancel safe.
+    pub async fn next(&mut self) -> Option<ApiCall> {
+        self.0.recv().await
+    }
+}
+
+/// A call that waits for its answer. Dropping it tells the client that the daemon goes down.
+#[derive(Debug)]
+pub struct ApiCall {
+    request: Request,
+    reply: oneshot::Sender<Result<Reply, ApiError>>,
+}
+
+impl ApiCall {
+    /// Answers it. A client that is gone does not matter; one that gave up costs no work.
+    pub fn answer(self, source: &mut impl ApiSource) {
+        if !self.reply.is_closed() {
+            let _ = self.reply.send(source.answer(&self.request));
+        }
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+}

@@ -1,0 +1,40 @@
+//! The daemon's answers: typed requests and replies, one JSON object a line over a Unix socket.
+//!
+//! ```text
+//! pxtr, scripts --JSON line--> server (one task a connection) --\
+//! Prometheus  --HTTP--------> crate::http ----------------------- ApiHandle --> ApiInbox --> runtime
+//! ```
+//! The control thread owns all state and answers between two events: it implements [`ApiSource`] and
+//! takes calls from its [`ApiInbox`]. Nothing is shared or locked, and no client can hold it up: what
+//! may be long is cut at a limit, encoding and sending happen in the client's own task.
+//!
+//! Request: `{"cmd":"show map-cache","eid":"10.4.0.1"}`. Reply: `{"version":1,"map_cache":{...}}` or
+//! `{"version":1,"error":{"code":"...","message":"..."}}`. See [`Request`] and [`Reply`].
+
+mod channel;
+mod client;
+mod convert;
+mod error;
+mod listener;
+mod request;
+mod server;
+mod source;
+mod types;
+
+pub use channel::{ApiCall, ApiHandle, ApiInbox, channel};
+pub use client::{Client, ClientError};
+pub use convert::{database, drops, rates_between, registration, statistics, worker};
+pub use error::{ApiError, ErrorCode};
+pub use listener::{ListenError, SocketFile, listen};
+pub use request::{EidFilter, ListQuery, MapCacheQuery, Request, VERSION};
+pub use server::serve;
+pub use source::ApiSource;
+pub use types::{
+    Answer, Cleared, DaemonInfo, Database, DatabaseEntry, DropReasonCount, Drops, EntryAction, EntryOrigin,
+    Health, HealthCheck, HostPort, Locator, LocatorState, MapCache, MapCacheEntry, Port, PortCounters, Ports,
+    RegisteredLocator, Registration, RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs,
+    Statistics, Worker, WorkerRates, Workers,
+};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,207 @@
+//! What may be asked.
+
+use super::error::{ApiError, ErrorCode};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Version of requests and replies. Fields and commands are added within a version; a change of
+/// meaning makes a new one.
+pub const VERSION: u32 = 1;
+
+/// Elements of a list that a reply shows when the request says nothing.
+const DEFAULT_LIMIT: u32 = 1_000;
+/// Most elements of a list in one reply: bounds memory and the control thread's time.
+const MAX_LIMIT: u32 = 100_000;
+
+/// A request. On the wire a JSON object on one line whose `cmd` is the command of `pxtr`; `version`
+/// may be left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cmd", deny_unknown_fields)]
+pub enum Request {
+    /// Map-cache entries.
+    #[serde(rename = "show map-cache")]
+    ShowMapCache(MapCacheQuery),
+    /// The own site's EID-prefixes and their registration.
+    #[serde(rename = "show database")]
+    ShowDatabase(ListQuery),
+    /// What ETRs registered with this Map-Server.
+    #[serde(rename = "show registrations")]
+    ShowRegistrations(ListQuery),
+    /// Locators of other routers that map-cache entries use.
+    #[serde(rename = "show rlocs")]
+    ShowRlocs(ListQuery),
+    /// NIC ports.
+    #[serde(rename = "show ports")]
+    ShowPorts,
+    /// Workers.
+    #[serde(rename = "show workers")]
+    ShowWorkers,
+    /// Dropped packets by reason.
+    #[serde(rename = "show drops")]
+    ShowDrops,
+    /// Counters of the engine and of the data plane.
+    #[serde(rename = "show statistics")]
+    ShowStatistics,
+    /// Whether the daemon is ready, and what is missing.
+    #[serde(rename = "show health")]
+    ShowHealth,
+    /// Forget mappings learnt from the network.
+    #[serde(rename = "clear map-cache")]
+    ClearMapCache(MapCacheQuery),
+}
+
+/// Which map-cache entries are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MapCacheQuery {
+    /// An address: only the entry that decides about it. A prefix: what lies inside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eid: Option<EidFilter>,
+    /// Only this Instance-ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<u32>,
+    /// Most entries in the reply, 1 to 100000. Default 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// How much of a list is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListQuery {
+    /// Only this Instance-ID (where the elements have one).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<u32>,
+    /// Most elements in the reply, 1 to 100000. Default 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+impl MapCacheQuery {
+    /// The limit in force.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        limit(self.limit)
+    }
+
+    /// Whether an entry is meant, as far as that can be said of an entry alone: for an address, of
+    /// all entries that this accepts the one with the longest prefix of each instance is meant.
+    #[must_use]
+    pub fn accepts(&self, instance_id: u32, prefix: &IpNet) -> bool {
+        self.instance_id.is_none_or(|wanted| wanted == instance_id)
+            && match &self.eid {
+                None => true,
+                Some(EidFilter::Address(address)) => prefix.contains(address),
+                Some(EidFilter::Prefix(outer)) => outer.contains(prefix),
+            }
+    }
+}
+
+impl ListQuery {
+    /// The limit in force.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        limit(self.limit)
+    }
+}
+
+fn limit(wanted: Option<u32>) -> usize {
+    wanted.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT) as usize
+}
+
+impl Request {
+    /// Reads a request line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(line: &[u8]) -> Result<Self, ApiError> {
+        let bad =
+            |error: serde_json::Error| ApiError::new(ErrorCode::BadRequest, format!("bad request: {error}"));
+        let mut value: Value = serde_json::from_slice(line).map_err(bad)?;
+        let version = value.as_object_mut().and_then(|object| object.remove("version"));
+        match version.as_ref().map(Value::as_u64) {
+            None => {}
+            Some(Some(version)) if version == u64::from(VERSION) => {}
+            Some(_) => {
+                return Err(ApiError::new(
+                    ErrorCode::BadVersion,
+                    format!(
+                        "this daemon speaks version {VERSION} of the API; use the pxtr that came with it"
+                    ),
+                ));
+            }
+        }
+        serde_json::from_value(value).map_err(bad)
+    }
+
+    /// The request as a line, newline included.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("version".into(), VERSION.into());
+        }
+        format!("{value}\n")
+    }
+}
+
+/// An EID or an EID-prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EidFilter {
+    /// One EID.
+    Address(IpAddr),
+    /// All EIDs of a prefix; host bits are zero.
+    Prefix(IpNet),
+}
+
+impl EidFilter {
+    /// As a prefix: that of an address has its full length.
+    #[must_use]
+    pub fn prefix(&self) -> IpNet {
+        match self {
+            Self::Address(address) => IpNet::from(*address),
+            Self::Prefix(prefix) => *prefix,
+        }
+    }
+}
+
+impl FromStr for EidFilter {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        let prefix: IpNet = text
+            .parse()
+            .map_err(|_| format!("'{text}' is neither an EID like 10.4.0.1 nor a prefix like 10.4.0.0/24"))?;
+        if prefix.addr() != prefix.network() {
+            return Err(format!("'{text}' has host bits set; give {}", prefix.trunc()));
+        }
+        Ok(Self::Prefix(prefix))
+    }
+}
+
+impl fmt::Display for EidFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Prefix(prefix) => prefix.fmt(f),
+        }
+    }
+}
+
+impl Serialize for EidFilter {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EidFilter {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,56 @@
+//! Who knows the answers.
+
+use super::error::ApiError;
+use super::request::{ListQuery, MapCacheQuery, Request};
+use super::types::{
+    Cleared, Database, Drops, Health, MapCache, Ports, Registrations, Reply, Rlocs, Statistics, Workers,
+};
+
+/// The state of a daemon as clients see it. Implemented by the runtime (and by a fake in tests); runs
+/// on the control thread between two events, so each answer is one consistent moment.
+///
+/// Lists must respect their query's limit and say `truncated`.
+pub trait ApiSource {
+    /// Map-cache entries that the query means.
+    fn map_cache(&self, query: &MapCacheQuery) -> MapCache;
+    /// The own site's EID-prefixes.
+    fn database(&self, query: &ListQuery) -> Database;
+    /// Registrations with this Map-Server.
+    ///
+    /// # Errors
+    /// This daemon is no Map-Server.
+    fn registrations(&self, query: &ListQuery) -> Result<Registrations, ApiError>;
+    /// Locators of other routers.
+    fn rlocs(&self, query: &ListQuery) -> Rlocs;
+    /// NIC ports.
+    fn ports(&self) -> Ports;
+    /// Workers.
+    fn workers(&self) -> Workers;
+    /// Dropped packets.
+    fn drops(&self) -> Drops;
+    /// Counters.
+    fn statistics(&self) -> Statistics;
+    /// Whether all is well.
+    fn health(&self) -> Health;
+    /// Forgets learnt mappings.
+    fn clear_map_cache(&mut self, query: &MapCacheQuery) -> Cleared;
+
+    /// The answer to any request.
+    ///
+    /// # Errors
+    /// See the single answers.
+    fn answer(&mut self, request: &Request) -> Result<Reply, ApiError> {
+        Ok(match request {
+            Request::ShowMapCache(query) => Reply::MapCache(self.map_cache(query)),
+            Request::ShowDatabase(query) => Reply::Database(self.database(query)),
+            Request::ShowRegistrations(query) => Reply::Registrations(self.registrations(query)?),
+            Request::ShowRlocs(query) => Reply::Rlocs(self.rlocs(query)),
+            Request::ShowPorts => Reply::Ports(self.ports()),
+            Request::ShowWorkers => Reply::Workers(self.workers()),
+            Request::ShowDrops => Reply::Drops(self.drops()),
+            Request::ShowStatistics => Reply::Statistics(self.statistics()),
+            Request::ShowHealth => Reply::Health(self.health()),
+            Request::ClearMapCache(query) => Reply::Cleared(self.clear_map_cache(query)),
+        })
+    }
+}

@@ -1,0 +1,293 @@
+//! A source with one of everything.
+
+use crate::api::*;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Answers with samples; remembers what was cleared.
+#[derive(Debug, Default)]
+pub(crate) struct Fake {
+    pub(crate) cleared: Vec<MapCacheQuery>,
+    /// Added to every packet counter.
+    pub(crate) packets: u64,
+    /// Not ready.
+    pub(crate) ill: bool,
+    /// Without the role map-server.
+    pub(crate) no_map_server: bool,
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn entry(prefix: &str, instance_id: u32, action: EntryAction, locators: Vec<Locator>) -> MapCacheEntry {
+    MapCacheEntry {
+        instance_id,
+        vrf: if instance_id == 0 { "default".into() } else { "red".into() },
+        eid_prefix: prefix.parse().unwrap(),
+        origin: EntryOrigin::Learnt,
+        action,
+        locators,
+        replied_by: Some(ip("198.51.100.6")),
+        age_s: 61,
+        expires_in_s: Some(86_339),
+        packets: 1000,
+        bytes: 84_000,
+    }
+}
+
+fn locator(rloc: &str, priority: u8, weight: u8, state: LocatorState) -> Locator {
+    Locator { rloc: ip(rloc), priority, weight, state, in_use: state == LocatorState::Up && priority == 1 }
+}
+
+fn entries() -> Vec<MapCacheEntry> {
+    let static_entry = MapCacheEntry {
+        origin: EntryOrigin::Static,
+        replied_by: None,
+        expires_in_s: None,
+        packets: 0,
+        bytes: 0,
+        ..entry("10.8.0.0/16", 0, EntryAction::NativelyForward, vec![])
+    };
+    vec![
+        MapCacheEntry {
+            origin: EntryOrigin::EidSpace,
+            replied_by: None,
+            expires_in_s: None,
+            ..entry("10.0.0.0/8", 0, EntryAction::SendMapRequest, vec![])
+        },
+        entry(
+            "10.4.0.0/24",
+            0,
+            EntryAction::Encapsulate,
+            vec![
+                locator("198.51.100.6", 1, 70, LocatorState::Up),
+                locator("198.51.100.7", 1, 30, LocatorState::Up),
+                locator("2001:db8:c0:3::2", 2, 100, LocatorState::ProbeDown),
+            ],
+        ),
+        static_entry,
+        entry(
+            "2001:db8:e006::/48",
+            7,
+            EntryAction::NoUsableLocator,
+            vec![locator("198.51.100.9", 1, 100, LocatorState::NoRoute)],
+        ),
+    ]
+}
+
+impl ApiSource for Fake {
+    fn map_cache(&self, query: &MapCacheQuery) -> MapCache {
+        let all = entries();
+        let total = all.len();
+        let meant: Vec<_> = all.into_iter().filter(|e| query.accepts(e.instance_id, &e.eid_prefix)).collect();
+        MapCache {
+            entries_total: total as u64,
+            truncated: meant.len() > query.limit(),
+            entries: meant.into_iter().take(query.limit()).collect(),
+        }
+    }
+
+    fn database(&self, _: &ListQuery) -> Database {
+        Database {
+            entries_total: 1,
+            truncated: false,
+            entries: vec![DatabaseEntry {
+                instance_id: 0,
+                eid_prefix: "10.9.0.0/24".parse().unwrap(),
+                ttl_minutes: 1440,
+                locators: vec![RegisteredLocator {
+                    rloc: Some(ip("198.51.100.2")),
+                    priority: 1,
+                    weight: 100,
+                    reachable: true,
+                }],
+                registrations: vec![RegistrationState {
+                    map_server: ip("198.51.100.14"),
+                    confirmed: true,
+                    last_register_s_ago: Some(12),
+                    last_notify_s_ago: Some(12),
+                    retries: 0,
+                }],
+            }],
+        }
+    }
+
+    fn registrations(&self, _: &ListQuery) -> Result<Registrations, ApiError> {
+        if self.no_map_server {
+            return Err(ApiError::new(ErrorCode::Unavailable, "this daemon has no role map-server"));
+        }
+        Ok(Registrations {
+            registrations_total: 1,
+            truncated: false,
+            registrations: vec![Registration {
+                site: "site4".into(),
+                instance_id: 0,
+                eid_prefix: "10.4.0.0/24".parse().unwrap(),
+                registrant: "198.51.100.6:4342".parse().unwrap(),
+                xtr_id: Some("000102030405060708090a0b0c0d0e0f".into()),
+                locators: vec![
+                    RegisteredLocator {
+                        rloc: Some(ip("198.51.100.6")),
+                        priority: 1,
+                        weight: 100,
+                        reachable: true,
+                    },
+                    RegisteredLocator { rloc: None, priority: 2, weight: 0, reachable: false },
+                ],
+                ttl_minutes: 1440,
+                first_s_ago: 4000,
+                last_s_ago: 20,
+                expires_in_s: 160,
+                proxy_reply: false,
+                want_map_notify: true,
+                merge: false,
+            }],
+        })
+    }
+
+    fn rlocs(&self, _: &ListQuery) -> Rlocs {
+        let up = Rloc {
+            rloc: ip("198.51.100.6"),
+            state: RlocLocalState::Up,
+            detail: String::new(),
+            entries: 2,
+            port: Some("core".into()),
+            source: Some(ip("198.51.100.2")),
+            next_hop_mac: Some("02:00:00:00:00:01".into()),
+            mtu_bytes: Some(1500),
+            rtt_ms: Some(0.4),
+            last_probe_reply_s_ago: Some(30),
+            probes_lost: 0,
+            packets: 700 + self.packets,
+            bytes: 95_200,
+        };
+        let down = Rloc {
+            rloc: ip("198.51.100.9"),
+            state: RlocLocalState::Down,
+            detail: "no route".into(),
+            port: None,
+            source: None,
+            next_hop_mac: None,
+            mtu_bytes: None,
+            rtt_ms: None,
+            last_probe_reply_s_ago: None,
+            probes_lost: 3,
+            packets: 0,
+            bytes: 0,
+            ..up.clone()
+        };
+        Rlocs { rlocs_total: 2, truncated: false, rlocs: vec![up, down] }
+    }
+
+    fn ports(&self) -> Ports {
+        Ports {
+            ports: vec![Port {
+                name: "core".into(),
+                device: "0000:3b:00.0".into(),
+                mac: "02:00:00:00:00:02".into(),
+                mtu_bytes: 1500,
+                vrf: "default".into(),
+                underlay: true,
+                native: false,
+                link_up: true,
+                speed_mbps: Some(100_000),
+                queues: 2,
+                counters: PortCounters {
+                    rx_packets: 5000 + self.packets,
+                    rx_bytes: 500_000,
+                    tx_packets: 4000,
+                    tx_bytes: 600_000,
+                    ..PortCounters::default()
+                },
+                host: Some(HostPort {
+                    interface: "core".into(),
+                    to_kernel: 10,
+                    to_kernel_refused: 0,
+                    from_kernel: 11,
+                    from_kernel_full: 0,
+                }),
+                xstats: BTreeMap::from([("rx_good_packets".into(), 5000)]),
+            }],
+        }
+    }
+
+    fn workers(&self) -> Workers {
+        let recent = WorkerRates {
+            interval_ms: 1000,
+            packets_per_second: 2e6,
+            bits_per_second: 1.024e9,
+            cycles_per_packet: 51.5,
+            busy_percent: 40.0,
+        };
+        let one = Worker {
+            worker: 0,
+            core: 2,
+            packets: 5000 + self.packets,
+            bytes: 500_000,
+            bursts: 500,
+            packets_per_burst: 10.0,
+            cycles_per_packet: 61.25,
+            busy_percent: 12.5,
+            recent: Some(recent),
+            held: 1,
+            feed_lag: 0,
+            feed_ignored: 0,
+            dropped: 3,
+            counters: BTreeMap::from([
+                ("received".into(), 5000 + self.packets),
+                ("encapsulated".into(), 1000),
+            ]),
+        };
+        Workers { workers: vec![one.clone(), Worker { worker: 1, core: 3, recent: None, dropped: 0, ..one }] }
+    }
+
+    fn drops(&self) -> Drops {
+        Drops {
+            packets_total: 3,
+            reasons: vec![DropReasonCount {
+                reason: "no_route".into(),
+                text: "There is no route to the destination.".into(),
+                packets: 3 + self.packets,
+                packets_by_worker: vec![3 + self.packets, 0],
+            }],
+        }
+    }
+
+    fn statistics(&self) -> Statistics {
+        Statistics {
+            daemon: DaemonInfo {
+                name: "pxtr".into(),
+                version: "0.1.0".into(),
+                roles: vec!["pitr".into(), "petr".into()],
+                uptime_s: 3725,
+            },
+            map_cache_entries: 4,
+            pending_lookups: 1,
+            registrations: 1,
+            mbufs_in_use: 900,
+            mbufs_total: 8192,
+            engine: BTreeMap::from([("misses".into(), 12), ("map_requests_sent".into(), 13)]),
+            dataplane: BTreeMap::from([
+                ("received".into(), 10_000 + self.packets),
+                ("encapsulated".into(), 2000),
+                ("held".into(), 2),
+                ("icmp_too_big".into(), 4),
+            ]),
+        }
+    }
+
+    fn health(&self) -> Health {
+        Health::from_checks(vec![
+            HealthCheck { name: "data_plane".into(), ok: true, detail: "2 of 2 workers run".into() },
+            HealthCheck { name: "feed".into(), ok: !self.ill, detail: "0 deltas behind".into() },
+        ])
+    }
+
+    fn clear_map_cache(&mut self, query: &MapCacheQuery) -> Cleared {
+        self.cleared.push(query.clone());
+        Cleared {
+            entries: entries().iter().filter(|e| query.accepts(e.instance_id, &e.eid_prefix)).count() as u64,
+        }
+    }
+}

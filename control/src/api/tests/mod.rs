@@ -1,0 +1,8 @@
+//! A daemon that is not there, its JSON, and its server over a real Unix socket.
+
+mod convert;
+mod fake;
+mod json;
+mod socket;
+
+pub(crate) use fake::Fake;
