@@ -6,6 +6,8 @@ use super::cx::Cx;
 use super::event::{Action, Event, Time};
 use super::rng::Rng;
 use super::role_set::RoleSet;
+use crate::roles::etr::DatabaseView;
+use crate::roles::map_server::RegistrationView;
 
 /// All protocol state of one daemon.
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl Engine {
     pub fn reconfigure(&mut self, now: Time, config: EngineConfig, out: &mut Vec<Action>) {
         self.now = self.now.max(now);
         self.config = config;
+        self.roles.choose(&self.config);
         if self.started {
             let (mut cx, roles) = self.split(out);
             roles.each().for_each(|role| role.configure(&mut cx));
@@ -75,6 +78,16 @@ impl Engine {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Our own EID-prefixes (ETR) and how far their registration is.
+    pub fn database(&self) -> impl Iterator<Item = DatabaseView> + '_ {
+        self.roles.etr().into_iter().flat_map(|etr| etr.database(&self.config))
+    }
+
+    /// What is registered with us (Map-Server), by instance and EID-prefix.
+    pub fn registrations(&self) -> impl Iterator<Item = RegistrationView> + '_ {
+        self.roles.map_server().into_iter().flat_map(|ms| ms.registrations(&self.config, self.now))
     }
 
     /// The configuration in force.

@@ -3,7 +3,7 @@
 use super::forward;
 use super::limit::{HashedBuckets, Rate, sender};
 use crate::codec::{
-    Address, EidRecord, LocatorRecord, MAX_RECORDS, MapAction, MapReply, MapRequest, Message, auth,
+    Address, EidRecord, Lcaf, LocatorRecord, MAX_RECORDS, MapAction, MapReply, MapRequest, Message, auth,
 };
 use crate::engine::config::Secret;
 use crate::engine::event::EidPrefix;
@@ -137,16 +137,24 @@ pub(super) fn negative(eid: &EidPrefix, action: MapAction, ttl_minutes: u32) -> 
     }
 }
 
-/// Bytes of a record on the wire, from above.
+/// Bytes of a record on the wire. LCAFs other than Instance-ID are rare and short: a guess.
 pub(super) fn wire_len(record: &EidRecord) -> usize {
-    fn address(a: &Address) -> usize {
-        match a {
-            Address::Ip(IpAddr::V4(_)) => 6,
-            Address::Ip(IpAddr::V6(_)) => 18,
-            _ => 34,
-        }
+    10 + address_len(&record.eid) + record.locators.iter().map(|l| 6 + address_len(&l.address)).sum::<usize>()
+}
+
+/// AFI included.
+fn address_len(address: &Address) -> usize {
+    match address {
+        Address::None => 2,
+        Address::Ip(IpAddr::V4(_)) => 6,
+        Address::Ip(IpAddr::V6(_)) => 18,
+        Address::Mac(_) => 8,
+        Address::Name(name) => 3 + name.len(),
+        Address::Lcaf(lcaf) => match lcaf.as_ref() {
+            Lcaf::InstanceId { address, .. } => 12 + address_len(address),
+            _ => 64,
+        },
     }
-    10 + address(&record.eid) + record.locators.iter().map(|l| 6 + address(&l.address)).sum::<usize>()
 }
 
 /// Records of one Map-Reply, within its size and without doubles.

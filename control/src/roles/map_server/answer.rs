@@ -100,7 +100,8 @@ impl MapServer {
         if !row.proxy_reply() || request.authoritative {
             return Decision::Forward(etrs(config, row, request.nonce));
         }
-        let Some(silent) = self.silent_inside(eid, &row.eid, prefix) else {
+        let whole = prefix == row.eid.prefix;
+        let Some(silent) = whole.then(|| self.silent_inside(&row.eid)).flatten() else {
             let narrowed =
                 hole(addr, row.eid.prefix.prefix_len().saturating_add(1), |p| self.is_touched(eid, p));
             return Decision::Answer(vec![proxy_record(row, narrowed)]);
@@ -134,26 +135,16 @@ impl MapServer {
         self.sites.prefixes().any_inside(eid.iid, prefix) || self.store.prefixes().any_inside(eid.iid, prefix)
     }
 
-    /// Negative records for the configured prefixes inside an answer that nobody registered: the
-    /// less-specific mapping is not theirs. `None` when they are too many to say.
-    fn silent_inside(
-        &self,
-        eid: &EidPrefix,
-        registered: &EidPrefix,
-        prefix: IpNet,
-    ) -> Option<Vec<EidRecord>> {
-        if prefix != registered.prefix {
-            return Some(Vec::new());
-        }
+    /// Negative records for the configured prefixes inside a registered one that nobody registered:
+    /// the less-specific mapping is not theirs. `None` when they are too many to say.
+    fn silent_inside(&self, registered: &EidPrefix) -> Option<Vec<EidRecord>> {
         let configured = self.sites.prefixes().inside(registered).take(ANSWER_MAX_RECORDS + 1);
-        let prefixes: Vec<IpNet> = configured.map(|(p, _)| p).collect();
-        let is_silent = |p: &EidPrefix| p.prefix != prefix && self.store.get(p).is_none();
+        let eids: Vec<EidPrefix> =
+            configured.map(|(prefix, _)| EidPrefix { iid: registered.iid, prefix }).collect();
+        let is_silent = |p: &&EidPrefix| *p != registered && self.store.get(p).is_none();
         let negative =
-            |p: EidPrefix| reply::negative(&p, MapAction::NativelyForward, NOT_REGISTERED_TTL_MINUTES);
-        (prefixes.len() <= ANSWER_MAX_RECORDS).then(|| {
-            let eids = prefixes.iter().map(|p| EidPrefix { iid: eid.iid, prefix: *p });
-            eids.filter(is_silent).map(negative).collect()
-        })
+            |p: &EidPrefix| reply::negative(p, MapAction::NativelyForward, NOT_REGISTERED_TTL_MINUTES);
+        (eids.len() <= ANSWER_MAX_RECORDS).then(|| eids.iter().filter(is_silent).map(negative).collect())
     }
 }
 
