@@ -91,6 +91,7 @@ worker_stats! {
     tx_bytes, "Bytes of these as sent, Ethernet header included.";
     host, "Received packets handed to the kernel.";
     held, "Received packets that wait now.";
+    originated_held, "Packets made by the worker that wait now.";
     encapsulated, "Packets that got LISP headers.";
     decapsulated, "Packets that LISP headers were stripped from.";
     forwarded, "Packets sent to an Ethernet next hop without LISP headers.";

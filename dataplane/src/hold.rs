@@ -287,3 +287,123 @@ impl<B> HoldTable<B> {
         Some(held)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::route::Origin;
+    use crate::types::{RlocId, VrfId};
+    use proptest::prelude::*;
+
+    fn packet(number: u32, since: u64) -> Held<u32> {
+        let cx = Context { vrf: VrfId(0), port: PortId(0), origin: Origin::Native };
+        Held { buf: number, cx, since }
+    }
+
+    fn eid(n: u8) -> HoldKey {
+        HoldKey::Eid(Eid { vrf: VrfId(0), addr: IpAddr::from([10, 0, n / 16, n]) })
+    }
+
+    fn table(per_key: usize, packets: usize) -> HoldTable<u32> {
+        HoldTable::new(HoldLimits { packets_per_key: per_key, packets, timeout_ms: 1000 }, 1000)
+    }
+
+    fn numbers(held: Vec<Held<u32>>) -> Vec<u32> {
+        held.into_iter().map(|held| held.buf).collect()
+    }
+
+    #[test]
+    fn only_what_a_change_concerns_is_released() {
+        let mut table = table(4, 16);
+        let neighbour = |port, last| HoldKey::Neighbour(PortId(port), IpAddr::from([192, 0, 2, last]));
+        let keys =
+            [eid(1), eid(17), HoldKey::Rloc(RlocId(1)), neighbour(0, 1), neighbour(3, 1), neighbour(3, 2)];
+        for (number, key) in keys.into_iter().enumerate() {
+            table.hold(key, packet(number as u32, 0), 0);
+        }
+        let mut release = |touched| {
+            let mut out = Vec::new();
+            table.release(&touched, &mut out);
+            numbers(out)
+        };
+        let vrf = VrfId(0);
+        assert_eq!(release(Touched::Mapping { vrf: VrfId(1), prefix: "0.0.0.0/0".parse().unwrap() }), []);
+        assert_eq!(release(Touched::Mapping { vrf, prefix: "::/0".parse().unwrap() }), []);
+        assert_eq!(release(Touched::Mapping { vrf, prefix: "10.0.1.0/24".parse().unwrap() }), [1]);
+        assert_eq!(release(Touched::Route { vrf, prefix: "192.0.2.1/32".parse().unwrap() }), [3, 4]);
+        assert_eq!(release(Touched::Rloc(RlocId(2))), []);
+        assert_eq!(release(Touched::Rloc(RlocId(1))), [2]);
+        assert_eq!(release(Touched::Abandon(Eid { vrf, addr: IpAddr::from([10, 0, 0, 1]) })), [0]);
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn the_table_never_holds_more_than_the_absolute_limit() {
+        let limits = HoldLimits { packets_per_key: 1, packets: usize::MAX, timeout_ms: 1 };
+        assert_eq!(HoldTable::<u32>::new(limits, 1000).nodes.len(), HoldLimits::MAX_PACKETS);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Hold(u8),
+        Release(u8, u8),
+        Pass(u16),
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let act = prop_oneof![
+            4 => (0u8..40).prop_map(Act::Hold),
+            1 => (0u8..3, 24u8..=32).prop_map(|(block, len)| Act::Release(block, len)),
+            1 => (0u16..600).prop_map(Act::Pass),
+        ];
+        proptest::collection::vec(act, 0..200)
+    }
+
+    proptest! {
+        /// Against the obvious twin: a list of (key, packet, since) in order of arrival.
+        #[test]
+        fn it_behaves_like_a_list(acts in acts(), per_key in 1usize..5, packets in 1usize..12) {
+            let mut table = table(per_key, packets);
+            let mut list: Vec<(HoldKey, u32, u64)> = Vec::new();
+            let (mut now, mut next) = (0u64, 0u32);
+            for act in acts {
+                let mut out = Vec::new();
+                match act {
+                    Act::Hold(n) => {
+                        let result = table.hold(eid(n), packet(next, now), now);
+                        let same = list.iter().filter(|(key, ..)| *key == eid(n)).count();
+                        let victim = if same >= per_key {
+                            list.iter().position(|(key, ..)| *key == eid(n))
+                        } else {
+                            (list.len() >= packets).then_some(0)
+                        };
+                        let evicted = victim.map(|at| list.remove(at).1);
+                        prop_assert_eq!(result.evicted.map(|held| held.buf), evicted);
+                        list.push((eid(n), next, now));
+                        next += 1;
+                    }
+                    Act::Release(block, len) => {
+                        let prefix = ipnet::IpNet::new(IpAddr::from([10, 0, block, block * 16]), len).unwrap();
+                        table.release(&Touched::Mapping { vrf: VrfId(0), prefix }, &mut out);
+                        let inside = |key: &HoldKey| matches!(key, HoldKey::Eid(eid) if prefix.contains(&eid.addr));
+                        let mut gone: Vec<_> = list.iter().filter(|(key, ..)| inside(key)).copied().collect();
+                        list.retain(|(key, ..)| !inside(key));
+                        // By key, and within a key in order of arrival.
+                        gone.sort_by_key(|(key, number, _)| (*key, *number));
+                        prop_assert_eq!(numbers(out), gone.iter().map(|(_, number, _)| *number).collect::<Vec<_>>());
+                    }
+                    Act::Pass(ticks) => {
+                        now += u64::from(ticks);
+                        table.expire(now, &mut out);
+                        let over = |since: &u64| now - since >= 1000;
+                        let gone: Vec<_> = list.iter().filter(|(.., since)| over(since)).map(|(_, n, _)| *n).collect();
+                        list.retain(|(.., since)| !over(since));
+                        prop_assert_eq!(numbers(out), gone);
+                    }
+                }
+                prop_assert_eq!(table.len(), list.len());
+                prop_assert_eq!(table.is_empty(), list.is_empty());
+            }
+        }
+    }
+}

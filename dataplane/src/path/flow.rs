@@ -27,10 +27,21 @@ const fn mix(a: u64, b: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
+/// A permutation of the 64-bit numbers in which every input bit reaches every output bit (the
+/// finaliser of SplitMix64).
+const fn stir(word: u64, place: u64) -> u64 {
+    let word = word.wrapping_add(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ word >> 31
+}
+
 impl FlowKey {
-    /// A key of these bits.
+    /// A key of these bits. They are stirred first: a word with few bits set would make a weak
+    /// multiplier.
     pub const fn new(secret: [u64; 4]) -> Self {
-        Self(secret)
+        let [a, b, c, d] = secret;
+        Self([stir(a, 1), stir(b, 2), stir(c, 3), stir(d, 4)])
     }
 
     /// Hash of an IPv4 flow. `transport` is 0 when the flow is known by its addresses only, else
@@ -80,8 +91,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const KEY: FlowKey =
-        FlowKey::new([0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 7]);
+    const KEY: FlowKey = FlowKey::new([1, 2, 3, 4]);
 
     #[test]
     fn flows_spread_over_source_ports_r083() {
@@ -110,7 +120,12 @@ mod tests {
 
     #[test]
     fn the_key_matters_and_is_not_printed() {
-        let other = FlowKey::new([1, 2, 3, 4]);
+        let other = FlowKey::new([1, 2, 3, 5 << 60]);
+        assert_ne!(
+            KEY.ipv6(Key6::default(), Key6::default(), 3),
+            other.ipv6(Key6::default(), Key6::default(), 3)
+        );
+        let other = FlowKey::new([5, 2, 3, 4]);
         assert_ne!(KEY.ipv4(1, 2, 3), other.ipv4(1, 2, 3));
         assert_eq!(format!("{other:?}"), "FlowKey(secret)");
     }

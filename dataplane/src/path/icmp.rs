@@ -20,15 +20,13 @@ pub enum Notice {
     HostUnreachable,
     /// Not allowed.
     Prohibited,
-    /// The source address has a smaller scope than the destination (IPv6 only).
-    BeyondScope,
     /// Too big; the largest IP packet that fits, bytes.
     TooBig(u16),
 }
 
 /// Kinds of originated errors, for counters.
-pub const KINDS: [&str; 6] =
-    ["time_exceeded", "net_unreachable", "host_unreachable", "prohibited", "beyond_scope", "too_big"];
+pub const KINDS: [&str; 5] =
+    ["time_exceeded", "net_unreachable", "host_unreachable", "prohibited", "too_big"];
 
 /// TTL and Hop Limit of our own packets.
 const OUR_TTL: u8 = 64;
@@ -53,23 +51,21 @@ impl Notice {
             Self::NetUnreachable => 1,
             Self::HostUnreachable => 2,
             Self::Prohibited => 3,
-            Self::BeyondScope => 4,
-            Self::TooBig(_) => 5,
+            Self::TooBig(_) => 4,
         }
     }
 
-    /// Type, code and the four bytes that follow the checksum; `None`: the family has no such error.
-    const fn v4(self) -> Option<(u8, u8, u32)> {
+    /// Type, code and the four bytes that follow the checksum.
+    const fn v4(self) -> (u8, u8, u32) {
         use icmp::v4::*;
-        Some(match self {
+        match self {
             Self::TimeExceeded => (TIME_EXCEEDED, 0, 0),
             Self::NetUnreachable => (UNREACHABLE, NET, 0),
             Self::HostUnreachable => (UNREACHABLE, HOST, 0),
             Self::Prohibited => (UNREACHABLE, PROHIBITED, 0),
-            Self::BeyondScope => return None,
             Self::TooBig(mtu) if mtu < MIN_MTU_V4 => (UNREACHABLE, FRAGMENTATION_NEEDED, MIN_MTU_V4 as u32),
             Self::TooBig(mtu) => (UNREACHABLE, FRAGMENTATION_NEEDED, mtu as u32),
-        })
+        }
     }
 
     const fn v6(self) -> (u8, u8, u32) {
@@ -79,7 +75,6 @@ impl Notice {
             Self::NetUnreachable => (UNREACHABLE, NO_ROUTE, 0),
             Self::HostUnreachable => (UNREACHABLE, ADDRESS, 0),
             Self::Prohibited => (UNREACHABLE, PROHIBITED, 0),
-            Self::BeyondScope => (UNREACHABLE, BEYOND_SCOPE, 0),
             Self::TooBig(mtu) if mtu < MIN_MTU_V6 => (PACKET_TOO_BIG, 0, MIN_MTU_V6 as u32),
             Self::TooBig(mtu) => (PACKET_TOO_BIG, 0, mtu as u32),
         }
@@ -93,13 +88,9 @@ pub fn may_notify(packet: &[u8], ip: &Ip) -> bool {
         Addrs::V4 { source, destination } => (address::kind_v4(source.0), address::kind_v4(destination.0)),
         Addrs::V6 { source, destination } => (address::kind_v6(source), address::kind_v6(destination)),
     };
-    let source_is_one_host = match source {
-        Kind::Unicast => true,
-        // RFC 4443 2.2 b: a link-local source on this link may be told so.
-        Kind::LinkLocal => ip.is_v6(),
-        _ => false,
-    };
-    if !source_is_one_host || !matches!(destination, Kind::Unicast | Kind::LinkLocal) {
+    // Nothing is sent to a link-local source either: it can not be routed. RFC 4443 3.1 code 2
+    // (beyond scope of source address, a SHOULD of RFC 4291 2.5.6): not done, for that reason.
+    if source != Kind::Unicast || !matches!(destination, Kind::Unicast | Kind::LinkLocal) {
         return false;
     }
     let kind = packet.get(ethernet::LEN + usize::from(ip.transport)).copied();
@@ -124,9 +115,7 @@ pub fn may_notify(packet: &[u8], ip: &Ip) -> bool {
 /// for it (it may have been changed), or `source` is of the other family.
 pub fn build<B: PacketBuf>(buf: &mut B, ip: &Ip, notice: Notice, source: IpAddr) -> bool {
     match (ip.addrs, source) {
-        (Addrs::V4 { source: to, .. }, IpAddr::V4(from)) => {
-            notice.v4().is_some_and(|fields| build_v4(buf, ip, fields, from, to.into()))
-        }
+        (Addrs::V4 { source: to, .. }, IpAddr::V4(from)) => build_v4(buf, ip, notice.v4(), from, to.into()),
         (Addrs::V6 { source: to, .. }, IpAddr::V6(from)) => build_v6(buf, ip, notice.v6(), from, to.into()),
         _ => false,
     }

@@ -121,8 +121,7 @@ fn only_for_us(ip: &Ip, cx: Context, native: bool, tables: &Replica) -> Step {
     match via_fib(ip, cx, false, tables) {
         Step::Host => Step::Host,
         _ if !native => silent(DropReason::NativeNotAllowed),
-        // R-158; RFC 4443 section 3.1 code 2.
-        _ => told(DropReason::LinkLocalSource, Notice::BeyondScope),
+        _ => silent(DropReason::LinkLocalSource),
     }
 }
 

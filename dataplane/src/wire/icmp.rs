@@ -41,8 +41,6 @@ pub mod v6 {
     pub const NO_ROUTE: u8 = 0;
     /// Code of Unreachable: administratively prohibited.
     pub const PROHIBITED: u8 = 1;
-    /// Code of Unreachable: beyond scope of the source address.
-    pub const BEYOND_SCOPE: u8 = 2;
     /// Code of Unreachable: address.
     pub const ADDRESS: u8 = 3;
 

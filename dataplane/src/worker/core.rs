@@ -200,13 +200,9 @@ impl<I: Io> Core<I> {
     fn wait(&mut self, mut buf: I::Buf, facts: &Facts, key: HoldKey) {
         // The padding goes now: the next look at the packet has no frame to compare with.
         buf.truncate(ethernet::LEN + facts.ip.len as usize);
-        let own = facts.cx.origin == Origin::Own;
         let packet = Held { buf, cx: facts.cx, since: facts.since.unwrap_or(self.now) };
         let held = self.hold.hold(key, packet, self.now);
-        if !own {
-            self.stats().held_ever.add(1);
-            self.stats().held.add(1);
-        }
+        self.waiting(facts.cx.origin, true);
         if let Some(evicted) = held.evicted {
             self.let_go(&evicted, DropReason::HoldOverflow);
         }
@@ -217,18 +213,19 @@ impl<I: Io> Core<I> {
 
     /// Counts a held packet that will not be sent.
     pub(super) fn let_go(&self, held: &Held<I::Buf>, reason: DropReason) {
-        if held.cx.origin == Origin::Own {
-            self.stats().originated_lost.add(1);
-        } else {
-            self.no_longer_held();
-            self.stats().drop_one(reason);
+        self.waiting(held.cx.origin, false);
+        match held.cx.origin {
+            Origin::Own => self.stats().originated_lost.add(1),
+            _ => self.stats().drop_one(reason),
         }
     }
 
-    /// A received packet waits no longer.
-    pub(super) fn no_longer_held(&self) {
-        let held = &self.stats().held;
-        held.set(held.get().saturating_sub(1));
+    /// A packet begins to wait, or waits no longer.
+    pub(super) fn waiting(&self, origin: Origin, begins: bool) {
+        let stats = self.stats();
+        let gauge = if origin == Origin::Own { &stats.originated_held } else { &stats.held };
+        gauge.set(if begins { gauge.get() + 1 } else { gauge.get().saturating_sub(1) });
+        stats.held_ever.add(u64::from(begins && origin != Origin::Own));
     }
 
     fn ask(&mut self, key: HoldKey, facts: &Facts) {

@@ -64,9 +64,7 @@ impl<B> Upkeep<B> {
                 core.let_go(&held, DropReason::ResolutionFailed);
                 continue;
             }
-            if held.cx.origin != crate::path::route::Origin::Own {
-                core.no_longer_held();
-            }
+            core.waiting(held.cx.origin, false);
             core.again(held);
         }
     }

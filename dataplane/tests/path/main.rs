@@ -1,0 +1,17 @@
+//! Packet tests: a frame goes in, tables stand as described, a fate and a frame come out.
+//!
+//! Everything runs on the heap twin of DPDK; etherparse builds what goes in and takes apart what
+//! comes out, so that our own parsers are not their own judges. After every step two things must
+//! hold: the fates sum up to the packets received, and no buffer is lost.
+
+mod decapsulation;
+mod encapsulation;
+mod for_us;
+mod fragments;
+mod hostile;
+mod icmp;
+mod lab;
+mod native;
+mod packets;
+mod waiting;
+mod xtr;
