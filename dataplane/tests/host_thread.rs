@@ -16,11 +16,7 @@ struct Setup {
 }
 
 fn setup() -> Setup {
-    let config = EalConfig {
-        memory_mib: 64,
-        file_prefix: format!("pxtr_test_{}", std::process::id()),
-        ..EalConfig::default()
-    };
+    let config = EalConfig { memory_mib: 64, ..EalConfig::default() };
     let eal = Eal::init(&config).expect("one EAL per process: use `cargo nextest run`");
     let pool = PoolConfig { name: "test".into(), count: 4095, frame_room: 2048, numa_node: None };
     let pool = Pool::new(&eal, &pool).expect("pool");

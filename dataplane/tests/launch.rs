@@ -31,11 +31,7 @@ struct Outside {
 }
 
 fn eal() -> Eal {
-    let config = EalConfig {
-        memory_mib: 128,
-        file_prefix: format!("pxtr_test_{}", std::process::id()),
-        ..EalConfig::default()
-    };
+    let config = EalConfig { memory_mib: 128, ..EalConfig::default() };
     Eal::init(&config).expect("one EAL per process: use `cargo nextest run`")
 }
 

@@ -32,6 +32,11 @@ const char *pxtr_version(void)
 	return rte_version();
 }
 
+const char *pxtr_runtime_dir(void)
+{
+	return rte_eal_get_runtime_dir();
+}
+
 uint64_t pxtr_tsc_hz(void)
 {
 	return rte_get_tsc_hz();

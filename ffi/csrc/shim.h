@@ -53,6 +53,8 @@ void pxtr_layout(uint32_t words[PXTR_MBUF_LAYOUT_WORDS]);
 /* The EAL, threads. */
 int pxtr_eal_init(int argc, char **argv);
 const char *pxtr_version(void);
+/* The directory that the EAL made for files, which it needs none of as we start it. */
+const char *pxtr_runtime_dir(void);
 uint64_t pxtr_tsc_hz(void);
 /* Binds the calling thread to one CPU. */
 int pxtr_pin(unsigned int cpu);

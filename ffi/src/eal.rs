@@ -79,8 +79,20 @@ impl Eal {
         if ret < 0 {
             return Err(Error::EalInit { errno: Errno::of(ret), args });
         }
+        if !config.file_prefix.is_empty() {
+            remove_runtime_dir();
+        }
         Ok(Self { _started: () })
     }
+}
+
+/// The EAL makes a directory for its files even when it is told to keep none, and leaves it behind:
+/// one for each prefix there ever was.
+fn remove_runtime_dir() {
+    // SAFETY: the EAL runs; returns a zero-terminated string that is not changed after its start.
+    let path = unsafe { CStr::from_ptr(c::pxtr_runtime_dir()) };
+    // Fails, as it should, when something is in it after all.
+    let _ = std::fs::remove_dir(std::path::Path::new(path.to_string_lossy().as_ref()));
 }
 
 /// The DPDK release that is loaded, as in `DPDK 22.11.11`.

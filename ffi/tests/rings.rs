@@ -11,11 +11,7 @@ use dpdk_sys::{
 const COUNT: u32 = 2047;
 
 fn eal() -> Eal {
-    let config = EalConfig {
-        memory_mib: 64,
-        file_prefix: format!("pxtr_test_{}", std::process::id()),
-        ..EalConfig::default()
-    };
+    let config = EalConfig { memory_mib: 64, ..EalConfig::default() };
     Eal::init(&config).expect("one EAL per process: use `cargo nextest run`")
 }
 
