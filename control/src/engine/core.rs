@@ -1,9 +1,11 @@
 //! The engine itself: one event in, actions out.
 
 use super::config::EngineConfig;
-use super::counters::{Counter, Counters};
+use super::counters::Counters;
 use super::cx::Cx;
+use super::dispatch;
 use super::event::{Action, Event, Time};
+use super::itr::Itr;
 use super::rng::Rng;
 use super::role_set::RoleSet;
 use crate::roles::etr::DatabaseView;
@@ -17,6 +19,7 @@ pub struct Engine {
     counters: Counters,
     now: Time,
     started: bool,
+    itr: Itr,
     roles: RoleSet,
 }
 
@@ -31,6 +34,7 @@ impl Engine {
             counters: Counters::default(),
             now: Time::default(),
             started: false,
+            itr: Itr::default(),
             config,
         }
     }
@@ -40,13 +44,24 @@ impl Engine {
     pub fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
         self.now = self.now.max(now);
         let first = !std::mem::replace(&mut self.started, true);
-        let (mut cx, roles) = self.split(out);
+        let (mut cx, itr, roles) = self.split(out);
         if first {
-            roles.each().for_each(|role| role.configure(&mut cx));
+            configure(&mut cx, itr, roles);
         }
-        if let Event::Datagram { .. } = event {
-            cx.count(Counter::DatagramsReceived);
+        match event {
+            Event::Tick => {}
+            Event::Miss { iid, eid, source } => itr.on_miss(&mut cx, iid, eid, source),
+            Event::Datagram { from, to, payload } => {
+                dispatch::datagram(&mut cx, itr, roles, (from, to), &payload);
+            }
+            Event::EntriesUsed(eids) => itr.on_used(cx.now, &eids),
+            Event::UnderlayChanged { rloc, reachable } => {
+                itr.rlocs.on_underlay(&mut cx, rloc, reachable);
+            }
+            Event::IcmpUnreachable { rloc } => itr.rlocs.on_icmp(&mut cx, rloc),
+            Event::ClearMapCache(inside) => itr.clear(&mut cx, inside.as_ref()),
         }
+        itr.on_tick(&mut cx);
         for role in roles.each() {
             if role.next_deadline().is_some_and(|at| at <= cx.now) {
                 role.on_tick(&mut cx);
@@ -60,7 +75,8 @@ impl Engine {
         if !self.started {
             return Some(self.now);
         }
-        self.roles.each_ref().filter_map(super::Role::next_deadline).min()
+        let roles = self.roles.each_ref().filter_map(super::Role::next_deadline);
+        roles.chain(self.itr.next_deadline()).min()
     }
 
     /// Puts a new configuration in force; what it changes follows as actions.
@@ -69,8 +85,8 @@ impl Engine {
         self.config = config;
         self.roles.choose(&self.config);
         if self.started {
-            let (mut cx, roles) = self.split(out);
-            roles.each().for_each(|role| role.configure(&mut cx));
+            let (mut cx, itr, roles) = self.split(out);
+            configure(&mut cx, itr, roles);
         }
     }
 
@@ -90,6 +106,14 @@ impl Engine {
         self.roles.map_server().into_iter().flat_map(|ms| ms.registrations(&self.config, self.now))
     }
 
+    pub(super) fn itr(&self) -> &Itr {
+        &self.itr
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> &EngineConfig {
@@ -97,9 +121,14 @@ impl Engine {
     }
 
     /// The state machines, and the surroundings they are called with.
-    fn split<'a>(&'a mut self, out: &'a mut Vec<Action>) -> (Cx<'a>, &'a mut RoleSet) {
+    fn split<'a>(&'a mut self, out: &'a mut Vec<Action>) -> (Cx<'a>, &'a mut Itr, &'a mut RoleSet) {
         let cx =
             Cx { now: self.now, rng: &mut self.rng, out, counters: &mut self.counters, config: &self.config };
-        (cx, &mut self.roles)
+        (cx, &mut self.itr, &mut self.roles)
     }
+}
+
+fn configure(cx: &mut Cx<'_>, itr: &mut Itr, roles: &mut RoleSet) {
+    itr.configure(cx);
+    roles.each().for_each(|role| role.configure(cx));
 }

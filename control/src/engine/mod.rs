@@ -3,22 +3,38 @@
 //! [`event`] is all that goes in and out; each other file is one state machine or one of the tools
 //! they share ([`Cx`], [`Rng`], [`Timers`], [`Counters`]).
 
+mod accept;
 pub mod config;
+mod configured;
 mod core;
 mod counters;
 mod cx;
+mod dispatch;
 pub mod event;
 mod hex_bytes;
+mod itr;
+mod lists;
+mod locator_sets;
+mod map_cache;
+mod map_cache_upkeep;
+mod map_resolvers;
+pub mod mapping;
+mod probe;
+mod resolve;
+mod rlocs;
 mod rng;
 mod role;
 mod role_set;
 pub mod select;
+mod send;
 mod slab;
 mod timers;
+pub mod views;
 
-pub use core::Engine;
+pub use self::core::Engine;
 pub use counters::{Counter, Counters};
 pub use cx::{CONTROL_PORT, Cx, Handled, InnerAddresses, Meta};
+pub use resolve::Cause;
 pub use rng::Rng;
 pub use role::Role;
 pub use role_set::RoleSet;

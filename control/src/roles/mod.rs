@@ -3,7 +3,7 @@
 
 pub mod etr;
 mod forward;
-mod limit;
+pub(crate) mod limit;
 pub mod map_resolver;
 pub mod map_server;
 pub mod prefix_table;

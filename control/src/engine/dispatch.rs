@@ -1,0 +1,75 @@
+//! From a datagram to the state machine that owns its message type.
+
+use super::counters::Counter;
+use super::cx::{Cx, Handled, InnerAddresses, Meta};
+use super::itr::Itr;
+use super::role_set::RoleSet;
+use crate::codec::{Ecm, Message};
+use std::net::SocketAddr;
+
+/// Decodes a datagram and hands it to whoever takes it; what nobody takes is counted.
+pub fn datagram(
+    cx: &mut Cx<'_>,
+    itr: &mut Itr,
+    roles: &mut RoleSet,
+    (from, to): (SocketAddr, SocketAddr),
+    payload: &[u8],
+) {
+    cx.count(Counter::DatagramsReceived);
+    let meta = Meta { from, to, inner: None };
+    let message = match Message::decode(payload) {
+        Ok(message) => message,
+        Err(error) => return cx.notice(Counter::DecodeErrors, format_args!("{from}: {error}")),
+    };
+    let is_itr = cx.config.roles.pitr || cx.config.roles.xtr;
+    let handled = match message {
+        // SMRs are plain messages (RFC 9301 section 6.1).
+        Message::MapRequest(m) if m.smr && is_itr => {
+            itr.on_smr(cx, &m);
+            Handled::Yes
+        }
+        // an SMR is never answered, and no other role has a use for it.
+        Message::MapRequest(m) if m.smr => Handled::No,
+        Message::MapRequest(m) => first(roles, |role| role.on_map_request(cx, &meta, &m)),
+        // only an ITR has asked for one.
+        Message::MapReply(m) if is_itr => {
+            itr.on_map_reply(cx, &m);
+            Handled::Yes
+        }
+        Message::MapRegister(m) => first(roles, |role| role.on_map_register(cx, &meta, payload, &m)),
+        Message::MapNotify(m) => first(roles, |role| role.on_map_notify(cx, &meta, payload, &m)),
+        Message::MapNotifyAck(m) => first(roles, |role| role.on_map_notify_ack(cx, &meta, payload, &m)),
+        Message::Ecm(ecm) => encapsulated(cx, roles, &meta, &ecm),
+        _ => Handled::No,
+    };
+    if handled == Handled::No {
+        cx.count(Counter::MessagesNotForUs);
+    }
+}
+
+/// What came in an ECM (RFC 9301 section 5.8). Probes and SMRs never do.
+fn encapsulated(cx: &mut Cx<'_>, roles: &mut RoleSet, meta: &Meta, ecm: &Ecm) -> Handled {
+    let request = match Message::decode(&ecm.payload) {
+        Ok(Message::MapRequest(request)) if !request.probe && !request.smr => request,
+        Ok(_) => return Handled::No,
+        Err(error) => {
+            cx.notice(Counter::DecodeErrors, format_args!("{} in ECM: {error}", meta.from));
+            return Handled::Yes;
+        }
+    };
+    let inner = InnerAddresses {
+        source: SocketAddr::new(ecm.inner.source, ecm.inner.source_port),
+        destination: SocketAddr::new(ecm.inner.destination, ecm.inner.destination_port),
+    };
+    let meta = Meta { inner: Some(inner), ..*meta };
+    first(roles, |role| role.on_encapsulated_map_request(cx, &meta, ecm, &request))
+}
+
+fn first(roles: &mut RoleSet, mut offer: impl FnMut(&mut dyn super::Role) -> Handled) -> Handled {
+    for role in roles.each() {
+        if offer(role) == Handled::Yes {
+            return Handled::Yes;
+        }
+    }
+    Handled::No
+}

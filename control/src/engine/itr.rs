@@ -1,0 +1,208 @@
+//! The ITR side, of a proxy or of a site: map-cache, lookups, RLOC states, and what connects them.
+
+use super::accept::{Accepted, accept};
+use super::counters::Counter;
+use super::cx::Cx;
+use super::event::{Action, EidPrefix, Iid, Time};
+use super::map_cache::{MapCache, NewEntry};
+use super::mapping::{Act, Origin};
+use super::resolve::{Cause, Resolver};
+use super::rlocs::Rlocs;
+use crate::codec::{MapReply, MapRequest};
+use crate::roles::limit::{Bucket, Rate};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// SMRs of all peers together that are looked at, per second.
+const SMR_RATE: Rate = Rate { per_second: 500, burst: 500 };
+/// Cached prefixes inside the prefix of one SMR that are asked for again.
+const SMR_INSIDE: usize = 16;
+
+/// State of the ITR side.
+#[derive(Debug, Default)]
+pub struct Itr {
+    /// Mappings.
+    pub cache: MapCache,
+    /// RLOCs and locator-sets.
+    pub rlocs: Rlocs,
+    /// Lookups.
+    pub resolver: Resolver,
+    smrs: Bucket,
+}
+
+impl Itr {
+    /// A worker has a packet for an EID without a mapping.
+    pub fn on_miss(&mut self, cx: &mut Cx<'_>, iid: Iid, eid: IpAddr, source: IpAddr) {
+        cx.count(Counter::Misses);
+        let host = EidPrefix { iid, prefix: IpNet::from(eid) };
+        // A static mapping or a reply that the worker has not seen yet is no reason to ask.
+        match self.cache.lookup(iid, eid).map(|entry| entry.act) {
+            Some(Act::SendMapRequest) if may_ask(cx, iid, eid) => {
+                self.resolver.want(cx, host, Cause::Miss, Some(source));
+            }
+            Some(Act::SendMapRequest) | None => {
+                cx.count(Counter::MissesOutsideEidSpace);
+                cx.out.push(Action::Abandon { iid, eid });
+            }
+            Some(_) => cx.count(Counter::MissesAlreadyMapped),
+        }
+    }
+
+    /// Packets were forwarded by these entries.
+    pub fn on_used(&mut self, now: Time, eids: &[EidPrefix]) {
+        self.cache.on_used(now, eids);
+    }
+
+    /// A Map-Reply.
+    pub fn on_map_reply(&mut self, cx: &mut Cx<'_>, reply: &MapReply) {
+        cx.count(Counter::MapRepliesReceived);
+        let lookup = self.resolver.is_lookup_nonce(reply.nonce);
+        let probe = self.rlocs.is_probe_nonce(reply.nonce);
+        match (reply.probe, lookup, probe) {
+            (_, false, false) => cx.count(Counter::MapRepliesUnsolicited),
+            (true, _, true) => self.on_probe_reply(cx, reply),
+            (false, true, _) => self.on_lookup_reply(cx, reply),
+            // The nonce stays valid: who guessed the wrong kind does not get to spend it.
+            (true, true, false) | (false, false, true) => cx.count(Counter::MapRepliesWrongKind),
+        }
+    }
+
+    fn on_lookup_reply(&mut self, cx: &mut Cx<'_>, reply: &MapReply) {
+        let Some(asked) = self.resolver.answered(cx, reply.nonce) else {
+            cx.count(Counter::MapRepliesUnsolicited);
+            return;
+        };
+        let accepted = accept(cx, &asked.eid, &reply.records);
+        if accepted.is_empty() {
+            // Nothing in it for us: the lookup goes on, and ends by itself.
+            return;
+        }
+        self.apply(cx, &asked.eid, accepted);
+        let found = self.cache.lookup_prefix(&asked.eid);
+        let resolved = found.is_some_and(|entry| entry.act != Act::SendMapRequest);
+        self.resolver.done(cx, asked, resolved);
+    }
+
+    /// The answer to a probe also confirms or changes the mapping that was asked for, if we still
+    /// have it.
+    fn on_probe_reply(&mut self, cx: &mut Cx<'_>, reply: &MapReply) {
+        let Some(eid) = self.rlocs.on_probe_reply(cx, reply).and_then(|answered| answered.eid) else {
+            return;
+        };
+        if self.cache.get(&eid).is_some_and(|entry| entry.origin == Origin::MapReply) {
+            let accepted = accept(cx, &eid, &reply.records);
+            self.apply(cx, &eid, accepted);
+        }
+    }
+
+    /// Puts what was accepted into the map-cache, then takes out what it replaces.
+    fn apply(&mut self, cx: &mut Cx<'_>, asked: &EidPrefix, accepted: Vec<Accepted>) {
+        let names: Vec<EidPrefix> = accepted.iter().map(|a| a.eid).collect();
+        let widest = names.iter().filter(|n| n.prefix.contains(&asked.prefix)).map(|n| n.prefix);
+        let widest = widest.min_by_key(IpNet::prefix_len);
+        for Accepted { eid, mapping } in accepted {
+            match mapping {
+                Some((act, locators, expires)) => {
+                    let new = NewEntry { act, locators, origin: Origin::MapReply, expires };
+                    if self.cache.put(cx, &mut self.rlocs, eid, new) {
+                        cx.count(Counter::EntriesLearnt);
+                    }
+                }
+                None if self.cache.get(&eid).is_some_and(|e| e.origin.is_learnt()) => {
+                    cx.count(Counter::EntriesWithdrawn);
+                    self.cache.retire(cx, &mut self.rlocs, &eid);
+                }
+                None => {}
+            }
+        }
+        if let Some(widest) = widest {
+            self.drop_replaced(cx, asked, widest, &names);
+        }
+    }
+
+    /// A less-specific record replaces the more-specific entries that the request was about: those
+    /// between it and what was asked for. Others inside it stay.
+    fn drop_replaced(&mut self, cx: &mut Cx<'_>, asked: &EidPrefix, widest: IpNet, kept: &[EidPrefix]) {
+        let replaced: Vec<EidPrefix> = self
+            .cache
+            .on_path(asked)
+            .filter(|e| e.origin.is_learnt() && widest.contains(&e.eid.prefix) && !kept.contains(&e.eid))
+            .map(|e| e.eid)
+            .collect();
+        for eid in replaced {
+            self.cache.remove(cx, &mut self.rlocs, &eid);
+        }
+    }
+
+    /// A Solicit-Map-Request: only a reason to ask, whoever sent it.
+    pub fn on_smr(&mut self, cx: &mut Cx<'_>, smr: &MapRequest) {
+        cx.count(Counter::SmrsReceived);
+        if !self.smrs.take(cx.now, SMR_RATE) {
+            cx.count(Counter::SmrsLimited);
+            return;
+        }
+        let targets = self.smr_targets(smr);
+        if targets.is_empty() {
+            cx.count(Counter::SmrsWithoutEntry);
+        }
+        for eid in targets {
+            self.resolver.want(cx, eid, Cause::Smr, None);
+        }
+    }
+
+    /// What to ask for (wire.md TRAP 16): the Source-EID, as a host, if we have a mapping for it
+    /// (it carries no mask, and a host may have moved out of the cached prefix); else the EID of
+    /// the record, or the cached prefixes inside it.
+    fn smr_targets(&self, smr: &MapRequest) -> Vec<EidPrefix> {
+        let mapped = |eid: &EidPrefix| {
+            self.cache.lookup_prefix(eid).is_some_and(|entry| entry.origin == Origin::MapReply)
+        };
+        if let Some((iid, addr)) = smr.source_eid.eid() {
+            let host = EidPrefix { iid, prefix: IpNet::from(addr) };
+            if mapped(&host) {
+                return vec![host];
+            }
+        }
+        let Some(eid) = smr.records.first().and_then(|record| record.eid_prefix()) else {
+            return Vec::new();
+        };
+        if mapped(&eid) {
+            return vec![eid];
+        }
+        let inside = self.cache.inside(&eid).filter(|entry| entry.origin == Origin::MapReply);
+        inside.map(|entry| entry.eid).take(SMR_INSIDE).collect()
+    }
+
+    /// Forgets learnt mappings.
+    pub fn clear(&mut self, cx: &mut Cx<'_>, inside: Option<&EidPrefix>) {
+        self.cache.clear(cx, &mut self.rlocs, inside);
+    }
+
+    /// Does what is due.
+    pub fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        let mut refresh = Vec::new();
+        self.cache.on_tick(cx, &mut self.rlocs, &mut refresh);
+        for eid in refresh {
+            self.resolver.want(cx, eid, Cause::Refresh, None);
+        }
+        let cache = &self.cache;
+        self.rlocs.on_tick(cx, &|slot| {
+            // A PETR is no authority for what is sent through it: no EID-prefix to ask it for.
+            cache.by_slot(slot).filter(|e| e.act == Act::Encapsulate).map(|e| e.eid)
+        });
+        self.resolver.on_tick(cx);
+    }
+
+    /// When `on_tick` is wanted next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        let all = [self.cache.next_deadline(), self.rlocs.next_deadline(), self.resolver.next_deadline()];
+        all.into_iter().flatten().min()
+    }
+}
+
+/// Addresses that nobody can have, and our own site, are not asked for.
+fn may_ask(cx: &Cx<'_>, iid: Iid, eid: IpAddr) -> bool {
+    let ours = cx.config.database.iter().any(|m| m.eid.iid == iid && m.eid.prefix.contains(&eid));
+    !(ours || crate::codec::is_martian(eid))
+}

@@ -1,0 +1,181 @@
+//! What happens to learnt entries by themselves: expiry, refresh, idleness, eviction (R-074 to
+//! R-076), and the holes that more-specific mappings leave behind.
+
+use super::counters::Counter;
+use super::cx::Cx;
+use super::event::{EidPrefix, Time};
+use super::map_cache::{Entry, MapCache, NewEntry};
+use super::mapping::{Act, Origin};
+use super::rlocs::Rlocs;
+
+/// A refresh starts that long before the end of the TTL, or at 90 % of it, whichever is later.
+const REFRESH_BEFORE_MS: u64 = 60_000;
+/// An entry is in use when a packet used it within a tenth of its TTL, and at least this.
+const USED_WITHIN_MS: u64 = 60_000;
+/// Negative entries may fill this share of a full map-cache before they are the ones to go.
+const NEGATIVE_SHARE: usize = 8;
+
+impl Entry {
+    fn ttl_ms(&self) -> u64 {
+        self.expires.since(self.confirmed)
+    }
+
+    /// When to ask again before the TTL ends. Only mappings are refreshed.
+    fn refresh_at(&self) -> Time {
+        let ttl = self.ttl_ms();
+        let before_end = (ttl / 10).min(REFRESH_BEFORE_MS);
+        self.confirmed.plus_ms(ttl.saturating_sub(before_end))
+    }
+
+    fn in_use(&self, now: Time) -> bool {
+        now.since(self.used) <= (self.ttl_ms() / 10).max(USED_WITHIN_MS)
+    }
+
+    fn lru(&self) -> Option<usize> {
+        self.origin.is_learnt().then_some(usize::from(self.act == Act::Encapsulate))
+    }
+}
+
+/// How long an entry may stay without a packet; 0 in the configuration: for ever.
+fn idle_ms(cx: &Cx<'_>) -> u64 {
+    match cx.config.limits.idle_timeout_s {
+        0 => u64::MAX,
+        seconds => u64::from(seconds) * 1000,
+    }
+}
+
+impl MapCache {
+    /// Learnt entries.
+    #[must_use]
+    pub fn learnt(&self) -> usize {
+        self.lru.iter().map(super::lists::Head::len).sum()
+    }
+
+    /// Packets were forwarded by these entries.
+    pub fn on_used(&mut self, now: Time, eids: &[EidPrefix]) {
+        for eid in eids {
+            let Some(slot) = self.slot(eid) else { continue };
+            let Some(entry) = self.entries.get_mut(slot) else { continue };
+            entry.used = now;
+            if let Some(list) = entry.lru() {
+                self.links.move_to_back(&mut self.lru[list], slot);
+            }
+        }
+    }
+
+    /// Does what is due. EID-prefixes to refresh are appended to `refresh`.
+    pub fn on_tick(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs, refresh: &mut Vec<EidPrefix>) {
+        while let Some(slot) = self.timers.pop_due(cx.now) {
+            let Some(entry) = self.entries.get(slot) else { continue };
+            let eid = entry.eid;
+            let idle_ms = idle_ms(cx);
+            if entry.expires <= cx.now {
+                cx.count(Counter::EntriesExpired);
+                self.retire(cx, rlocs, &eid);
+                continue;
+            }
+            if entry.origin == Origin::MapReply && cx.now.since(entry.used) >= idle_ms {
+                cx.count(Counter::EntriesIdle);
+                self.retire(cx, rlocs, &eid);
+                continue;
+            }
+            if entry.origin == Origin::MapReply && !entry.refreshing && entry.refresh_at() <= cx.now {
+                let wanted = entry.in_use(cx.now) && entry.act != Act::SendMapRequest;
+                if let Some(entry) = self.entries.get_mut(slot) {
+                    entry.refreshing = true;
+                }
+                if wanted {
+                    cx.count(Counter::RefreshesStarted);
+                    refresh.push(eid);
+                }
+            }
+            self.arm(cx, slot);
+        }
+    }
+
+    /// When `on_tick` is wanted next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.next_deadline()
+    }
+
+    /// Sets the timer of an entry to the next thing that can happen to it.
+    pub(super) fn arm(&mut self, cx: &Cx<'_>, slot: u32) {
+        let Some(entry) = self.entries.get(slot) else { return };
+        if !entry.origin.is_learnt() {
+            self.timers.cancel(slot);
+            return;
+        }
+        let mut at = entry.expires;
+        if entry.origin == Origin::MapReply {
+            at = at.min(entry.used.plus_ms(idle_ms(cx)));
+            if !entry.refreshing {
+                at = at.min(entry.refresh_at());
+            }
+        }
+        // Not in the past: a tick must not meet the same entry twice.
+        self.timers.set(slot, at.max(cx.now.plus_ms(1)));
+    }
+
+    /// Ends a learnt entry. If another learnt entry covers it, that one must not answer for its
+    /// EIDs: a hole stays, which asks again.
+    pub fn retire(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs, eid: &EidPrefix) {
+        let around = self.covering(eid);
+        let covered = around.filter(|e| e.origin == Origin::MapReply && e.act != Act::SendMapRequest);
+        match covered.map(|e| e.expires).filter(|&expires| expires > cx.now) {
+            Some(expires) => {
+                let (act, origin) = (Act::SendMapRequest, Origin::Hole);
+                self.put(cx, rlocs, *eid, NewEntry { act, locators: Vec::new(), origin, expires });
+            }
+            None => self.remove(cx, rlocs, eid),
+        }
+    }
+
+    /// Makes room for one more learnt entry: negative ones go first, except that they may
+    /// not be crowded out by, nor crowd out, the positive ones (a scan makes negative entries).
+    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs) {
+        let limit = (cx.config.limits.map_cache_entries as usize).max(1);
+        while self.learnt() >= limit {
+            let [negative, positive] = self.lru;
+            let first = if negative.len() > limit / NEGATIVE_SHARE { negative } else { positive };
+            let victim = first.first().or(negative.first()).or(positive.first());
+            let Some(eid) = victim.and_then(|slot| self.entries.get(slot)).map(|e| e.eid) else {
+                return;
+            };
+            // No hole, that would make no room: what covers it goes too, and is asked for again.
+            while let Some(around) = self.covering(&eid).filter(|e| e.origin == Origin::MapReply) {
+                let around = around.eid;
+                cx.count(Counter::EntriesEvicted);
+                self.remove(cx, rlocs, &around);
+            }
+            cx.count(Counter::EntriesEvicted);
+            self.remove(cx, rlocs, &eid);
+        }
+    }
+
+    /// Forgets what was learnt: all of it, or what lies inside a prefix.
+    pub fn clear(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs, inside: Option<&EidPrefix>) {
+        let learnt = |e: &&Entry| e.origin.is_learnt();
+        let eids: Vec<EidPrefix> = match inside {
+            Some(eid) => self.inside(eid).filter(learnt).map(|e| e.eid).collect(),
+            None => self.iter().filter(learnt).map(|e| e.eid).collect(),
+        };
+        for eid in eids {
+            self.remove(cx, rlocs, &eid);
+        }
+    }
+
+    /// Enters an entry into the LRU order it belongs to.
+    pub(super) fn track(&mut self, slot: u32) {
+        if let Some(list) = self.entries.get(slot).and_then(Entry::lru) {
+            self.links.push_back(&mut self.lru[list], slot);
+        }
+    }
+
+    /// Takes an entry out of its LRU order.
+    pub(super) fn untrack(&mut self, slot: u32) {
+        if let Some(list) = self.entries.get(slot).and_then(Entry::lru) {
+            self.links.remove(&mut self.lru[list], slot);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Which Map-Resolver is asked next: in order of preference, those that stopped
+//! answering last, with a test now and then whether they are back.
+
+use super::cx::Cx;
+use super::event::Time;
+use std::net::IpAddr;
+
+/// Unanswered requests in a row after which a Map-Resolver is not the first choice any more.
+const SUSPECT_AFTER: u32 = 3;
+/// A suspect Map-Resolver is asked again that often, so that its return is seen: by a lookup for
+/// which no packet waits, and less often by one for which packets do (it costs them a second).
+const RETEST_PATIENT_MS: u64 = 5_000;
+const RETEST_MS: u64 = 60_000;
+
+/// What we know of a Map-Resolver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapResolver {
+    /// Its address.
+    pub address: IpAddr,
+    /// Requests without an answer since the last answer.
+    pub unanswered: u32,
+    /// Last request.
+    pub asked_at: Option<Time>,
+    /// Last answer, and the time it took, milliseconds.
+    pub answered: Option<(Time, u64)>,
+}
+
+/// The configured Map-Resolvers, in order of preference.
+#[derive(Debug, Default)]
+pub struct MapResolvers(Vec<MapResolver>);
+
+impl MapResolvers {
+    /// Takes over the configured list; what is known of those that stay is kept.
+    pub fn configure(&mut self, addresses: &[IpAddr]) {
+        let old = std::mem::take(&mut self.0);
+        self.0 = addresses
+            .iter()
+            .map(|&address| {
+                let known = old.iter().find(|r| r.address == address).cloned();
+                known.unwrap_or(MapResolver { address, unanswered: 0, asked_at: None, answered: None })
+            })
+            .collect();
+    }
+
+    /// The one to ask on try number `tries` (from 0) of a lookup: two tries each, but only
+    /// one on a suspect. `patient`: no packet waits for it. `None`: none is configured.
+    pub fn choose(&mut self, cx: &Cx<'_>, tries: u32, patient: bool) -> Option<IpAddr> {
+        let retest_ms = if patient { RETEST_PATIENT_MS } else { RETEST_MS };
+        let retest =
+            |r: &MapResolver| r.is_suspect() && r.asked_at.is_none_or(|at| cx.now.since(at) >= retest_ms);
+        let healthy = (0..self.0.len()).filter(|&i| !self.0[i].is_suspect());
+        let suspect = (0..self.0.len()).filter(|&i| self.0[i].is_suspect());
+        let turns: Vec<usize> = healthy.flat_map(|i| [i, i]).chain(suspect).collect();
+        let due = (tries == 0).then(|| self.0.iter().position(retest)).flatten();
+        let turn = || turns.get(tries as usize % turns.len().max(1)).copied();
+        let resolver = self.0.get_mut(due.or_else(turn)?)?;
+        resolver.asked_at = Some(cx.now);
+        Some(resolver.address)
+    }
+
+    /// It did not answer a request in time.
+    pub fn on_silence(&mut self, address: IpAddr) {
+        if let Some(resolver) = self.0.iter_mut().find(|r| r.address == address) {
+            resolver.unanswered = resolver.unanswered.saturating_add(1);
+        }
+    }
+
+    /// A request sent to it was answered (by whomever it was forwarded to).
+    pub fn on_answer(&mut self, address: IpAddr, now: Time, took_ms: u64) {
+        if let Some(resolver) = self.0.iter_mut().find(|r| r.address == address) {
+            resolver.unanswered = 0;
+            resolver.answered = Some((now, took_ms));
+        }
+    }
+
+    /// All of them, in order of preference.
+    #[must_use]
+    pub fn all(&self) -> &[MapResolver] {
+        &self.0
+    }
+}
+
+impl MapResolver {
+    /// It stopped answering.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.unanswered >= SUSPECT_AFTER
+    }
+}

@@ -1,0 +1,385 @@
+//! Lookups in progress: from the wish for a mapping to its reply or its end.
+//!
+//! A lookup is named by the EID-prefix it asks for; a second wish for the same prefix joins it
+//! . It sends at most one Map-Request per second, each with a fresh nonce,
+//! and always ends: by a reply, because nobody wants it any more, or after its last try. What ended
+//! stays for a while, so that the same question is not asked again at once.
+
+use super::counters::Counter;
+use super::cx::Cx;
+use super::event::{Action, EidPrefix, Time};
+use super::map_resolvers::MapResolvers;
+use super::send::{self, Lookup};
+use super::slab::Slab;
+use super::timers::Timers;
+use crate::roles::limit::{Bucket, HashedBuckets, Rate, sender};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// Map-Requests of a lookup: the first and 10 retransmissions.
+const TRIES: u32 = 11;
+/// Map-Requests of a lookup that an SMR invoked.
+const SMR_TRIES: u32 = 3;
+/// Pause after the last try.
+const HELD_DOWN_MS: u64 = 30_000;
+/// Least time between two Map-Requests for an EID-prefix, and after an SMR.
+const GAP_MS: u64 = 1_000;
+const SMR_GAP_MS: u64 = 3_000;
+/// A lookup goes on as long as packets asked for it within that time; workers repeat a miss each
+/// second while packets arrive.
+const WANTED_MS: u64 = 5_000;
+/// A reply to a nonce is accepted that long.
+const NONCE_LIFE_MS: u64 = 30_000;
+/// Wait of a retransmission when the total rate is used up.
+const RATE_WAIT_MS: u64 = 100;
+/// Buckets of the budget per packet source; 8 bytes each.
+const SOURCE_BUCKETS: usize = 16_384;
+
+/// Why a mapping is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// A packet has none.
+    Miss,
+    /// The TTL of one in use is about to end.
+    Refresh,
+    /// A peer says that it changed.
+    Smr,
+}
+
+/// How far a lookup is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Requests are being sent.
+    Asking,
+    /// Ended; the same question must wait. `again`: it was asked meanwhile.
+    Cooling {
+        /// What wants it.
+        again: Option<Cause>,
+    },
+    /// Ended in vain after all tries.
+    HeldDown,
+}
+
+/// A lookup.
+#[derive(Debug)]
+pub struct Pending {
+    /// EID-prefix asked for.
+    pub eid: EidPrefix,
+    /// Why.
+    pub cause: Cause,
+    /// How far it is.
+    pub phase: Phase,
+    /// Map-Requests sent.
+    pub tries: u32,
+    /// Start of this round of tries.
+    pub started: Time,
+    /// Map-Resolver asked last.
+    pub resolver: Option<IpAddr>,
+    source: Option<IpAddr>,
+    nonces: Vec<(u64, Time)>,
+    /// Last time that packets asked for it; `None`: none wait.
+    wanted: Option<Time>,
+    last_sent: Time,
+}
+
+/// A reply's nonce was ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// EID-prefix asked for.
+    pub eid: EidPrefix,
+    slot: u32,
+}
+
+/// All lookups and their budgets.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    table: Slab<Pending>,
+    by_eid: HashMap<EidPrefix, u32>,
+    nonces: HashMap<u64, u32>,
+    timers: Timers,
+    asking: usize,
+    per_source: Option<HashedBuckets>,
+    total: Bucket,
+    /// The configured Map-Resolvers.
+    pub resolvers: MapResolvers,
+}
+
+impl Resolver {
+    /// Takes over the configuration.
+    pub fn configure(&mut self, cx: &mut Cx<'_>) {
+        self.resolvers.configure(&cx.config.map_resolvers);
+        self.per_source.get_or_insert_with(|| HashedBuckets::new(SOURCE_BUCKETS, cx.rng.nonce()));
+    }
+
+    /// A mapping for `eid` is wanted; `source` is the source of the packet that wants it.
+    pub fn want(&mut self, cx: &mut Cx<'_>, eid: EidPrefix, cause: Cause, source: Option<IpAddr>) {
+        if let Some(&slot) = self.by_eid.get(&eid) {
+            self.join(cx, slot, cause, source);
+            return;
+        }
+        if !self.has_room(cx, cause) {
+            cx.count(Counter::LookupsOverPendingLimit);
+            return;
+        }
+        if cause == Cause::Miss && !self.within_source_budget(cx, source) {
+            cx.count(Counter::LookupsOverSourceBudget);
+            return;
+        }
+        if cause == Cause::Miss && !self.within_rate(cx, cause) {
+            // Workers repeat the miss while packets arrive.
+            cx.count(Counter::MapRequestsOverRate);
+            return;
+        }
+        let slot = self.table.insert(Pending {
+            eid,
+            cause,
+            phase: Phase::Asking,
+            tries: 0,
+            started: cx.now,
+            resolver: None,
+            source,
+            nonces: Vec::new(),
+            wanted: (cause == Cause::Miss).then_some(cx.now),
+            last_sent: cx.now,
+        });
+        self.by_eid.insert(eid, slot);
+        self.asking += 1;
+        match cause {
+            Cause::Miss => self.ask(cx, slot),
+            Cause::Refresh | Cause::Smr => self.ask_within_rate(cx, slot),
+        }
+    }
+
+    fn join(&mut self, cx: &mut Cx<'_>, slot: u32, cause: Cause, source: Option<IpAddr>) {
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        match &mut pending.phase {
+            Phase::Asking => {
+                if cause == Cause::Miss {
+                    pending.wanted = Some(cx.now);
+                    pending.source = source.or(pending.source);
+                    cx.count(Counter::MissesPending);
+                }
+            }
+            Phase::Cooling { again } => {
+                *again = Some(cause);
+                match cause {
+                    Cause::Miss => cx.count(Counter::MissesPending),
+                    Cause::Smr => cx.count(Counter::SmrsLimited),
+                    Cause::Refresh => {}
+                }
+                pending.source = source.or(pending.source);
+            }
+            Phase::HeldDown => {
+                let eid = pending.eid;
+                if cause == Cause::Miss {
+                    cx.count(Counter::MissesHeldDown);
+                    abandon(cx, &eid);
+                }
+            }
+        }
+    }
+
+    /// Retransmits, gives up and forgets what is due.
+    pub fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        while let Some(slot) = self.timers.pop_due(cx.now) {
+            let Some(pending) = self.table.get(slot) else { continue };
+            match pending.phase {
+                Phase::Asking => self.on_silence(cx, slot),
+                Phase::Cooling { again: Some(cause) } => self.restart(cx, slot, cause),
+                Phase::Cooling { again: None } | Phase::HeldDown => self.forget(slot),
+            }
+        }
+    }
+
+    /// When `on_tick` is wanted next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.next_deadline()
+    }
+
+    /// Whether a nonce waits for a Map-Reply.
+    #[must_use]
+    pub fn is_lookup_nonce(&self, nonce: u64) -> bool {
+        self.nonces.contains_key(&nonce)
+    }
+
+    /// A Map-Reply with this nonce came: what it answers, once. `None`: nothing that was
+    /// asked within the last 30 s.
+    pub fn answered(&mut self, cx: &mut Cx<'_>, nonce: u64) -> Option<Asked> {
+        let slot = self.nonces.remove(&nonce)?;
+        let pending = self.table.get_mut(slot)?;
+        let at = pending.nonces.iter().position(|&(n, _)| n == nonce)?;
+        let (_, sent) = pending.nonces.remove(at);
+        let took = cx.now.since(sent);
+        if took > NONCE_LIFE_MS {
+            return None;
+        }
+        if let Some(resolver) = pending.resolver {
+            self.resolvers.on_answer(resolver, cx.now, took);
+        }
+        Some(Asked { eid: pending.eid, slot })
+    }
+
+    /// The reply was good: ends the lookup. `resolved`: there is a mapping now; else the packets
+    /// that wait are let go.
+    pub fn done(&mut self, cx: &mut Cx<'_>, asked: Asked, resolved: bool) {
+        let Some(pending) = self.table.get(asked.slot).filter(|p| p.phase == Phase::Asking) else {
+            return;
+        };
+        if !resolved && pending.wanted.is_some() {
+            abandon(cx, &asked.eid);
+        }
+        cx.count(Counter::ResolutionsDone);
+        let gap = if pending.cause == Cause::Smr { SMR_GAP_MS } else { GAP_MS };
+        let until = pending.last_sent.plus_ms(gap);
+        self.end(cx, asked.slot, Phase::Cooling { again: None }, until);
+    }
+
+    /// Lookups, those that ended included as long as they are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// All lookups.
+    pub fn iter(&self) -> impl Iterator<Item = &Pending> {
+        self.table.iter().map(|(_, pending)| pending)
+    }
+
+    fn on_silence(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        let now = cx.now;
+        pending.nonces.retain(|&(nonce, sent)| {
+            let valid = now.since(sent) <= NONCE_LIFE_MS;
+            if !valid {
+                self.nonces.remove(&nonce);
+            }
+            valid
+        });
+        // Zero tries: it only waited for the total rate.
+        if pending.tries > 0 {
+            pending.resolver.take().into_iter().for_each(|r| self.resolvers.on_silence(r));
+        }
+        let tries = if pending.cause == Cause::Smr && pending.wanted.is_none() { SMR_TRIES } else { TRIES };
+        let unwanted =
+            pending.cause == Cause::Miss && pending.wanted.is_none_or(|wanted| now.since(wanted) > WANTED_MS);
+        if pending.tries < tries && !unwanted {
+            self.ask_within_rate(cx, slot);
+            return;
+        }
+        cx.count(Counter::ResolutionsFailed);
+        if pending.wanted.is_some() {
+            abandon(cx, &pending.eid);
+        }
+        if pending.tries >= TRIES {
+            self.end(cx, slot, Phase::HeldDown, now.plus_ms(HELD_DOWN_MS));
+        } else {
+            self.end(cx, slot, Phase::Cooling { again: None }, now.plus_ms(GAP_MS));
+        }
+    }
+
+    fn restart(&mut self, cx: &mut Cx<'_>, slot: u32, cause: Cause) {
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        pending.cause = cause;
+        pending.phase = Phase::Asking;
+        pending.tries = 0;
+        pending.started = cx.now;
+        pending.wanted = (cause == Cause::Miss).then_some(cx.now);
+        self.asking += 1;
+        self.ask_within_rate(cx, slot);
+    }
+
+    fn ask_within_rate(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        let Some(cause) = self.table.get(slot).map(|p| p.cause) else { return };
+        if self.within_rate(cx, cause) {
+            self.ask(cx, slot);
+        } else {
+            cx.count(Counter::MapRequestsOverRate);
+            let wait = cx.rng.jitter(RATE_WAIT_MS, 50);
+            self.timers.set(slot, cx.now.plus_ms(wait));
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        let patient = pending.wanted.is_none();
+        let resolver = self.resolvers.choose(cx, pending.tries, patient);
+        let nonce = cx.rng.nonce();
+        let lookup = Lookup {
+            eid: pending.eid,
+            packet_source: pending.source,
+            smr_invoked: pending.cause == Cause::Smr,
+        };
+        let retransmission = pending.tries > 0;
+        pending.tries += 1;
+        pending.resolver = resolver;
+        pending.last_sent = cx.now;
+        // Never less than a second, and not in step with others that began together.
+        let base = 1000 << ((pending.tries.saturating_sub(1) / 2).min(3));
+        let wait = base + cx.rng.below(base / 10);
+        self.timers.set(slot, cx.now.plus_ms(wait));
+        let Some(resolver) = resolver else {
+            cx.count(Counter::NoMapResolver);
+            return;
+        };
+        if !send::to_map_resolver(cx, resolver, nonce, &lookup) {
+            return;
+        }
+        pending.nonces.push((nonce, cx.now));
+        self.nonces.insert(nonce, slot);
+        cx.count(Counter::MapRequestsSent);
+        if retransmission {
+            cx.count(Counter::MapRequestsRetransmitted);
+        } else if lookup.smr_invoked {
+            cx.count(Counter::SmrInvokedSent);
+        }
+    }
+
+    /// Ends a lookup: its nonces are void from now on.
+    fn end(&mut self, cx: &Cx<'_>, slot: u32, phase: Phase, until: Time) {
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        for (nonce, _) in std::mem::take(&mut pending.nonces) {
+            self.nonces.remove(&nonce);
+        }
+        pending.phase = phase;
+        pending.wanted = None;
+        self.asking = self.asking.saturating_sub(1);
+        self.timers.set(slot, until.max(cx.now.plus_ms(1)));
+    }
+
+    fn forget(&mut self, slot: u32) {
+        if let Some(pending) = self.table.remove(slot) {
+            self.by_eid.remove(&pending.eid);
+        }
+    }
+
+    /// Refreshes and SMRs, which keep traffic in progress right, have a reserve that misses
+    /// can not use up. What has ended but is still remembered counts half.
+    fn has_room(&self, cx: &Cx<'_>, cause: Cause) -> bool {
+        let limit = (cx.config.limits.pending_requests as usize).max(1);
+        let limit = if cause == Cause::Miss { limit } else { limit + limit / 4 + 1 };
+        self.asking < limit && self.table.len() < 2 * limit
+    }
+
+    fn within_source_budget(&mut self, cx: &Cx<'_>, source: Option<IpAddr>) -> bool {
+        let per_second = cx.config.limits.lookups_per_source_per_second;
+        let (Some(source), Some(buckets)) = (source, &mut self.per_source) else { return true };
+        buckets.take(cx.now, sender(source), Rate { per_second, burst: per_second })
+    }
+
+    fn within_rate(&mut self, cx: &Cx<'_>, cause: Cause) -> bool {
+        let per_second = cx.config.limits.map_requests_per_second;
+        // A fifth of the bucket is out of reach of misses.
+        let burst = if cause == Cause::Miss { per_second / 5 * 4 } else { per_second };
+        self.total.take(cx.now, Rate { per_second, burst })
+    }
+}
+
+/// Lets go of the packets that wait for an EID. Only host prefixes have such.
+fn abandon(cx: &mut Cx<'_>, eid: &EidPrefix) {
+    if eid.prefix.prefix_len() == eid.prefix.max_prefix_len() {
+        cx.out.push(Action::Abandon { iid: eid.iid, eid: eid.prefix.addr() });
+    }
+}

@@ -1,0 +1,223 @@
+//! One state per RLOC, shared by every locator-set and map-cache entry that holds it.
+//!
+//! An RLOC carries traffic while the underlay has a way to it, we have an RLOC of its
+//! family, and RLOC-probing (`probe.rs`) has not declared it down. A change
+//! is one `LocatorState` action, however many entries are concerned.
+
+use super::config::EngineConfig;
+use super::counters::Counter;
+use super::cx::Cx;
+use super::event::{Action, EidPrefix, Forwarding, Time};
+use super::locator_sets::{LocatorSet, LocatorSets};
+use super::mapping::MappedLocator;
+use super::probe::Probing;
+use super::slab::Slab;
+use super::timers::Timers;
+use crate::roles::limit::Bucket;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+/// State of an RLOC.
+#[derive(Debug)]
+pub struct Rloc {
+    /// The RLOC.
+    pub addr: IpAddr,
+    /// The underlay has a way to it, as far as we were told.
+    pub underlay: bool,
+    /// We have an RLOC of its family.
+    pub family: bool,
+    /// What probing knows.
+    pub probing: Probing,
+    /// Up or down since.
+    pub since: Time,
+    /// Locator-sets in which it is eligible.
+    pub(super) sets: BTreeSet<u32>,
+}
+
+impl Rloc {
+    /// It may carry traffic.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.underlay && self.family && !self.probing.down
+    }
+}
+
+/// All RLOCs of the map-cache, and the locator-sets made of them.
+#[derive(Debug, Default)]
+pub struct Rlocs {
+    pub(super) table: Slab<Rloc>,
+    by_addr: HashMap<IpAddr, u32>,
+    sets: LocatorSets,
+    /// By RLOC slot: when probing wants to act.
+    pub(super) timers: Timers,
+    /// Probe nonce -> RLOC slot.
+    pub(super) nonces: HashMap<u64, u32>,
+    pub(super) pace: Bucket,
+}
+
+impl Rlocs {
+    /// A locator-set for a new or changed entry. RLOCs seen for the first time get their state,
+    /// and their probes are scheduled. The entry must `join` before the next call.
+    pub fn intern(&mut self, cx: &mut Cx<'_>, locators: &[MappedLocator]) -> u32 {
+        let (set, new) = self.sets.intern(locators);
+        if new {
+            for locator in locators.iter().filter(|l| l.is_eligible()) {
+                let slot = self.slot_of(cx, locator.locator.rloc);
+                if let Some(rloc) = self.table.get_mut(slot) {
+                    rloc.sets.insert(set);
+                }
+            }
+        }
+        set
+    }
+
+    /// The entry in map-cache slot `member` now uses `set`.
+    pub fn join(&mut self, set: u32, member: u32) {
+        self.sets.join(set, member);
+    }
+
+    /// The entry no longer uses `set`. RLOCs that nobody uses any more are forgotten; call this
+    /// after the data plane was told what the entry does instead.
+    pub fn leave(&mut self, cx: &mut Cx<'_>, set: u32, member: u32) {
+        let Some(ended) = self.sets.leave(set, member) else {
+            return;
+        };
+        for addr in ended.eligible_rlocs() {
+            let Some(&slot) = self.by_addr.get(&addr) else { continue };
+            let Some(rloc) = self.table.get_mut(slot) else { continue };
+            rloc.sets.remove(&set);
+            if rloc.sets.is_empty() {
+                self.forget(cx, slot);
+            }
+        }
+    }
+
+    /// What the data plane is told of a locator-set.
+    #[must_use]
+    pub fn forwarding(&self, set: u32) -> Forwarding {
+        let eligible =
+            |set: &LocatorSet| set.locators.iter().filter(|l| l.is_eligible()).map(|l| l.locator).collect();
+        Forwarding::Encapsulate(self.sets.get(set).map(eligible).unwrap_or_default())
+    }
+
+    /// The locators of a set.
+    #[must_use]
+    pub fn locators(&self, set: u32) -> &[MappedLocator] {
+        self.sets.get(set).map_or(&[], |set| &set.locators)
+    }
+
+    /// State of an RLOC, if some mapping holds it.
+    #[must_use]
+    pub fn get(&self, addr: IpAddr) -> Option<&Rloc> {
+        self.table.get(*self.by_addr.get(&addr)?)
+    }
+
+    /// Its slot.
+    pub(super) fn find(&self, addr: IpAddr) -> Option<u32> {
+        self.by_addr.get(&addr).copied()
+    }
+
+    /// All RLOCs, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Rloc> {
+        self.table.iter().map(|(_, rloc)| rloc)
+    }
+
+    /// RLOCs and locator-sets in use.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.table.len(), self.sets.len())
+    }
+
+    /// Map-cache entries that use an RLOC. Costs one step per locator-set.
+    #[must_use]
+    pub fn entries_using(&self, rloc: &Rloc) -> usize {
+        rloc.sets.iter().filter_map(|&set| self.sets.get(set)).map(LocatorSet::len).sum()
+    }
+
+    /// The underlay says whether it has a way to an RLOC (R-092: down at once).
+    pub fn on_underlay(&mut self, cx: &mut Cx<'_>, addr: IpAddr, reachable: bool) {
+        let Some(slot) = self.find(addr) else { return };
+        self.change(cx, slot, "underlay route", |rloc| rloc.underlay = reachable);
+        self.reschedule(cx, slot);
+    }
+
+    /// A new configuration: families and the probe interval may have changed.
+    pub fn configure(&mut self, cx: &mut Cx<'_>) {
+        let slots: Vec<u32> = self.table.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            // Without probing nothing would ever take it up again.
+            let off = cx.config.limits.probe_interval_ms == 0;
+            self.change(cx, slot, "configuration", |rloc| rloc.probing.down &= !off);
+            self.reschedule(cx, slot);
+        }
+    }
+
+    /// An EID-prefix that is mapped to the RLOC, by the map-cache slot of an entry: another one
+    /// each time, so that one site's answer does not stand for all.
+    pub(super) fn sample_member(&mut self, slot: u32) -> Option<u32> {
+        let rloc = self.table.get_mut(slot)?;
+        let after = rloc.sets.range(rloc.probing.cursor.saturating_add(1)..).next();
+        let set = *after.or_else(|| rloc.sets.first())?;
+        rloc.probing.cursor = set;
+        self.sets.get(set)?.any_member()
+    }
+
+    /// Applies `edit` to an RLOC and tells the data plane and the operator if that takes it up or
+    /// down.
+    pub(super) fn change(&mut self, cx: &mut Cx<'_>, slot: u32, why: &str, edit: impl FnOnce(&mut Rloc)) {
+        let Some(rloc) = self.table.get_mut(slot) else { return };
+        let was_up = rloc.is_up();
+        rloc.family = has_family(cx.config, rloc.addr);
+        edit(rloc);
+        let up = rloc.is_up();
+        if up == was_up {
+            return;
+        }
+        rloc.since = cx.now;
+        let addr = rloc.addr;
+        cx.out.push(Action::LocatorState { rloc: addr, up });
+        let counter = if up { Counter::RlocsUp } else { Counter::RlocsDown };
+        cx.notice(counter, format_args!("{addr}: {why}"));
+    }
+
+    fn slot_of(&mut self, cx: &mut Cx<'_>, addr: IpAddr) -> u32 {
+        if let Some(&slot) = self.by_addr.get(&addr) {
+            return slot;
+        }
+        let rloc = Rloc {
+            addr,
+            underlay: true,
+            family: has_family(cx.config, addr),
+            probing: Probing::default(),
+            since: cx.now,
+            sets: BTreeSet::new(),
+        };
+        if !rloc.is_up() {
+            cx.out.push(Action::LocatorState { rloc: addr, up: false });
+        }
+        let slot = self.table.insert(rloc);
+        self.by_addr.insert(addr, slot);
+        self.reschedule(cx, slot);
+        slot
+    }
+
+    fn forget(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        self.timers.cancel(slot);
+        let Some(rloc) = self.table.remove(slot) else { return };
+        self.by_addr.remove(&rloc.addr);
+        for sent in &rloc.probing.outstanding {
+            self.nonces.remove(&sent.nonce);
+        }
+        if !rloc.is_up() {
+            cx.out.push(Action::LocatorState { rloc: rloc.addr, up: true });
+        }
+    }
+}
+
+/// we can only encapsulate to families of which we have an RLOC.
+fn has_family(config: &EngineConfig, addr: IpAddr) -> bool {
+    config.rlocs.iter().any(|r| r.is_ipv4() == addr.is_ipv4())
+}
+
+/// Looks up the EID-prefix of a map-cache slot; handed to probing, which asks for that prefix.
+pub type PrefixOf<'a> = &'a dyn Fn(u32) -> Option<EidPrefix>;

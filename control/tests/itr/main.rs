@@ -1,0 +1,9 @@
+//! Conformance of the ITR side: event in, actions out, one sentence and one R-number (or more) per
+//! case. Everything is deterministic: virtual time, a fixed seed, no sockets.
+
+mod cache;
+mod locators;
+mod replies;
+mod requests;
+mod smr;
+mod world;
