@@ -239,6 +239,38 @@ fn what_is_held_queued_and_malformed_comes_back_when_it_stops() {
 }
 
 #[test]
+fn each_worker_serves_its_queues_and_sends_on_its_own() {
+    let eal = eal();
+    let allowed = dpdk_sys::lcore::allowed_cpus();
+    // Two workers where there are two CPUs; three queues for them.
+    let cores: Vec<usize> = allowed.into_iter().take(2).collect();
+    let (near, far) = ring_pair(&eal, "n", 3).expect("pair");
+    let port =
+        PortLaunch { name: "n".into(), device: near.park(), queues: 3, mtu: 1500, ..PortLaunch::default() };
+    let mut config = config(vec![port]);
+    config.workers.cores = cores.clone();
+    let dataplane = launch_on(&eal, &config, KEY).unwrap_or_else(|error| panic!("{error}"));
+    let pool = dataplane.running.pools()[0].clone();
+    let three = PortConfig { rx_queues: 3, tx_queues: 3, ..PortConfig::default() };
+    let (_port, _rx, mut tx) = far.start(&three, &pool).expect("start");
+    for (queue, count) in [(0, 10), (1, 20), (2, 30)] {
+        let mut burst = Burst::new();
+        for _ in 0..count {
+            let mut mbuf = pool.alloc().expect("mbuf");
+            mbuf.append(60).expect("room");
+            burst.push(mbuf).expect("room");
+        }
+        assert_eq!(tx[queue].burst(&mut burst), count);
+    }
+    let expected: Vec<u64> = if cores.len() == 2 { vec![10 + 30, 20] } else { vec![60] };
+    let received = || dataplane.workers.iter().map(|worker| worker.snapshot().fates()).collect::<Vec<_>>();
+    until("60 packets at their workers", || received() == expected);
+    assert_eq!(dataplane.workers.iter().map(|worker| worker.core()).collect::<Vec<_>>(), cores);
+    drop(dataplane);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
 fn a_launch_that_fails_says_why_and_leaves_nothing_behind() {
     let eal = eal();
     let (near, _far) = cable(&eal, PortId(0), "n");
@@ -252,6 +284,19 @@ fn a_launch_that_fails_says_why_and_leaves_nothing_behind() {
     assert!(matches!(error, LaunchError::TooFewMbufs { mbufs: 100, needed } if needed < 8191), "{error}");
     let error = refused(&|c| c.workers.cores = vec![900]);
     assert!(matches!(error, LaunchError::CoreNotAllowed { core: 900, .. }), "{error}");
+    let xdp = PortLaunch {
+        id: PortId(1),
+        name: "xdp".into(),
+        device: "net_af_xdp".into(),
+        device_args: "iface=nosuch0".into(),
+        ..near.clone()
+    };
+    let text = refused(&|c| {
+        c.ports[0].mtu = 9000;
+        c.ports.push(xdp.clone());
+    })
+    .to_string();
+    assert!(text.starts_with("port xdp:") && text.contains("3574 or less"), "{text}");
     let second = PortLaunch {
         id: PortId(1),
         name: "wan".into(),

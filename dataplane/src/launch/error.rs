@@ -86,6 +86,21 @@ pub enum LaunchError {
         /// The least that works.
         needed: u32,
     },
+    /// AF_XDP hands mbufs to the kernel, which takes none that spans pages; all ports share a pool.
+    #[error(
+        "port {port}: net_af_xdp needs mbufs of at most {limit} bytes, the ports' MTUs ask for {room}: lower \
+         the MTU of every port to {mtu} or less, or use net_af_packet"
+    )]
+    XdpRoom {
+        /// Port.
+        port: String,
+        /// Bytes that the largest frame of any port takes.
+        room: u16,
+        /// Bytes that an mbuf may hold.
+        limit: u16,
+        /// The MTU that fits.
+        mtu: u16,
+    },
     /// DPDK refuses.
     #[error("{0}")]
     Dpdk(Box<dpdk_sys::Error>),

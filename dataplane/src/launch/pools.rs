@@ -4,7 +4,7 @@ use super::config::LaunchConfig;
 use super::error::LaunchError;
 use super::ports::{Opened, descriptors};
 use crate::host;
-use dpdk_sys::{DeviceSpec, Eal, Pool, PoolConfig};
+use dpdk_sys::{Device, DeviceSpec, Eal, Pool, PoolConfig};
 
 /// Mbufs that DPDK keeps in a registered thread's cache, at most (1.5 times the size of 256).
 const THREAD_CACHE: usize = 384;
@@ -12,6 +12,11 @@ const THREAD_CACHE: usize = 384;
 const THREAD_BURSTS: usize = 128;
 /// What else comes and goes: fragments, ICMP errors.
 const RESERVE: usize = 256;
+
+/// What fits in a page of 4096 bytes besides an mbuf's headers and headroom, on the safe side.
+const XDP_ROOM: u16 = 3600;
+/// Ethernet header, two VLAN tags, CRC.
+const ETHERNET: u16 = 26;
 
 /// All pools, by NUMA node.
 #[derive(Debug)]
@@ -44,6 +49,26 @@ impl Pools {
     /// All of them.
     pub(super) fn all(&self) -> Vec<Pool> {
         self.0.iter().map(|(_, pool)| pool.clone()).collect()
+    }
+}
+
+/// Bytes an mbuf has to hold: the largest frame of any port, as packets go from one to another.
+fn frame_room<'a>(config: &LaunchConfig, specs: impl Iterator<Item = &'a DeviceSpec>) -> u16 {
+    config.ports.iter().zip(specs).map(|(port, spec)| spec.frame_room(port.mtu)).max().unwrap_or(0)
+}
+
+/// Refuses jumbo frames beside an AF_XDP port.
+pub(super) fn check_room(config: &LaunchConfig, specs: &[DeviceSpec]) -> Result<(), LaunchError> {
+    let room = frame_room(config, specs.iter());
+    let xdp = specs.iter().position(|spec| spec.kind == Device::AfXdp);
+    match xdp.and_then(|index| config.ports.get(index)) {
+        Some(port) if room > XDP_ROOM => Err(LaunchError::XdpRoom {
+            port: port.name.clone(),
+            room,
+            limit: XDP_ROOM,
+            mtu: XDP_ROOM - ETHERNET,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -56,6 +56,7 @@ fn check(config: &LaunchConfig) -> Result<Vec<DeviceSpec>, LaunchError> {
         return Err(LaunchError::CoreNotAllowed { core: *core, allowed });
     }
     let specs = ports::specs(config)?;
+    pools::check_room(config, &specs)?;
     pools::check(config, &specs)?;
     Ok(specs)
 }
