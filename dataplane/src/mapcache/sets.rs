@@ -1,6 +1,6 @@
 //! Bucket tables of locator-sets.
 
-use super::locator::pick;
+use super::locator::{MAX_BUCKETS, pick};
 use crate::slots::Slots;
 use crate::types::{LocatorSetId, RlocId};
 
@@ -12,9 +12,6 @@ pub struct LocatorSets {
 }
 
 impl LocatorSets {
-    /// Most buckets of a set.
-    pub const MAX_BUCKETS: usize = 1024;
-
     /// An empty table for slot numbers below `limit`.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
@@ -33,7 +30,7 @@ impl LocatorSets {
     /// # Errors
     /// The slot number is beyond the limit, or there are no or too many buckets; they come back.
     pub fn set(&mut self, id: LocatorSetId, buckets: Box<[RlocId]>) -> Result<Box<[RlocId]>, Box<[RlocId]>> {
-        if buckets.is_empty() || buckets.len() > Self::MAX_BUCKETS {
+        if buckets.is_empty() || buckets.len() > MAX_BUCKETS {
             return Err(buckets);
         }
         match self.slots.entry(id.0) {
