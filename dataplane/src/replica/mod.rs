@@ -15,6 +15,8 @@ mod limits;
 mod local_rlocs;
 mod lookup;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod vrf;
 
 pub use applied::{Applied, Ignored, Retired, Touched};
