@@ -4,11 +4,11 @@ use super::types::{
     Database, DatabaseEntry, DropReasonCount, Drops, RegisteredLocator, Registration, RegistrationState,
     Worker, WorkerRates,
 };
-use crate::engine::Counters;
 use crate::engine::event::Time;
+use crate::engine::{Counter, Counters};
 use crate::roles::etr::DatabaseView;
 use crate::roles::map_server::{RegistrantId, RegistrationView};
-use pxtr_dataplane::counters::Snapshot;
+use pxtr_dataplane::counters::{Snapshot, WorkerStats};
 use pxtr_dataplane::verdict::DropReason;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -174,4 +174,14 @@ pub fn statistics(engine: &Counters, workers: &[Snapshot]) -> (BTreeMap<String, 
         *dataplane.entry("dropped".to_owned()).or_default() += worker.drops.iter().sum::<u64>();
     }
     (engine, dataplane)
+}
+
+/// The sentence that explains a counter of [`statistics`] or of a [`Worker`].
+#[must_use]
+pub fn counter_help(name: &str) -> Option<&'static str> {
+    let engine = Counter::ALL.iter().find(|counter| counter.name() == name).map(|counter| counter.help());
+    engine.or_else(|| {
+        let none = WorkerStats::default().snapshot();
+        none.fields().find(|(field, ..)| *field == name).map(|(_, help, _)| help)
+    })
 }

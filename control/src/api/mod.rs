@@ -23,7 +23,7 @@ mod types;
 
 pub use channel::{ApiCall, ApiHandle, ApiInbox, channel};
 pub use client::{Client, ClientError};
-pub use convert::{database, drops, rates_between, registration, statistics, worker};
+pub use convert::{counter_help, database, drops, rates_between, registration, statistics, worker};
 pub use error::{ApiError, ErrorCode};
 pub use listener::{ListenError, SocketFile, listen};
 pub use request::{EidFilter, ListQuery, MapCacheQuery, Request, VERSION};

@@ -1,0 +1,10 @@
+//! Replies as tables: one record a line where possible, so that grep and awk see what eyes see.
+
+mod daemon;
+mod dataplane;
+mod mappings;
+mod text;
+
+pub(super) use daemon::{cleared, health, statistics};
+pub(super) use dataplane::{drops, ports, rlocs, workers};
+pub(super) use mappings::{database, map_cache, registrations};
