@@ -35,16 +35,6 @@ impl Config {
         })
     }
 
-    /// Bounds of the packets that wait in each worker.
-    #[must_use]
-    pub fn hold_limits(&self) -> HoldLimits {
-        HoldLimits {
-            packets_per_key: self.hold.packets_per_destination as usize,
-            packets: self.hold.packets as usize,
-            timeout_ms: u64::from(self.hold.timeout_ms),
-        }
-    }
-
     /// Room for what is learnt and for what is configured besides: EID space, static mappings, own
     /// EID prefixes.
     fn replica_limits(&self) -> ReplicaLimits {
