@@ -81,30 +81,39 @@ impl MapServer {
             return None;
         }
         let registrant = RegistrantId::of(meta, register, coverage);
+        self.admit(cx, meta, register, site, site_config, registrant)?;
+        Some(Accepted { config: site_config, secret, algorithm, registrant })
+    }
+
+    /// Nonce and rate, in this order: replayed messages must not use up the rate of
+    /// the site that they were recorded from.
+    fn admit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        register: &MapRegister,
+        site: SiteId,
+        config: &Site,
+        registrant: RegistrantId,
+    ) -> Option<()> {
         let state = self.sites.state_mut(site)?;
-        if !state.admit(cx.now, site_config.max_prefixes) {
+        if !config.legacy_nonce {
+            let refused = state.take_nonce(cx.now, register.auth.key_id, registrant, register.nonce).err();
+            if let Some(why) = refused {
+                let counter = match why {
+                    NonceRefused::Replayed => Counter::RegistersReplayed,
+                    NonceRefused::NoRoom => Counter::RegistersOverRegistrants,
+                };
+                let detail = format_args!("Map-Register from {}, nonce {:016x}", meta.from, register.nonce);
+                cx.notice(counter, detail);
+                return None;
+            }
+        }
+        if !state.admit(cx.now, config.max_prefixes) {
             cx.count(Counter::RegistersOverSiteRate);
             return None;
         }
-        if !site_config.legacy_nonce {
-            match state.take_nonce(cx.now, secret, registrant, register.nonce) {
-                Ok(()) => {}
-                Err(NonceRefused::Replayed) => {
-                    let detail =
-                        format_args!("Map-Register from {}, nonce {:016x}", meta.from, register.nonce);
-                    cx.notice(Counter::RegistersReplayed, detail);
-                    return None;
-                }
-                Err(NonceRefused::NoRoom) => {
-                    cx.notice(
-                        Counter::RegistersOverRegistrants,
-                        format_args!("Map-Register from {}", meta.from),
-                    );
-                    return None;
-                }
-            }
-        }
-        Some(Accepted { config: site_config, secret, algorithm, registrant })
+        Some(())
     }
 
     fn owner(&self, record: &EidRecord) -> Option<SiteId> {

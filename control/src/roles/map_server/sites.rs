@@ -1,12 +1,11 @@
 //! The configured sites: which EID-prefix is whose, and what is remembered per site.
 
 use super::registrant::RegistrantId;
-use crate::engine::config::{EngineConfig, Secret, Site};
+use crate::engine::config::{EngineConfig, Key, Site};
 use crate::engine::event::{EidPrefix, Time};
 use crate::roles::limit::{Bucket, Rate};
 use crate::roles::prefix_table::EidTable;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Registrants whose nonces are remembered, per site.
 const REGISTRANTS_PER_SITE: usize = 1024;
@@ -25,8 +24,9 @@ pub(super) struct Sites {
     states: Vec<SiteState>,
 }
 
+/// A configured EID-prefix.
 #[derive(Clone, Copy, Debug)]
-struct Configured {
+pub(super) struct Configured {
     site: SiteId,
     accept_more_specifics: bool,
 }
@@ -39,7 +39,10 @@ pub(super) struct SiteState {
     /// EID-prefixes registered now.
     pub(super) registered: u32,
     registers: Bucket,
-    nonces: HashMap<(u64, RegistrantId), Seen>,
+    /// The keys that the nonces belong to.
+    keys: Vec<Key>,
+    /// Last nonce by Key ID and registrant.
+    nonces: HashMap<(u8, RegistrantId), Seen>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,7 @@ impl Sites {
             let id = self.id(&site.name);
             if let Some(state) = self.states.get_mut(id.0 as usize) {
                 state.index = Some(index);
+                state.take_keys(&site.keys);
             }
             for p in &site.eid_prefixes {
                 let configured = Configured { site: id, accept_more_specifics: p.accept_more_specifics };
@@ -92,7 +96,7 @@ impl Sites {
     }
 
     /// The configured EID-prefixes.
-    pub(super) fn prefixes(&self) -> &EidTable<impl Sized + use<>> {
+    pub(super) fn prefixes(&self) -> &EidTable<Configured> {
         &self.prefixes
     }
 
@@ -115,15 +119,22 @@ impl SiteState {
         self.registers.take(now, Rate { per_second, burst: per_second.saturating_mul(2) })
     }
 
+    /// A changed secret starts a new sequence of nonces, and so does one that comes back.
+    fn take_keys(&mut self, keys: &[Key]) {
+        let same = |id: u8| keys.iter().any(|k| k.id == id && self.keys.contains(k));
+        self.nonces.retain(|(id, _), _| same(*id));
+        self.keys = keys.to_vec();
+    }
+
     /// takes a nonce if it is above the last one of this registrant under this key.
     pub(super) fn take_nonce(
         &mut self,
         now: Time,
-        secret: &Secret,
+        key_id: u8,
         who: RegistrantId,
         nonce: u64,
     ) -> Result<(), NonceRefused> {
-        let key = (fingerprint(secret), who);
+        let key = (key_id, who);
         if let Some(seen) = self.nonces.get_mut(&key) {
             if nonce <= seen.nonce {
                 return Err(NonceRefused::Replayed);
@@ -146,11 +157,4 @@ impl SiteState {
             _ => false,
         }
     }
-}
-
-/// Tells keys apart, so that a changed secret starts a new sequence of nonces.
-fn fingerprint(secret: &Secret) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    secret.expose().hash(&mut hasher);
-    hasher.finish()
 }
