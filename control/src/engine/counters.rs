@@ -145,6 +145,8 @@ counters! {
     ProbesUnknownEid => "rloc_probes_unknown_eid",
     #[doc = "RLOC-probes answered."]
     ProbeRepliesSent => "rloc_probe_replies_sent",
+    #[doc = "Solicit-Map-Requests sent because a mapping of ours changed (R-100)."]
+    SmrsSent => "smrs_sent",
     // ETR: registering.
     #[doc = "Map-Registers sent, retransmissions included."]
     RegistersSent => "map_registers_sent",

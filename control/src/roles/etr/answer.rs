@@ -24,6 +24,7 @@ impl Etr {
             cx.count(Counter::RequestsWithoutItrRloc);
             return Handled::Yes;
         };
+        self.remember(cx, to.ip(), request, true);
         if self.limits.admit_repeat(cx, to.ip(), &request.records) {
             cx.count(Counter::MapRepliesSent);
             reply::send(cx, None, to, request, records);
@@ -56,10 +57,25 @@ impl Etr {
             cx.count(Counter::RequestsWithoutItrRloc);
             return Handled::Yes;
         };
+        self.remember(cx, to.ip(), request, false);
         cx.count(Counter::ProbeRepliesSent);
         let source = Some(probed).filter(|p| p.is_ipv4() == to.is_ipv4());
         reply::send(cx, source, to, request, records);
         Handled::Yes
+    }
+
+    /// Who holds which mapping, for the day that it changes. A request says that the ITR has
+    /// the newest one; a probe only that it has one.
+    fn remember(&mut self, cx: &Cx<'_>, itr: IpAddr, request: &MapRequest, is_newest: bool) {
+        for asked in &request.records {
+            let Some(asked) = asked_eid(request, asked) else { continue };
+            let Some((prefix, _)) = self.database.lookup_prefix(&asked) else { continue };
+            let eid = EidPrefix { iid: asked.iid, prefix };
+            self.audience.heard(cx.now, itr, eid);
+            if is_newest {
+                self.solicitor.asked(itr, &eid);
+            }
+        }
     }
 
     /// Our mapping of the EID-prefix that the prober asks about. A proxy ETR says so itself for any

@@ -1,6 +1,8 @@
 //! The ETR state machine: its parts and who is called for what.
 
+use super::audience::Audience;
 use super::registrar::Registrar;
+use super::solicitor::Solicitor;
 use super::view::{self, DatabaseView};
 use crate::codec::{Ecm, MapNotify, MapRequest};
 use crate::engine::config::EngineConfig;
@@ -15,6 +17,8 @@ pub struct Etr {
     /// Our EID-prefixes: index into the configuration's database.
     pub(super) database: EidTable<usize>,
     pub(super) limits: AnswerLimits,
+    pub(super) audience: Audience,
+    pub(super) solicitor: Solicitor,
     registrar: Registrar,
 }
 
@@ -34,7 +38,12 @@ impl Etr {
 impl Role for Etr {
     fn configure(&mut self, cx: &mut Cx<'_>) {
         self.database = index(cx.config);
-        self.registrar.configure(cx);
+        let changes = self.registrar.configure(cx);
+        // What is no longer ours has no mapping to ask us for, but the ITRs are to notice.
+        for (itr, eid) in self.audience.of(cx.now, &changes.eids, changes.ttl_ms) {
+            self.solicitor.solicit(cx, itr, eid);
+        }
+        changes.eids.iter().filter(|eid| self.database.get(eid).is_none()).for_each(|eid| self.audience.forget(eid));
     }
 
     fn on_map_request(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest) -> Handled {
@@ -57,10 +66,11 @@ impl Role for Etr {
 
     fn on_tick(&mut self, cx: &mut Cx<'_>) {
         self.registrar.on_tick(cx);
+        self.solicitor.on_tick(cx);
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        self.registrar.next_deadline()
+        [self.registrar.next_deadline(), self.solicitor.next_deadline()].into_iter().flatten().min()
     }
 }
 

@@ -1,11 +1,13 @@
 //! The ETR side of a site router, and what a proxy ETR answers: registration with Map-Servers
 //! (RFC 9301 section 8.2), Map-Replies for our own EID-prefixes (sections 5.4, 5.5), answers to
-//! RLOC-probes (section 7.1).
+//! RLOC-probes (section 7.1), SMRs when a mapping of ours changes (section 6.1).
 
 mod answer;
+mod audience;
 mod batch;
 mod machine;
 mod registrar;
+mod solicitor;
 mod view;
 
 pub use machine::Etr;

@@ -7,7 +7,7 @@ use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Counter, Cx, Handled, Meta, Timers};
 use crate::roles::limit::{Bucket, Rate};
 use crate::roles::reply;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 /// Longest wait between retransmissions; shorter while registering quickly.
@@ -27,6 +27,14 @@ struct Basis {
     servers: Vec<MapServerPeer>,
     rlocs: Vec<IpAddr>,
     xtr_id: Option<([u8; 16], u64)>,
+}
+
+/// Mappings of ours that a reload changed or took away.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) eids: BTreeSet<EidPrefix>,
+    /// Longest TTL under which they were given out.
+    pub(super) ttl_ms: u64,
 }
 
 /// Registration with all Map-Servers.
@@ -54,7 +62,7 @@ impl Registrar {
 
     /// At start: registers everything. After a change: takes back what is no longer ours (TTL 0)
     /// and registers the rest anew.
-    pub(super) fn configure(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn configure(&mut self, cx: &mut Cx<'_>) -> Changes {
         let config = cx.config;
         let mut basis = Basis::default();
         if config.roles.xtr {
@@ -66,7 +74,7 @@ impl Registrar {
             };
         }
         if basis == self.basis {
-            return;
+            return Changes::default();
         }
         let former = std::mem::replace(&mut self.basis, basis);
         self.withdraw(cx, &former);
@@ -76,6 +84,18 @@ impl Registrar {
         for slot in 0..u32::try_from(self.batches.len()).unwrap_or(u32::MAX) {
             self.timers.set(slot, cx.now);
         }
+        self.changes(&former)
+    }
+
+    fn changes(&self, former: &Basis) -> Changes {
+        let now: HashMap<EidPrefix, &DatabaseMapping> =
+            self.basis.database.iter().map(|m| (m.eid, m)).collect();
+        let mut changes = Changes::default();
+        for mapping in former.database.iter().filter(|m| now.get(&m.eid) != Some(m)) {
+            changes.eids.insert(mapping.eid);
+            changes.ttl_ms = changes.ttl_ms.max(u64::from(mapping.ttl_minutes).saturating_mul(60_000));
+        }
+        changes
     }
 
     /// Sends what is due.
