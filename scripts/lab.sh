@@ -13,15 +13,11 @@ set -uo pipefail
 if ! command -v ip >/dev/null || ! command -v tshark >/dev/null || ! command -v traceroute >/dev/null; then
   need_packages "${LAB_PACKAGES[@]}"
 fi
-case "${1:-}" in
-  run | up)
-    if [ ! -x "${PXTR_BIN_DIR:-$ROOT/target/release}/pxtrd" ]; then
-      need_packages "${BUILD_PACKAGES[@]}"
-      need_rust
-      build_release || exit 1
-    fi
-    ;;
-esac
+if [ ! -x "${PXTR_BIN_DIR:-$ROOT/target/release}/pxtrd" ]; then
+  need_packages "${BUILD_PACKAGES[@]}"
+  need_rust
+  build_release || exit 1
+fi
 
 export PYTHONPATH="$ROOT/scripts" PYTHONDONTWRITEBYTECODE=1 ROOT
 export PXTR_LAB_OWNER=$$

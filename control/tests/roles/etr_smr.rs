@@ -1,0 +1,104 @@
+//! SMRs of an ETR whose mapping changed: R-100.
+
+use crate::messages::*;
+use crate::node::*;
+use pxtr_control::codec::{Address, MapRequest, Message};
+use pxtr_control::engine::config::EngineConfig;
+
+const ITR: &str = "198.51.100.1";
+const PROBER: &str = "198.51.100.2";
+
+/// A site that gave its mappings to [`ITR`] and is probed by [`PROBER`].
+fn in_use() -> Node {
+    let mut n = Node::new(xtr(&["10.4.0.0/24", "10.5.0.0/24", "10.6.0.0/24"]));
+    n.hear("203.0.113.53:4342", &in_ecm(&request("10.4.0.9/32", &[ITR])));
+    n.hear("203.0.113.53:4342", &in_ecm(&request("10.5.0.9/32", &[ITR])));
+    n.hear("198.51.100.2:4342", &bytes(Message::MapRequest(probe("10.4.0.0/24", &[PROBER]))));
+    n.take();
+    n
+}
+
+/// The site's locator-set changes for these prefixes.
+fn changed(which: &[usize]) -> EngineConfig {
+    let mut config = xtr(&["10.4.0.0/24", "10.5.0.0/24", "10.6.0.0/24"]);
+    for i in which {
+        config.database[*i].locators.push(locator("203.0.113.11", 2, 1));
+    }
+    config
+}
+
+fn smrs(n: &mut Node) -> Vec<(u64, String, String)> {
+    let shown = |s: Sent| match &s.message {
+        Message::MapRequest(m) => {
+            assert!(m.smr && m.no_reply && !m.probe, "S=1, D=1");
+            assert_eq!(m.itr_rlocs, [Address::Ip(ip(US))]);
+            let source = m.source_eid.eid().map(|(_, ip)| ip.to_string());
+            let record = m.records[0].eid_prefix().map(|e| e.prefix.to_string());
+            assert_eq!(source.as_deref(), record.as_deref().and_then(|r| r.split('/').next()), "TRAP 16: both");
+            (s.at.0, s.to.to_string(), record.unwrap_or_default())
+        }
+        other => panic!("an SMR, not {other:?}"),
+    };
+    n.take().into_iter().map(shown).collect()
+}
+
+#[test]
+fn r100_those_who_hold_a_changed_mapping_are_told_at_once_and_nobody_else() {
+    let mut n = in_use();
+    n.reconfigure(changed(&[0, 2]));
+    let mut told: Vec<_> = smrs(&mut n).into_iter().map(|(_, to, eid)| (to, eid)).collect();
+    told.sort();
+    let expected = [(format!("{ITR}:4342"), "10.4.0.0/24"), (format!("{PROBER}:4342"), "10.4.0.0/24")];
+    assert_eq!(told, expected.map(|(to, eid)| (to, eid.to_owned())));
+}
+
+#[test]
+fn r100_no_rloc_gets_more_than_one_smr_in_three_seconds_nor_more_than_five_about_a_prefix() {
+    let mut n = in_use();
+    n.reconfigure(changed(&[0, 1]));
+    n.pass(120_000);
+    let to_itr: Vec<_> = smrs(&mut n).into_iter().filter(|(_, to, _)| to.starts_with("198.51.100.1:")).collect();
+    let gaps: Vec<u64> = to_itr.windows(2).map(|p| p[1].0 - p[0].0).collect();
+    assert!(gaps.iter().all(|gap| *gap == 3000), "{gaps:?}");
+    for eid in ["10.4.0.0/24", "10.5.0.0/24"] {
+        assert_eq!(to_itr.iter().filter(|(.., e)| e == eid).count(), 5, "{eid}");
+    }
+    assert_ne!(to_itr[0].2, to_itr[1].2, "the prefixes take turns");
+}
+
+#[test]
+fn r100_it_ends_when_the_itr_asks_for_the_new_mapping() {
+    let mut n = in_use();
+    n.reconfigure(changed(&[0]));
+    n.take();
+    let invoked = MapRequest { smr_invoked: true, ..request("10.4.0.9/32", &[ITR]) };
+    n.hear("203.0.113.53:4342", &in_ecm(&invoked));
+    let sent = n.take_one();
+    assert_eq!(show(&sent.reply().records[0]), "10.4.0.0/24 -> 203.0.113.10 203.0.113.11");
+    n.pass(60_000);
+    let told = smrs(&mut n);
+    assert_eq!(told.len(), 4, "only the other one is told again");
+    assert!(told.iter().all(|(_, to, _)| to.starts_with(PROBER)));
+}
+
+#[test]
+fn r100_a_prefix_that_is_no_longer_ours_is_announced_too_and_then_forgotten() {
+    let mut n = in_use();
+    let mut config = changed(&[]);
+    config.database.remove(0);
+    n.reconfigure(config);
+    assert_eq!(smrs(&mut n).len(), 2);
+    n.pass(60_000);
+    n.take();
+    n.reconfigure(changed(&[]));
+    n.reconfigure(changed(&[0]));
+    assert!(n.silent(), "nobody holds the mapping that came back");
+}
+
+#[test]
+fn r100_who_got_the_mapping_longer_ago_than_its_ttl_does_not_hold_it() {
+    let mut n = in_use();
+    n.pass(1441 * 60_000);
+    n.reconfigure(changed(&[0]));
+    assert!(n.silent());
+}

@@ -1,0 +1,220 @@
+//! A little stage for one engine: time, what it heard, what it said.
+
+use ipnet::IpNet;
+use pxtr_control::codec::{MapNotify, MapRegister, MapReply, Message};
+use pxtr_control::engine::config::{
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, EngineConfig, Key, Limits, MapServerPeer, Roles,
+    Secret, Site, SitePrefix, VrfConfig,
+};
+use pxtr_control::engine::event::{Action, EidPrefix, Event, Iid, Time};
+use pxtr_control::engine::{Counter, Engine};
+use std::net::{IpAddr, SocketAddr};
+
+/// Our own RLOCs.
+pub const US: &str = "203.0.113.10";
+pub const US_V6: &str = "2001:db8:ffff::10";
+/// The Map-Server that an ETR under test registers with.
+pub const MS: &str = "203.0.113.53";
+
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().expect("address")
+}
+
+pub fn at(text: &str) -> SocketAddr {
+    text.parse().expect("address and port")
+}
+
+pub fn net(text: &str) -> IpNet {
+    text.parse().expect("prefix")
+}
+
+/// "10.0.0.0/8", or "101 10.0.0.0/8" for another instance.
+pub fn eid(text: &str) -> EidPrefix {
+    let (iid, prefix) = text.split_once(' ').unwrap_or(("0", text));
+    EidPrefix { iid: Iid(iid.parse().expect("IID")), prefix: net(prefix) }
+}
+
+/// No role at all, both RLOCs.
+pub fn blank() -> EngineConfig {
+    EngineConfig {
+        roles: Roles::default(),
+        rlocs: vec![ip(US), ip(US_V6)],
+        map_resolvers: Vec::new(),
+        vrfs: vec![VrfConfig { name: "default".into(), iid: Iid(0), eid_space: Vec::new() }],
+        database: Vec::new(),
+        map_servers: Vec::new(),
+        xtr_id: None,
+        use_petr: Vec::new(),
+        static_mappings: Vec::new(),
+        sites: Vec::new(),
+        map_resolver_forward_to: Vec::new(),
+        limits: Limits { probe_interval_ms: 0, ..Limits::default() },
+        register_nonce_epoch: 0x6000_0000,
+    }
+}
+
+pub fn locator(rloc: &str, priority: u8, weight: u8) -> ConfiguredLocator {
+    ConfiguredLocator { rloc: ip(rloc), priority, weight }
+}
+
+/// A site router with these EID-prefixes behind [`US`].
+pub fn xtr(prefixes: &[&str]) -> EngineConfig {
+    let mapping =
+        |p: &&str| DatabaseMapping { eid: eid(p), ttl_minutes: 1440, locators: vec![locator(US, 1, 100)] };
+    EngineConfig {
+        roles: Roles { xtr: true, ..Roles::default() },
+        database: prefixes.iter().map(mapping).collect(),
+        ..blank()
+    }
+}
+
+pub fn petr() -> EngineConfig {
+    EngineConfig { roles: Roles { petr: true, ..Roles::default() }, ..blank() }
+}
+
+pub fn peer(address: &str) -> MapServerPeer {
+    MapServerPeer {
+        address: ip(address),
+        key: Key { id: 1, secret: secret("site-key") },
+        algorithm: AuthAlgorithm::HmacSha256,
+        proxy_reply: false,
+        want_map_notify: true,
+    }
+}
+
+pub fn secret(text: &str) -> Secret {
+    Secret::new(text.as_bytes().to_vec())
+}
+
+/// A Map-Server with these sites.
+pub fn map_server(sites: Vec<Site>) -> EngineConfig {
+    EngineConfig { roles: Roles { map_server: true, ..Roles::default() }, sites, ..blank() }
+}
+
+/// A site with key 1 and all algorithms; a prefix that ends in "+" accepts more-specifics.
+pub fn site(name: &str, key: &str, prefixes: &[&str]) -> Site {
+    let prefix =
+        |p: &&str| SitePrefix { eid: eid(p.trim_end_matches('+')), accept_more_specifics: p.ends_with('+') };
+    Site {
+        name: name.into(),
+        keys: vec![Key { id: 1, secret: secret(key) }],
+        algorithms: vec![AuthAlgorithm::HmacSha1, AuthAlgorithm::HmacSha256, AuthAlgorithm::HmacSha256Hkdf],
+        eid_prefixes: prefixes.iter().map(prefix).collect(),
+        legacy_nonce: false,
+        max_prefixes: 1000,
+    }
+}
+
+/// A message that the engine sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub at: Time,
+    pub source: Option<IpAddr>,
+    pub to: SocketAddr,
+    pub payload: Vec<u8>,
+    pub message: Message,
+}
+
+impl Sent {
+    pub fn reply(&self) -> &MapReply {
+        match &self.message {
+            Message::MapReply(m) => m,
+            other => panic!("a Map-Reply, not {other:?}"),
+        }
+    }
+
+    pub fn register(&self) -> &MapRegister {
+        match &self.message {
+            Message::MapRegister(m) => m,
+            other => panic!("a Map-Register, not {other:?}"),
+        }
+    }
+
+    pub fn notify(&self) -> &MapNotify {
+        match &self.message {
+            Message::MapNotify(m) => m,
+            other => panic!("a Map-Notify, not {other:?}"),
+        }
+    }
+}
+
+/// One engine.
+pub struct Node {
+    pub engine: Engine,
+    pub now: Time,
+    sent: Vec<Sent>,
+}
+
+impl Node {
+    /// Started at an arbitrary time.
+    pub fn new(config: EngineConfig) -> Self {
+        let mut node = Self { engine: Engine::new(config, [7; 32]), now: Time(1_000_000), sent: Vec::new() };
+        node.step(Event::Tick);
+        node
+    }
+
+    pub fn step(&mut self, event: Event) {
+        let mut out = Vec::new();
+        self.engine.step(self.now, event, &mut out);
+        self.collect(out);
+    }
+
+    pub fn reconfigure(&mut self, config: EngineConfig) {
+        let mut out = Vec::new();
+        self.engine.reconfigure(self.now, config, &mut out);
+        self.collect(out);
+        self.step(Event::Tick);
+    }
+
+    fn collect(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            if let Action::Send { source, to, payload, .. } = action {
+                let message = Message::decode(&payload).expect("what we send can be decoded");
+                self.sent.push(Sent { at: self.now, source, to, payload, message });
+            }
+        }
+    }
+
+    /// A datagram to [`US`] (or [`US_V6`]), port 4342.
+    pub fn hear(&mut self, from: &str, payload: &[u8]) {
+        let from = at(from);
+        let us = if from.is_ipv4() { US } else { US_V6 };
+        self.hear_at(from, SocketAddr::new(ip(us), 4342), payload);
+    }
+
+    pub fn hear_at(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        self.step(Event::Datagram { from, to, payload: payload.to_vec() });
+    }
+
+    /// Lets time pass, with every deadline kept.
+    pub fn pass(&mut self, ms: u64) {
+        let end = self.now.plus_ms(ms);
+        while let Some(next) = self.engine.next_deadline().filter(|next| *next <= end) {
+            assert!(next > self.now, "a deadline that does not move is a busy loop");
+            self.now = next;
+            self.step(Event::Tick);
+        }
+        self.now = end;
+        self.step(Event::Tick);
+    }
+
+    /// What was sent since the last call.
+    pub fn take(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// The one message sent since the last call.
+    pub fn take_one(&mut self) -> Sent {
+        let mut sent = self.take();
+        assert_eq!(sent.len(), 1, "one message, not {sent:#?}");
+        sent.remove(0)
+    }
+
+    pub fn silent(&mut self) -> bool {
+        self.take().is_empty()
+    }
+
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.engine.counters().get(counter)
+    }
+}
