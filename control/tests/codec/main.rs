@@ -2,9 +2,11 @@
 
 mod bytes;
 mod captures;
+mod checks;
 mod describe;
 mod errors;
 mod lisp_sec;
+mod regressions;
 mod spec_vectors;
 mod stable;
 mod traps;
