@@ -34,7 +34,11 @@ fn smrs(n: &mut Node) -> Vec<(u64, String, String)> {
             assert_eq!(m.itr_rlocs, [Address::Ip(ip(US))]);
             let source = m.source_eid.eid().map(|(_, ip)| ip.to_string());
             let record = m.records[0].eid_prefix().map(|e| e.prefix.to_string());
-            assert_eq!(source.as_deref(), record.as_deref().and_then(|r| r.split('/').next()), "TRAP 16: both");
+            assert_eq!(
+                source.as_deref(),
+                record.as_deref().and_then(|r| r.split('/').next()),
+                "TRAP 16: both"
+            );
             (s.at.0, s.to.to_string(), record.unwrap_or_default())
         }
         other => panic!("an SMR, not {other:?}"),
@@ -57,7 +61,8 @@ fn r100_no_rloc_gets_more_than_one_smr_in_three_seconds_nor_more_than_five_about
     let mut n = in_use();
     n.reconfigure(changed(&[0, 1]));
     n.pass(120_000);
-    let to_itr: Vec<_> = smrs(&mut n).into_iter().filter(|(_, to, _)| to.starts_with("198.51.100.1:")).collect();
+    let to_itr: Vec<_> =
+        smrs(&mut n).into_iter().filter(|(_, to, _)| to.starts_with("198.51.100.1:")).collect();
     let gaps: Vec<u64> = to_itr.windows(2).map(|p| p[1].0 - p[0].0).collect();
     assert!(gaps.iter().all(|gap| *gap == 3000), "{gaps:?}");
     for eid in ["10.4.0.0/24", "10.5.0.0/24"] {

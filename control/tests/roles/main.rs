@@ -8,6 +8,7 @@ mod etr_register;
 mod etr_smr;
 mod holes;
 mod hostile;
+mod labs;
 mod map_resolver;
 mod map_server_notify;
 mod map_server_register;

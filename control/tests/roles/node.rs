@@ -6,7 +6,7 @@ use pxtr_control::engine::config::{
     AuthAlgorithm, ConfiguredLocator, DatabaseMapping, EngineConfig, Key, Limits, MapServerPeer, Roles,
     Secret, Site, SitePrefix, VrfConfig,
 };
-use pxtr_control::engine::event::{Action, EidPrefix, Event, Iid, Time};
+use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid, Time};
 use pxtr_control::engine::{Counter, Engine};
 use std::net::{IpAddr, SocketAddr};
 
@@ -143,12 +143,15 @@ pub struct Node {
     pub engine: Engine,
     pub now: Time,
     sent: Vec<Sent>,
+    /// What the data plane was told, in order.
+    pub installed: Vec<(EidPrefix, Forwarding)>,
 }
 
 impl Node {
     /// Started at an arbitrary time.
     pub fn new(config: EngineConfig) -> Self {
-        let mut node = Self { engine: Engine::new(config, [7; 32]), now: Time(1_000_000), sent: Vec::new() };
+        let engine = Engine::new(config, [7; 32]);
+        let mut node = Self { engine, now: Time(1_000_000), sent: Vec::new(), installed: Vec::new() };
         node.step(Event::Tick);
         node
     }
@@ -168,9 +171,13 @@ impl Node {
 
     fn collect(&mut self, actions: Vec<Action>) {
         for action in actions {
-            if let Action::Send { source, to, payload, .. } = action {
-                let message = Message::decode(&payload).expect("what we send can be decoded");
-                self.sent.push(Sent { at: self.now, source, to, payload, message });
+            match action {
+                Action::Send { source, to, payload, .. } => {
+                    let message = Message::decode(&payload).expect("what we send can be decoded");
+                    self.sent.push(Sent { at: self.now, source, to, payload, message });
+                }
+                Action::Install { eid, forwarding } => self.installed.push((eid, forwarding)),
+                _ => {}
             }
         }
     }

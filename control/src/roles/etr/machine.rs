@@ -43,7 +43,11 @@ impl Role for Etr {
         for (itr, eid) in self.audience.of(cx.now, &changes.eids, changes.ttl_ms) {
             self.solicitor.solicit(cx, itr, eid);
         }
-        changes.eids.iter().filter(|eid| self.database.get(eid).is_none()).for_each(|eid| self.audience.forget(eid));
+        changes
+            .eids
+            .iter()
+            .filter(|eid| self.database.get(eid).is_none())
+            .for_each(|eid| self.audience.forget(eid));
     }
 
     fn on_map_request(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest) -> Handled {
