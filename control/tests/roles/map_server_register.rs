@@ -5,6 +5,7 @@ use crate::node::*;
 use pxtr_control::codec::{AuthData, MapRegister, Message};
 use pxtr_control::engine::Counter;
 use pxtr_control::engine::config::{AuthAlgorithm, EngineConfig, Key};
+use pxtr_control::engine::event::Event;
 
 const ETR: &str = "198.51.100.21:4342";
 const ETR_B: &str = "198.51.100.22:4342";
@@ -206,6 +207,23 @@ fn r165_a_registration_ends_three_minutes_after_the_last_map_register() {
     n.pass(1);
     assert_eq!(n.engine.registrations().count(), 0);
     assert_eq!(n.count(Counter::RegistrationsExpired), 1);
+}
+
+#[test]
+fn r165_a_large_site_that_falls_silent_ends_in_several_steps() {
+    let mut config = two_sites();
+    config.sites[1].max_prefixes = 10_000;
+    let mut n = Node::new(config);
+    for i in 0..100u64 {
+        let records = (0..50).map(|j| record(&format!("10.2.{i}.{j}/32"), &[rloc(RLOC_A, 1)])).collect();
+        n.hear(ETR, &signed_register(&register(i + 1, records), "key-b"));
+    }
+    n.now = n.now.plus_ms(180_000);
+    n.step(Event::Tick);
+    assert_eq!(n.engine.registrations().count(), 5000 - 2048, "other messages get their turn");
+    assert!(n.engine.next_deadline().is_some_and(|at| at <= n.now));
+    n.pass(0);
+    assert_eq!((n.engine.registrations().count(), n.count(Counter::RegistrationsExpired)), (0, 5000));
 }
 
 #[test]

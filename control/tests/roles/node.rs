@@ -196,9 +196,11 @@ impl Node {
     /// Lets time pass, with every deadline kept.
     pub fn pass(&mut self, ms: u64) {
         let end = self.now.plus_ms(ms);
+        let mut steps_at_once = 0;
         while let Some(next) = self.engine.next_deadline().filter(|next| *next <= end) {
-            assert!(next > self.now, "a deadline that does not move is a busy loop");
-            self.now = next;
+            steps_at_once = if next > self.now { 0 } else { steps_at_once + 1 };
+            assert!(steps_at_once < 1000, "a deadline that does not move is a busy loop");
+            self.now = self.now.max(next);
             self.step(Event::Tick);
         }
         self.now = end;

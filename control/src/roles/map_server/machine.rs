@@ -10,6 +10,10 @@ use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Counter, Cx, Handled, Meta, Role};
 use crate::roles::reply::AnswerLimits;
 
+/// Registrations that end in one step; the rest follow in the next one, which is due at once. A
+/// large site that falls silent must not hold up everybody else's messages.
+const EXPIRIES_PER_STEP: usize = 2048;
+
 /// Map-Server.
 #[derive(Debug, Default)]
 pub struct MapServer {
@@ -94,7 +98,8 @@ impl Role for MapServer {
     }
 
     fn on_tick(&mut self, cx: &mut Cx<'_>) {
-        while let Some((eid, site, change)) = self.store.expire_one(cx.now) {
+        for _ in 0..EXPIRIES_PER_STEP {
+            let Some((eid, site, change)) = self.store.expire_one(cx.now) else { break };
             if change.removed {
                 cx.count(Counter::RegistrationsExpired);
             }
