@@ -11,3 +11,4 @@ pub mod metrics;
 pub mod net;
 pub mod netlink;
 pub mod roles;
+pub mod runtime;

@@ -1,2 +1,56 @@
-//! pxtrd
-fn main() {}
+//! `pxtrd`: the daemon.
+
+use anyhow::Context;
+use clap::Parser;
+use pxtr_control::{config, runtime};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// An open LISP Proxy xTR: PITR, PETR, xTR, Map-Server and Map-Resolver in one daemon.
+#[derive(Debug, Parser)]
+#[command(name = "pxtrd", version)]
+struct Arguments {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Read and check the configuration, say what is wrong with it, and end.
+    #[arg(long)]
+    check_config: bool,
+}
+
+/// Exit code of a configuration that is wrong: EX_CONFIG of sysexits(3).
+const EXIT_CONFIG: u8 = 78;
+/// Exit code of everything else that went wrong.
+const EXIT_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match config::check_config(&arguments.config) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if arguments.check_config {
+        println!("{}: good", arguments.config.display());
+        return ExitCode::SUCCESS;
+    }
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line for the operator; the chain of causes is part of each message.
+            eprintln!("pxtrd: {error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn serve(config: config::Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.daemon.log)
+        .with_context(|| format!("daemon.log: `{}` is no log filter", config.daemon.log))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    runtime::run(config)?;
+    Ok(())
+}

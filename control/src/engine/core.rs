@@ -106,6 +106,12 @@ impl Engine {
         self.roles.map_server().into_iter().flat_map(|ms| ms.registrations(&self.config, self.now))
     }
 
+    /// The roles of the mapping system that are on.
+    #[must_use]
+    pub fn roles(&self) -> &RoleSet {
+        &self.roles
+    }
+
     pub(super) fn itr(&self) -> &Itr {
         &self.itr
     }

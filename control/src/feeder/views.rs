@@ -2,7 +2,7 @@
 
 use super::core::Feeder;
 use super::hops::HopState;
-use super::rlocs::DownReason;
+use super::rlocs::{DownReason, RlocEntry};
 use crate::engine::event::{EidPrefix, Iid};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::RlocState;
@@ -65,31 +65,13 @@ pub struct FeederStats {
 impl Feeder {
     /// Every RLOC in use, by address.
     pub fn rlocs(&self) -> impl Iterator<Item = RlocView> {
-        self.rlocs.iter().map(|(addr, entry)| RlocView {
-            addr,
-            slot: entry.slot,
-            state: match entry.state {
-                RlocState::Ready(_) => "ready",
-                RlocState::Resolving => "resolving",
-                RlocState::Down => "down",
-            },
-            down: entry.down,
-            path: match &entry.state {
-                RlocState::Ready(r) => Some(RlocPath {
-                    source: r.source,
-                    port: r.port,
-                    next_hop_mac: r.next_hop_mac,
-                    mtu: r.mtu,
-                }),
-                RlocState::Resolving | RlocState::Down => None,
-            },
-        })
+        self.rlocs.iter().map(|(addr, entry)| view(addr, entry))
     }
 
-    /// The slot of an RLOC.
+    /// One RLOC; `None`: it is not in use.
     #[must_use]
-    pub fn rloc_slot(&self, addr: IpAddr) -> Option<RlocId> {
-        self.rlocs.get(addr).map(|e| e.slot)
+    pub fn rloc(&self, addr: IpAddr) -> Option<RlocView> {
+        self.rlocs.get(addr).map(|entry| view(addr, entry))
     }
 
     /// The slot of a map-cache entry: its counters live there.
@@ -139,5 +121,24 @@ impl Feeder {
             refused: [self.entries.refused, self.rlocs.refused, self.sets.refused, self.hops.refused],
             neighbour_misses_refused: self.hosts.misses_refused,
         }
+    }
+}
+
+fn view(addr: IpAddr, entry: &RlocEntry) -> RlocView {
+    RlocView {
+        addr,
+        slot: entry.slot,
+        state: match entry.state {
+            RlocState::Ready(_) => "ready",
+            RlocState::Resolving => "resolving",
+            RlocState::Down => "down",
+        },
+        down: entry.down,
+        path: match &entry.state {
+            RlocState::Ready(r) => {
+                Some(RlocPath { source: r.source, port: r.port, next_hop_mac: r.next_hop_mac, mtu: r.mtu })
+            }
+            RlocState::Resolving | RlocState::Down => None,
+        },
     }
 }

@@ -170,12 +170,7 @@ fn open(address: IpAddr, port: u16) -> io::Result<UdpSocket> {
 /// Length, sender, our address, interface. `None`: not a message.
 type Datagram = Option<(usize, SocketAddr, SocketAddr, u32)>;
 
-fn receive_one(
-    socket: &UdpSocket,
-    port: u16,
-    buffer: &mut [u8],
-    control: &mut Vec<u8>,
-) -> io::Result<Datagram> {
+fn receive_one(socket: &UdpSocket, port: u16, buffer: &mut [u8], control: &mut [u8]) -> io::Result<Datagram> {
     let mut iov = [IoSliceMut::new(buffer)];
     let message = loop {
         match recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut iov, Some(control), MsgFlags::MSG_DONTWAIT)

@@ -1,0 +1,35 @@
+//! What the runtime counts. Written by the control thread, read by the API.
+
+/// Declares the counters once: field, and sentence for the operator.
+macro_rules! counters {
+    ($($field:ident: $help:literal,)+) => {
+        /// The runtime's counters.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct RuntimeCounters {
+            $(#[doc = $help] pub $field: u64,)+
+        }
+
+        impl RuntimeCounters {
+            /// Name, sentence and value of each.
+            pub fn fields(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($field), $help, self.$field),)+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    control_sent: "Control datagrams sent.",
+    control_send_failed: "Control datagrams that the kernel refused to send.",
+    control_not_underlay: "Control datagrams dropped because they came in by a port that is not underlay (R-217).",
+    control_malformed: "Control datagrams dropped because of their length or a missing destination address.",
+    punts: "Events received from workers.",
+    punts_unknown: "Events of workers about a VRF or port that control does not know.",
+    actions_refused: "Actions of the engine that the data plane had no room for.",
+    engine_restarts: "Times the protocol engine panicked and was replaced.",
+    netlink_overruns: "Times the kernel had more to say than the netlink socket held; everything was read anew.",
+    netlink_undecodable: "Messages of the kernel passed over because they could not be decoded.",
+    netlink_send_failed: "Neighbours that the kernel could not be asked to resolve.",
+    neighbours_asked: "Neighbours that the kernel was asked to resolve or confirm.",
+    retired: "Pieces of memory that workers gave back.",
+}

@@ -1,0 +1,25 @@
+//! The one control thread: sockets, netlink, timers, the workers' events and the API, in one loop
+//! on a single-threaded event loop. The only place that reads clocks. Workers never wait for it.
+//!
+//! - `start`: from a configuration to a running daemon. `core`: the loop.
+//! - `plane`, `workers`, `ports`, `usage`: the data plane seen from control.
+//! - `engine_cell`: the engine, replaced when it panics. `api`: the answers to clients.
+
+mod api;
+mod clock;
+mod core;
+mod counters;
+mod engine_cell;
+mod error;
+mod nonce_epoch;
+mod notices;
+mod plane;
+mod ports;
+mod sd_notify;
+mod start;
+mod usage;
+mod workers;
+
+pub use counters::RuntimeCounters;
+pub use error::Error;
+pub use start::run;

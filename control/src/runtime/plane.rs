@@ -1,0 +1,255 @@
+//! The data plane as control sees it: workers, ports, the feeder, and the kernel's tables.
+
+use super::counters::RuntimeCounters;
+use super::error::Error;
+use super::usage::{self, UsageScan};
+use super::workers::Workers;
+use crate::api::{self, Worker};
+use crate::engine::event::{Action, EidPrefix, Event, Time};
+use crate::feeder::{Feeder, Refused};
+use crate::netlink::{Changed, Netlink};
+use pxtr_dataplane::counters::Snapshot;
+use pxtr_dataplane::launch::{PortHandle, Running, WorkerHandle};
+use pxtr_dataplane::punt::Punt;
+use pxtr_dataplane::types::RlocId;
+use std::collections::HashMap;
+
+/// How long a restarted engine has to install what it knows before what it does not is withdrawn,
+/// milliseconds.
+const STALE_AFTER_MS: u64 = 10_000;
+/// Entry slots looked at per call while withdrawing, and the pause between calls.
+const STALE_SLOTS: u32 = 1_000;
+const STALE_PAUSE_MS: u64 = 50;
+/// Pause between looks for dead threads, milliseconds.
+const ALIVE_PAUSE_MS: u64 = 1_000;
+
+/// Everything about forwarding.
+pub(super) struct Plane {
+    pub(super) workers: Workers,
+    pub(super) ports: Vec<PortHandle>,
+    pub(super) running: Running,
+    pub(super) feeder: Feeder,
+    pub(super) netlink: Netlink,
+    /// Host interfaces whose hosts have no business with the control plane.
+    native_interfaces: Vec<String>,
+    native_links: Vec<u32>,
+    rloc_base: HashMap<RlocId, (u64, u64)>,
+    usage: UsageScan,
+    usage_at: Time,
+    usage_round: Time,
+    alive_at: Time,
+    stale: Option<(Time, u32)>,
+    /// Snapshots of the workers from a moment ago, for rates.
+    sample: (Time, Vec<Snapshot>),
+    sample_before: (Time, Vec<Snapshot>),
+}
+
+impl Plane {
+    pub(super) fn new(
+        workers: Workers,
+        ports: Vec<PortHandle>,
+        running: Running,
+        feeder: Feeder,
+        netlink: Netlink,
+        native_interfaces: Vec<String>,
+    ) -> Self {
+        Self {
+            workers,
+            ports,
+            running,
+            feeder,
+            netlink,
+            native_interfaces,
+            native_links: Vec::new(),
+            rloc_base: HashMap::new(),
+            usage: UsageScan::default(),
+            usage_at: Time::default(),
+            usage_round: Time::default(),
+            alive_at: Time::default(),
+            stale: None,
+            sample: Default::default(),
+            sample_before: Default::default(),
+        }
+    }
+
+    /// Finds the interfaces that lead to native hosts only.
+    pub(super) fn find_native_links(&mut self) {
+        let view = self.netlink.view();
+        let index = |name: &String| view.link_by_name(name).map(|l| l.index);
+        self.native_links = self.native_interfaces.iter().filter_map(index).collect();
+    }
+
+    pub(super) fn on_kernel(&mut self, now: Time, changes: &[Changed]) {
+        if changes.iter().any(|c| matches!(c, Changed::Link(_))) {
+            self.find_native_links();
+        }
+        self.feeder.on_kernel(now, self.netlink.view(), changes);
+    }
+
+    /// Does this interface lead to native hosts only?
+    pub(super) fn is_native_interface(&self, link: u32) -> bool {
+        self.native_links.contains(&link)
+    }
+
+    pub(super) fn on_action(&mut self, now: Time, action: &Action) -> Result<(), Refused> {
+        self.feeder.on_action(now, self.netlink.view(), action)
+    }
+
+    pub(super) fn on_engine_restart(&mut self, now: Time) {
+        self.feeder.on_engine_restart(now, self.netlink.view());
+        self.stale = Some((now.plus_ms(STALE_AFTER_MS), 0));
+    }
+
+    /// Takes the workers' events and does what is due. Returns what the engine is to know.
+    ///
+    /// # Errors
+    /// A thread of the data plane died.
+    pub(super) fn poll(&mut self, now: Time, counters: &mut RuntimeCounters) -> Result<Vec<Event>, Error> {
+        let mut events = Vec::new();
+        for punt in self.workers.punts() {
+            counters.punts += 1;
+            self.on_punt(now, punt, &mut events, counters);
+        }
+        if now >= self.alive_at {
+            self.alive_at = now.plus_ms(ALIVE_PAUSE_MS);
+            let now_sample = (now, self.snapshots());
+            self.sample_before = std::mem::replace(&mut self.sample, now_sample);
+            let dead = self.running.dead();
+            if !dead.is_empty() {
+                return Err(Error::WorkerDied(dead.join(", ")));
+            }
+        }
+        if now >= self.usage_at {
+            let (used, complete) = self.usage.step(&self.feeder, |id| self.workers.entry(id).0);
+            if !used.is_empty() {
+                events.push(Event::EntriesUsed(used));
+            }
+            self.usage_at = now.plus_ms(usage::PAUSE_MS);
+            if complete {
+                self.usage_at = self.usage_at.max(self.usage_round.plus_ms(usage::ROUND_MS));
+                self.usage_round = self.usage_at;
+            }
+        }
+        if let Some((at, from)) = self.stale
+            && now >= at
+        {
+            let next = self.feeder.withdraw_stale(now, self.netlink.view(), from, STALE_SLOTS);
+            self.stale = next.map(|from| (now.plus_ms(STALE_PAUSE_MS), from));
+        }
+        self.feeder.on_tick(now, self.netlink.view());
+        Ok(events)
+    }
+
+    fn on_punt(&mut self, now: Time, punt: Punt, events: &mut Vec<Event>, counters: &mut RuntimeCounters) {
+        let view = self.netlink.view();
+        match punt {
+            Punt::Miss { vrf, eid, source } => match self.feeder.iid(vrf) {
+                Some(iid) => events.push(Event::Miss { iid, eid, source }),
+                None => counters.punts_unknown += 1,
+            },
+            Punt::NeighbourMiss { port, neighbour } => {
+                self.feeder.on_neighbour_miss(now, view, port, neighbour);
+            }
+            Punt::RlocWanted(slot) => self.feeder.on_rloc_wanted(now, view, slot),
+        }
+    }
+
+    /// Hands the feeder's output on. Returns what the engine is to know.
+    pub(super) fn carry(&mut self, counters: &mut RuntimeCounters) -> Vec<Event> {
+        let out = &mut self.feeder.out;
+        for slot in out.rebound_rlocs.drain(..) {
+            self.rloc_base.insert(slot, self.workers.rloc(slot));
+        }
+        for ask in out.asks.drain(..) {
+            counters.neighbours_asked += 1;
+            counters.netlink_send_failed +=
+                u64::from(self.netlink.use_neighbour(ask.link, ask.addr).is_err());
+        }
+        self.workers.put(std::mem::take(&mut out.deltas));
+        let events = std::mem::take(&mut out.events);
+        let (reached, freed) = self.workers.flush();
+        self.feeder.acknowledge(reached);
+        counters.retired += freed;
+        counters.netlink_overruns = self.netlink.overruns();
+        counters.netlink_undecodable = self.netlink.undecodable();
+        events
+    }
+
+    /// Packets and bytes sent to an RLOC since its slot is its own, over all workers.
+    pub(super) fn rloc_counters(&self, slot: RlocId) -> (u64, u64) {
+        let (packets, bytes) = self.workers.rloc(slot);
+        let (packets0, bytes0) = self.rloc_base.get(&slot).copied().unwrap_or_default();
+        (packets.wrapping_sub(packets0), bytes.wrapping_sub(bytes0))
+    }
+
+    /// Packets and bytes of a map-cache entry, over all workers.
+    pub(super) fn entry_counters(&self, eid: &EidPrefix) -> (u64, u64) {
+        self.feeder.entry_slot(eid).map(|slot| self.workers.entry(slot)).unwrap_or_default()
+    }
+
+    /// The counters of every worker now.
+    pub(super) fn snapshots(&self) -> Vec<Snapshot> {
+        self.workers.links().map(WorkerHandle::snapshot).collect()
+    }
+
+    /// The workers in the API's words.
+    pub(super) fn worker_views(&self) -> Vec<Worker> {
+        let ((at, sample), (before_at, before)) = (&self.sample, &self.sample_before);
+        let recent = |i: usize| {
+            let interval_ms = at.since(*before_at);
+            Some(api::rates_between(before.get(i)?, sample.get(i)?, interval_ms))
+        };
+        let put = self.workers.put_so_far();
+        self.workers
+            .links()
+            .zip(put)
+            .enumerate()
+            .map(|(i, (link, put))| {
+                api::worker(i as u32, link.core() as u32, &link.snapshot(), put, recent(i))
+            })
+            .collect()
+    }
+
+    /// Packet buffers in use, and in all.
+    pub(super) fn mbufs(&self) -> (u64, u64) {
+        let pools = self.running.pools();
+        let in_use: u64 = pools.iter().map(|p| u64::from(p.in_use())).sum();
+        (in_use, in_use + pools.iter().map(|p| u64::from(p.available())).sum::<u64>())
+    }
+
+    /// What the feeder counts, by name.
+    pub(super) fn feeder_counters(&self) -> impl Iterator<Item = (String, u64)> {
+        let stats = self.feeder.stats();
+        let [entries, rlocs, sets, adjacencies] = stats.refused;
+        [
+            ("feeder_deltas", stats.deltas),
+            ("feeder_entries_refused", entries),
+            ("feeder_rlocs_refused", rlocs),
+            ("feeder_locator_sets_refused", sets),
+            ("feeder_adjacencies_refused", adjacencies),
+            ("feeder_neighbour_misses_refused", stats.neighbour_misses_refused),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+    }
+
+    /// Host interfaces that are down or missing.
+    pub(super) fn host_interfaces_down(&self) -> Vec<String> {
+        let view = self.netlink.view();
+        let names = self.ports.iter().filter_map(|p| p.host_interface());
+        names.filter(|n| !view.link_by_name(n).is_some_and(|l| l.up)).map(str::to_owned).collect()
+    }
+
+    /// Deltas wait for room in a ring: look again soon.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.workers.backlog().any(|n| n > 0)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let stale = self.stale.map(|(at, _)| at);
+        [self.feeder.next_deadline(), stale, Some(self.usage_at), Some(self.alive_at)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

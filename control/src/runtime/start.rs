@@ -1,0 +1,150 @@
+//! From a configuration to a running daemon, and to its end.
+
+use super::clock::{Clock, Timer};
+use super::core::Runtime;
+use super::engine_cell::EngineCell;
+use super::error::Error;
+use super::plane::Plane;
+use super::ports;
+use super::sd_notify;
+use super::workers::Workers;
+use crate::api;
+use crate::config::Config;
+use crate::feeder::Feeder;
+use crate::net::{CONTROL_PORT, ControlSockets};
+use crate::netlink::{Netlink, prepare_host_interface, quiet_backing_interface};
+use pxtr_dataplane::launch::{Dataplane, LaunchConfig, launch};
+use pxtr_dataplane::path::flow::FlowKey;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The kernel has this long to send its tables the first time.
+const NETLINK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs the daemon on this thread until SIGTERM or SIGINT.
+///
+/// # Errors
+/// It did not start, or met something it can not live with.
+pub fn run(config: Config) -> Result<(), Error> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::EventLoop)?;
+    runtime.block_on(daemon(config))
+}
+
+async fn daemon(config: Config) -> Result<(), Error> {
+    let clock = Clock::start();
+    // Signals from here on: one that comes during the start ends the start.
+    let mut stop = Signals::new()?;
+    let timer = Timer::new().map_err(Error::EventLoop)?;
+    let (handle, inbox) = api::channel();
+    let engine = EngineCell::new(config)?;
+    let started = tokio::select! {
+        plane = bring_up(engine.config(), clock) => plane?,
+        () = stop.terminated() => return Ok(()),
+    };
+    let (sockets, errors) = ControlSockets::bind(CONTROL_PORT);
+    if sockets.is_deaf() {
+        return Err(Error::Sockets(errors));
+    }
+    errors.iter().for_each(|e| tracing::warn!("{e}"));
+    let daemon = &engine.config().daemon;
+    let (listener, _socket_file) = api::listen(&daemon.api_socket)?;
+    let server = tokio::spawn(api::serve(listener, handle.clone(), std::future::pending()));
+    tracing::info!(
+        name = daemon.name,
+        api = %daemon.api_socket.display(),
+        http = daemon.http_listen.map(|a| a.to_string()),
+        workers = started.as_ref().map_or(0, |p| p.workers.links().count()),
+        "pxtrd is up"
+    );
+    sd_notify::say("READY=1");
+    let mut runtime = Runtime::new(clock, engine, sockets, started, inbox);
+    let result = tokio::select! {
+        result = runtime.run(&timer) => result,
+        () = stop.terminated() => Ok(()),
+    };
+    sd_notify::say("STOPPING=1");
+    server.abort();
+    // Workers and devices end with the runtime, which is dropped here.
+    result
+}
+
+/// Starts the data plane and learns the kernel's tables. `None`: a daemon without ports.
+async fn bring_up(config: &Config, clock: Clock) -> Result<Option<Plane>, Error> {
+    let Some(launch_config) = config.launch() else { return Ok(None) };
+    let mut netlink = Netlink::open(ports::interest(config, &launch_config))?;
+    for port in &config.ports {
+        let Some(name) = ports::backing_interface(&port.device, &port.device_args) else { continue };
+        let done = quiet_backing_interface(netlink.handle(), name).await?;
+        tracing::info!(port = port.name, interface = name, "kernel kept from answering: {}", done.join(", "));
+    }
+    let Dataplane { workers, ports: handles, running } = start_dataplane(&launch_config)?;
+    for want in ports::host_interfaces(&handles) {
+        prepare_host_interface(netlink.handle(), &want).await?;
+        tracing::info!(interface = want.name, mac = %want.mac, mtu = want.mtu, "host interface is up");
+    }
+    let mut feeder = Feeder::new(ports::feeder_spec(config, &launch_config, &handles));
+    let sync = async {
+        while !netlink.is_synced() {
+            let changes = netlink.next().await?;
+            feeder.on_kernel(clock.now(), netlink.view(), &changes);
+        }
+        Ok::<_, Error>(())
+    };
+    tokio::time::timeout(NETLINK_TIMEOUT, sync)
+        .await
+        .map_err(|_| Error::NetlinkSilent { seconds: NETLINK_TIMEOUT.as_secs() })??;
+    warn_of_missing_rlocs(config, &netlink);
+    let native = config.ports.iter().filter(|p| !p.underlay).filter_map(|p| p.host_interface.clone());
+    let mut plane = Plane::new(Workers::new(workers), handles, running, feeder, netlink, native.collect());
+    plane.find_native_links();
+    Ok(Some(plane))
+}
+
+fn start_dataplane(config: &LaunchConfig) -> Result<Dataplane, Error> {
+    let mut key = [0; 4];
+    for word in &mut key {
+        *word = getrandom::u64().map_err(|e| Error::Randomness(e.to_string()))?;
+    }
+    Ok(launch(config, FlowKey::new(key))?)
+}
+
+/// An RLOC that the kernel does not have gets no ARP or ND answers: most likely a mistake.
+fn warn_of_missing_rlocs(config: &Config, netlink: &Netlink) {
+    for rloc in config.rlocs.iter().filter(|rloc| !netlink.view().is_own_address(**rloc)) {
+        tracing::warn!(
+            %rloc,
+            "our RLOC is no address of this machine yet: nobody will find it until it is added to the underlay's host interface (ip address add)"
+        );
+    }
+}
+
+/// SIGTERM and SIGINT end the daemon; SIGHUP is answered.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Error> {
+        let on = |kind| signal(kind).map_err(Error::EventLoop);
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
+
+    async fn terminated(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break tracing::info!("SIGTERM: going down"),
+                _ = self.interrupt.recv() => break tracing::info!("SIGINT: going down"),
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP: a running daemon does not read its configuration again; restart it");
+                }
+            }
+        }
+    }
+}
