@@ -8,6 +8,7 @@ use crate::engine::event::Time;
 use crate::engine::{Counter, Counters};
 use crate::roles::etr::DatabaseView;
 use crate::roles::map_server::{RegistrantId, RegistrationView};
+use crate::runtime::RuntimeCounters;
 use pxtr_dataplane::counters::{Snapshot, WorkerStats};
 use pxtr_dataplane::verdict::DropReason;
 use std::collections::BTreeMap;
@@ -180,7 +181,9 @@ pub fn statistics(engine: &Counters, workers: &[Snapshot]) -> (BTreeMap<String, 
 #[must_use]
 pub fn counter_help(name: &str) -> Option<&'static str> {
     let engine = Counter::ALL.iter().find(|counter| counter.name() == name).map(|counter| counter.help());
-    engine.or_else(|| {
+    let runtime =
+        || RuntimeCounters::default().fields().find(|(field, ..)| *field == name).map(|(_, help, _)| help);
+    engine.or_else(runtime).or_else(|| {
         let none = WorkerStats::default().snapshot();
         none.fields().find(|(field, ..)| *field == name).map(|(_, help, _)| help)
     })

@@ -6,6 +6,7 @@ use super::slots::SlotPool;
 use crate::engine::event::Locator;
 use crate::engine::select;
 use pxtr_dataplane::feed::Delta;
+use pxtr_dataplane::mapcache::locator;
 use pxtr_dataplane::types::{LocatorSetId, RlocId};
 use std::collections::HashMap;
 
@@ -14,6 +15,8 @@ struct Set {
     locators: Box<[Locator]>,
     users: u32,
     told: Box<[RlocId]>,
+    /// The last table of usable locators: what changes from it moves as few flows as can be.
+    table: Vec<RlocId>,
 }
 
 /// All locator-sets in use.
@@ -73,7 +76,7 @@ impl Sets {
         }
         let locators: Box<[Locator]> = locators.into();
         self.by_locators.insert(locators.clone(), id);
-        self.sets.insert(id, Set { locators, users: 1, told: Box::default() });
+        self.sets.insert(id, Set { locators, users: 1, told: Box::default(), table: Vec::new() });
         self.rebuild(id, rlocs, cx);
         Some(id)
     }
@@ -108,18 +111,16 @@ impl Sets {
         let shares = select::shares(&set.locators, |rloc| rlocs.is_up(rloc));
         let members: Vec<_> =
             shares.iter().filter_map(|(rloc, weight)| Some((slot(*rloc)?, *weight))).collect();
-        let buckets = match members.is_empty() {
-            false => build(&members),
+        let buckets: Box<[RlocId]> = if members.is_empty() {
             // Nothing usable: any slot of the set will do, for it is down and says so.
-            true => set.locators.iter().filter_map(|l| slot(l.rloc)).take(1).collect(),
+            set.locators.iter().filter_map(|l| slot(l.rloc)).take(1).collect()
+        } else {
+            set.table = locator::build(&members, Some(&set.table));
+            set.table.as_slice().into()
         };
         if buckets != set.told {
             set.told.clone_from(&buckets);
             cx.out.delta(Delta::LocatorSetSet(id, buckets));
         }
     }
-}
-
-fn build(members: &[(RlocId, u8)]) -> Box<[RlocId]> {
-    members.iter().flat_map(|(id, w)| std::iter::repeat_n(*id, usize::from(*w).max(1))).take(1024).collect()
 }

@@ -99,10 +99,11 @@ impl ApiSource for Runtime {
         let snapshots = self.plane.as_ref().map(Plane::snapshots).unwrap_or_default();
         let engine = self.engine.get();
         let (mut counters, dataplane) = api::statistics(engine.counters(), &snapshots);
-        counters.extend(self.counters.fields().map(|(name, _, value)| (name.to_owned(), value)));
+        let mut own = self.counters;
         if let Some(plane) = &self.plane {
-            counters.extend(plane.feeder_counters());
+            plane.count(&mut own);
         }
+        counters.extend(own.fields().map(|(name, _, value)| (name.to_owned(), value)));
         let (in_use, total) = self.plane.as_ref().map(Plane::mbufs).unwrap_or_default();
         Statistics {
             daemon: self.info(),

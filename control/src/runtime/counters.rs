@@ -32,4 +32,12 @@ counters! {
     netlink_send_failed: "Neighbours that the kernel could not be asked to resolve.",
     neighbours_asked: "Neighbours that the kernel was asked to resolve or confirm.",
     retired: "Pieces of memory that workers gave back.",
+    feeder_deltas: "Changes sent to the workers, each counted once.",
+    feeder_entries_refused: "Map-cache entries that found no slot in the data plane.",
+    feeder_rlocs_refused: "RLOCs that found no slot in the data plane.",
+    feeder_locator_sets_refused: "Locator-sets that found no slot in the data plane.",
+    feeder_adjacencies_refused: "Next hops that found no slot in the data plane.",
+    feeder_neighbour_misses_refused: "Neighbours not asked for because too many questions were open (R-155).",
+    kernel_routes_refused: "Kernel routes beyond the limit.",
+    kernel_neighbours_refused: "Kernel neighbours beyond the limit.",
 }

@@ -27,6 +27,9 @@ pub enum Error {
     /// No API socket.
     #[error(transparent)]
     Api(#[from] crate::api::ListenError),
+    /// No HTTP server.
+    #[error(transparent)]
+    Http(#[from] crate::http::HttpError),
     /// A thread of the data plane ended by itself.
     #[error("data-plane thread(s) {0} died (please report the message above): restart pxtrd")]
     WorkerDied(String),

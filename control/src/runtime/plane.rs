@@ -170,8 +170,6 @@ impl Plane {
         let (reached, freed) = self.workers.flush();
         self.feeder.acknowledge(reached);
         counters.retired += freed;
-        counters.netlink_overruns = self.netlink.overruns();
-        counters.netlink_undecodable = self.netlink.undecodable();
         events
     }
 
@@ -217,20 +215,21 @@ impl Plane {
         (in_use, in_use + pools.iter().map(|p| u64::from(p.available())).sum::<u64>())
     }
 
-    /// What the feeder counts, by name.
-    pub(super) fn feeder_counters(&self) -> impl Iterator<Item = (String, u64)> {
+    /// Copies what the feeder and netlink count.
+    pub(super) fn count(&self, counters: &mut RuntimeCounters) {
         let stats = self.feeder.stats();
         let [entries, rlocs, sets, adjacencies] = stats.refused;
-        [
-            ("feeder_deltas", stats.deltas),
-            ("feeder_entries_refused", entries),
-            ("feeder_rlocs_refused", rlocs),
-            ("feeder_locator_sets_refused", sets),
-            ("feeder_adjacencies_refused", adjacencies),
-            ("feeder_neighbour_misses_refused", stats.neighbour_misses_refused),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
+        counters.feeder_deltas = stats.deltas;
+        counters.feeder_entries_refused = entries;
+        counters.feeder_rlocs_refused = rlocs;
+        counters.feeder_locator_sets_refused = sets;
+        counters.feeder_adjacencies_refused = adjacencies;
+        counters.feeder_neighbour_misses_refused = stats.neighbour_misses_refused;
+        let view = self.netlink.view().counters();
+        counters.kernel_routes_refused = view.routes_refused;
+        counters.kernel_neighbours_refused = view.neighbours_refused;
+        counters.netlink_overruns = self.netlink.overruns();
+        counters.netlink_undecodable = self.netlink.undecodable();
     }
 
     /// Host interfaces that are down or missing.

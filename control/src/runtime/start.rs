@@ -11,12 +11,14 @@ use super::workers::Workers;
 use crate::api;
 use crate::config::Config;
 use crate::feeder::Feeder;
+use crate::http::{self, BoundedListener};
 use crate::net::{CONTROL_PORT, ControlSockets};
 use crate::netlink::{Netlink, prepare_host_interface, quiet_backing_interface};
 use pxtr_dataplane::launch::{Dataplane, LaunchConfig, launch};
 use pxtr_dataplane::path::flow::FlowKey;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// The kernel has this long to send its tables the first time.
 const NETLINK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,34 +40,46 @@ async fn daemon(config: Config) -> Result<(), Error> {
     let timer = Timer::new().map_err(Error::EventLoop)?;
     let (handle, inbox) = api::channel();
     let engine = EngineCell::new(config)?;
-    let started = tokio::select! {
-        plane = bring_up(engine.config(), clock) => plane?,
-        () = stop.terminated() => return Ok(()),
-    };
+    let daemon = &engine.config().daemon;
+    // What is cheap to try comes first: a second daemon by mistake fails before it touches a port.
     let (sockets, errors) = ControlSockets::bind(CONTROL_PORT);
     if sockets.is_deaf() {
         return Err(Error::Sockets(errors));
     }
     errors.iter().for_each(|e| tracing::warn!("{e}"));
-    let daemon = &engine.config().daemon;
     let (listener, _socket_file) = api::listen(&daemon.api_socket)?;
-    let server = tokio::spawn(api::serve(listener, handle.clone(), std::future::pending()));
+    let http = match daemon.http_listen {
+        Some(address) => Some(BoundedListener::bind(address).await?),
+        None => None,
+    };
+    let plane = tokio::select! {
+        plane = bring_up(engine.config(), clock) => plane?,
+        () = stop.terminated() => return Ok(()),
+    };
+    let mut servers = JoinSet::new();
+    servers.spawn(api::serve(listener, handle.clone(), std::future::pending()));
+    if let Some(http) = http {
+        servers.spawn(async {
+            if let Err(e) = http::serve(http, handle, std::future::pending()).await {
+                tracing::error!("the HTTP server ended: {e}");
+            }
+        });
+    }
     tracing::info!(
         name = daemon.name,
         api = %daemon.api_socket.display(),
         http = daemon.http_listen.map(|a| a.to_string()),
-        workers = started.as_ref().map_or(0, |p| p.workers.links().count()),
+        workers = plane.as_ref().map_or(0, |p| p.workers.links().count()),
         "pxtrd is up"
     );
     sd_notify::say("READY=1");
-    let mut runtime = Runtime::new(clock, engine, sockets, started, inbox);
+    let mut runtime = Runtime::new(clock, engine, sockets, plane, inbox);
     let result = tokio::select! {
         result = runtime.run(&timer) => result,
         () = stop.terminated() => Ok(()),
     };
     sd_notify::say("STOPPING=1");
-    server.abort();
-    // Workers and devices end with the runtime, which is dropped here.
+    // Servers, workers and devices end where they are dropped: here.
     result
 }
 
