@@ -1,6 +1,6 @@
 //! The configuration: TOML in, one typed and cross-checked [`Config`] out.
 //!
-//! [`file`] is the shape of the file as written, its documentation, and thereby the JSON Schema and
+//! [`mod@file`] is the shape of the file as written, its documentation, and thereby the JSON Schema and
 //! the reference in `configs/`. A file passes four gates, each of which reports everything it finds:
 //! TOML syntax; unknown and missing keys; types and ranges; cross-field checks ([`ConfigErrors`]).
 //! What comes out is [`Config`], from which [`Config::engine`] and [`Config::launch`] derive what the

@@ -7,9 +7,16 @@ use super::error::Problems;
 use super::file::File;
 use super::schema::{Node, json_schema, nearest};
 use serde::Deserialize;
+use serde_json::Value;
 use std::ops::Range;
+use std::sync::LazyLock;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
+
+/// Made once: a few milliseconds.
+static SCHEMA: LazyLock<Value> = LazyLock::new(json_schema);
+/// Bad values that are looked for: a file with more is another kind of file, and each costs a pass.
+const MAX_BAD_VALUES: usize = 200;
 
 /// Reads the text. What could not be read is absent in the result and noted in `problems`;
 /// `None`: the text is no TOML.
@@ -28,11 +35,10 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<File> {
         }
         return None;
     }
-    let schema = json_schema();
-    let schema = Node(&schema);
+    let schema = Node(&SCHEMA);
     let span = root.span();
     check_keys(root.get_mut(), span, schema, "", schema, problems);
-    loop {
+    for _ in 0..MAX_BAD_VALUES {
         let error = match File::deserialize(toml::de::Deserializer::from(root.clone())) {
             Ok(file) => return Some(file),
             Err(error) => error,
@@ -45,6 +51,8 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<File> {
         problems.note_bad(&removed.path);
         problems.at(span, removed.message(text, error.message()));
     }
+    problems.at(0..0, format!("has more than {MAX_BAD_VALUES} bad values; correct these first"));
+    None
 }
 
 /// Notes and takes out unknown keys, notes missing ones, in this table and all below.

@@ -1,6 +1,6 @@
 //! What keys there are, what they mean, and which one was probably meant.
 //!
-//! All of it comes from the JSON Schema that schemars derives from [`super::file`]: one source for
+//! All of it comes from the JSON Schema that schemars derives from [`mod@super::file`]: one source for
 //! unknown keys, missing keys, remedies, the reference file and the schema for editors.
 
 use super::file::File;

@@ -4,7 +4,7 @@
 //! `_percent`). Labels: `worker` (number), `port` and `vrf` (names), `reason` (of a drop), `rloc`, `check`.
 //!
 //! Counters are those of the daemon since its start; a port restart or a reused slot below does not
-//! make them go backwards ([`ratchet`]). Per-RLOC series are exported up to [`MAX_RLOCS`]; map-cache
+//! make them go backwards (module `ratchet`). Per-RLOC series are exported up to [`MAX_RLOCS`]; map-cache
 //! entries have no series (there may be millions): `pxtr show map-cache` has their counters.
 
 mod collect;

@@ -127,3 +127,31 @@ fn names_are_stable() {
         "src/metrics/names.txt differs:\n{text}"
     );
 }
+
+/// Every metric that an alert names is exported, and every drop reason that one matches exists.
+#[test]
+fn alerts_name_what_there_is() {
+    let none = pxtr_dataplane::counters::WorkerStats::default().snapshot();
+    let (engine, dataplane) = crate::api::statistics(&crate::engine::Counters::default(), &[]);
+    let mut full = scrape(&Fake::default());
+    full.statistics.engine = engine;
+    full.statistics.dataplane = dataplane;
+    full.workers.workers = vec![crate::api::worker(0, 0, &none, 0, None)];
+    let exported = Exporter::default().render(&full).unwrap();
+    let exported: HashSet<_> =
+        exported.split(['\n', '{', ' ']).filter(|word| word.starts_with("pxtr_")).collect();
+
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/prometheus/pxtr.rules.yml");
+    let rules = std::fs::read_to_string(rules).unwrap();
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let mut named = 0;
+    for name in words.filter(|word| word.starts_with("pxtr_")) {
+        assert!(exported.contains(name), "{name} is not exported");
+        named += 1;
+    }
+    assert!(named > 15, "{named}");
+    let reasons = rules.split("reason=~\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    for reason in reasons.split('|').filter(|reason| !reason.contains('*')) {
+        assert!(pxtr_dataplane::verdict::DropReason::ALL.iter().any(|r| r.name() == reason), "{reason}");
+    }
+}

@@ -4,7 +4,7 @@ use super::super::error::Problems;
 use super::super::file::{LispTable, LocatorTable};
 use super::super::leaf::{At, Key, Word};
 use super::super::words::Name;
-use super::{Cx, unique};
+use super::all::{Cx, unique};
 use ipnet::IpNet;
 use std::net::IpAddr;
 

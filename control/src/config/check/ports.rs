@@ -4,11 +4,11 @@ use super::super::error::Problems;
 use super::super::file::{DpdkTable, PortTable, WorkersTable};
 use super::super::leaf::At;
 use super::super::words::IdleWord;
-use super::{Cx, quoted, unique};
+use super::all::{Cx, quoted, unique};
 use std::collections::HashSet;
 
 /// EAL arguments that pxtrd derives from other keys.
-const OWN_ARGS: [(&str, &str); 12] = [
+const OWN_ARGS: [(&str, &str); 15] = [
     ("-l", "workers.cores"),
     ("-c", "workers.cores"),
     ("--lcores", "workers.cores"),
@@ -21,6 +21,9 @@ const OWN_ARGS: [(&str, &str); 12] = [
     ("--allow", "port.device"),
     ("--vdev", "port.device"),
     ("--proc-type", "nothing: pxtrd is a primary process"),
+    ("--no-pci", "port.device"),
+    ("--in-memory", "dpdk.hugepages"),
+    ("--no-shconf", "dpdk.hugepages"),
 ];
 
 pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {

@@ -3,7 +3,7 @@
 use super::super::error::Problems;
 use super::super::file::LispTable;
 use super::super::words::RoleWord;
-use super::{Cx, quoted, unique};
+use super::all::{Cx, quoted, unique};
 use std::ops::Range;
 
 pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {

@@ -3,7 +3,7 @@
 use super::super::error::Problems;
 use super::super::leaf::{Key, Word};
 use super::super::words::{AbsolutePath, SecretText};
-use super::Cx;
+use super::all::Cx;
 use crate::engine::config::Secret;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;

@@ -3,7 +3,8 @@
 use super::super::error::Problems;
 use super::super::file::SiteTable;
 use super::super::leaf::At;
-use super::{Cx, quoted, secrets, unique};
+use super::all::{Cx, quoted, unique};
+use super::secrets;
 use ipnet::IpNet;
 use std::ops::Range;
 

@@ -4,7 +4,7 @@ use super::super::error::Problems;
 use super::super::leaf::{At, Key, Word};
 use super::super::schema::nearest;
 use super::super::words::Name;
-use super::{Cx, quoted, unique};
+use super::all::{Cx, quoted, unique};
 use pxtr_dataplane::types::InstanceId;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

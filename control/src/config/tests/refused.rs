@@ -94,3 +94,11 @@ fn damaged_files_are_refused_or_accepted_but_never_panic() {
         }
     }
 }
+
+/// Work is bounded for a file full of mistakes.
+#[test]
+fn a_flood_of_mistakes_ends() {
+    let text = FULL.replacen("[limits]", &"[[port]]\nmtu = 1\n".repeat(1000), 1);
+    let errors = parse(&text).unwrap_err();
+    assert!(errors.to_string().contains("pxtr.toml:1: has more than 200 bad values; correct these first"));
+}

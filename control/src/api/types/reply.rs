@@ -1,0 +1,56 @@
+//! The envelope of all answers.
+
+use super::{Cleared, Database, Drops, Health, MapCache, Ports, Registrations, Rlocs, Statistics, Workers};
+use crate::api::error::ApiError;
+use crate::api::request::VERSION;
+use serde::{Deserialize, Serialize};
+
+/// A reply. On the wire an object with `version` and one more key, the snake_case name of the variant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `show map-cache`.
+    MapCache(MapCache),
+    /// To `show database`.
+    Database(Database),
+    /// To `show registrations`.
+    Registrations(Registrations),
+    /// To `show rlocs`.
+    Rlocs(Rlocs),
+    /// To `show ports`.
+    Ports(Ports),
+    /// To `show workers`.
+    Workers(Workers),
+    /// To `show drops`.
+    Drops(Drops),
+    /// To `show statistics`.
+    Statistics(Statistics),
+    /// To `show health`.
+    Health(Health),
+    /// To `clear map-cache`.
+    Cleared(Cleared),
+    /// To anything.
+    Error(ApiError),
+}
+
+/// A reply with its version, as it is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The reply.
+    #[serde(flatten)]
+    pub reply: Reply,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self { version: VERSION, reply }
+    }
+}
+
+impl From<Result<Reply, ApiError>> for Answer {
+    fn from(result: Result<Reply, ApiError>) -> Self {
+        result.unwrap_or_else(Reply::Error).into()
+    }
+}

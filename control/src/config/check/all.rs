@@ -1,0 +1,57 @@
+//! All checks in one pass, and what they share.
+
+use super::{lisp, ports, roles, secrets, sites, vrfs};
+use crate::config::build;
+use crate::config::error::Problems;
+use crate::config::file::File;
+use crate::config::load::Machine;
+use crate::engine::config::Roles;
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
+use std::ops::Range;
+
+/// What the checks read.
+pub(super) struct Cx<'f> {
+    pub(super) file: &'f File,
+    pub(super) roles: Roles,
+    pub(super) machine: &'f Machine,
+}
+
+impl Cx<'_> {
+    /// Whether packets are to be forwarded.
+    pub(super) fn forwards(&self) -> bool {
+        self.roles.pitr || self.roles.petr || self.roles.xtr
+    }
+}
+
+/// Notes every contradiction.
+pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Problems) {
+    let cx = Cx { file, roles: build::roles(file), machine };
+    ports::check(&cx, problems);
+    vrfs::check(&cx, problems);
+    roles::check(&cx, problems);
+    lisp::check(&cx, problems);
+    sites::check(&cx, problems);
+    secrets::check(&cx, problems);
+}
+
+/// A text as it stands in the file.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+/// Notes what occurs twice in a list that must not repeat: `what` is the path of the list.
+pub(super) fn unique<T: Eq + Hash + Display>(
+    what: &str,
+    items: impl Iterator<Item = (T, Range<usize>)>,
+    remedy: &str,
+    problems: &mut Problems,
+) {
+    let mut seen = HashSet::new();
+    for (item, span) in items {
+        if let Some(item) = seen.replace(item) {
+            problems.at(span, format!("{what} = {item} is given twice; {remedy}"));
+        }
+    }
+}

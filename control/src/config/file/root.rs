@@ -1,0 +1,39 @@
+//! The file as a whole.
+
+use super::{
+    DaemonTable, DpdkTable, HoldTable, LimitsTable, LispTable, MapResolverTable, MapServerTable, PortTable,
+    VrfTable, WorkersTable,
+};
+use crate::config::leaf::{At, Key};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The configuration of one `pxtrd`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "pxtrd")]
+pub struct File {
+    /// The process: its name, its sockets, its log.
+    #[schemars(extend("x-required" = true))]
+    pub daemon: Key<DaemonTable>,
+    /// The memory and arguments of DPDK.
+    pub dpdk: Key<DpdkTable>,
+    /// The worker cores that forward packets.
+    pub workers: Key<WorkersTable>,
+    /// The first packets that wait for a mapping or a neighbour.
+    pub hold: Key<HoldTable>,
+    /// The NIC ports, one table each. Daemons that only have roles of the mapping system need none.
+    pub port: Key<Vec<At<PortTable>>>,
+    /// The VRFs, one table each: every VRF has its own Instance-ID, map-cache and routing table.
+    /// Without any there is one: "default", Instance-ID 0, the kernel's main table.
+    pub vrf: Key<Vec<At<VrfTable>>>,
+    /// The LISP roles and what they need.
+    #[schemars(extend("x-required" = true))]
+    pub lisp: Key<LispTable>,
+    /// The sites of role map-server.
+    pub map_server: Key<MapServerTable>,
+    /// The part of role map-resolver.
+    pub map_resolver: Key<MapResolverTable>,
+    /// The limits and intervals of the control plane.
+    pub limits: Key<LimitsTable>,
+}
