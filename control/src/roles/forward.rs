@@ -6,13 +6,15 @@ use crate::engine::config::EngineConfig;
 use crate::engine::{Counter, Cx};
 use std::net::{IpAddr, SocketAddr};
 
-/// An address that a message of ours can go to: no martian, not ourselves (the message would come
-/// back to us for ever), and of a family that we have.
-pub(super) fn can_send(config: &EngineConfig, to: IpAddr) -> bool {
+/// An address that a message of ours can go to: no martian, and of a family that we have.
+pub(super) fn is_reachable(config: &EngineConfig, to: IpAddr) -> bool {
     let rlocs = &config.rlocs;
-    !is_martian(to)
-        && !rlocs.contains(&to)
-        && (rlocs.is_empty() || rlocs.iter().any(|r| r.is_ipv4() == to.is_ipv4()))
+    !is_martian(to) && (rlocs.is_empty() || rlocs.iter().any(|r| r.is_ipv4() == to.is_ipv4()))
+}
+
+/// The same for what is passed on: never to ourselves, or it would come back for ever.
+pub(super) fn can_forward(config: &EngineConfig, to: IpAddr) -> bool {
+    is_reachable(config, to) && !config.rlocs.contains(&to)
 }
 
 /// Forwards to the first of `to` that can be sent to. The Map-Request inside, its ITR-RLOCs and its
@@ -27,7 +29,7 @@ pub(super) fn forward(
     ecm: &Ecm,
     request: &MapRequest,
 ) {
-    let Some(to) = to.iter().copied().find(|ip| can_send(cx.config, *ip)) else {
+    let Some(to) = to.iter().copied().find(|ip| can_forward(cx.config, *ip)) else {
         cx.count(Counter::ForwardsWithoutTarget);
         return;
     };

@@ -72,10 +72,10 @@ impl AnswerLimits {
 /// Where the Map-Reply goes: an ITR-RLOC that a host may have and of whose family we have an RLOC,
 /// and the port that the request came from (RFC 9301 sections 5.4, 5.5; TRAP 17).
 ///
-/// The first such one; for a probe rather one of the family that was probed, because it is that
+/// It may be our own: a proxy that asks the Map-Resolver in its own daemon. The first such one; for a probe rather one of the family that was probed, because it is that
 /// path that the prober wants to know about.
 pub(super) fn destination(cx: &Cx<'_>, meta: &Meta, request: &MapRequest) -> Option<SocketAddr> {
-    let can_send = |ip: &IpAddr| forward::can_send(cx.config, *ip);
+    let can_send = |ip: &IpAddr| forward::is_reachable(cx.config, *ip);
     let mut usable = request.itr_rlocs.iter().filter_map(Address::rloc).filter(can_send);
     let first = usable.next()?;
     let same_family = |ip: &IpAddr| ip.is_ipv4() == meta.to.is_ipv4();

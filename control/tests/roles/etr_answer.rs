@@ -96,7 +96,7 @@ fn r044_r206_the_answer_goes_to_the_first_itr_rloc_that_it_can_go_to() {
             Some("198.51.100.2:40000"),
         ),
         ("nothing but martians", both, &["0.0.0.0", "fe80::1", "255.255.255.255"], None),
-        ("never to ourselves", both, &[US], None),
+        ("ourselves: we may be the ITR too", both, &[US], Some("203.0.113.10:40000")),
     ];
     for (what, ours, itr_rlocs, expected) in cases {
         let mut n = Node::new(ours(xtr(&["10.4.0.0/24"])));

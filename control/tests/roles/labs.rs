@@ -172,3 +172,30 @@ fn interworking_a_site_that_falls_silent_is_negative_three_minutes_later() {
     assert_eq!(lab.resolve("pxtr", "10.4.0.9"), "10.4.0.0/24 -> NativelyForward");
     assert_eq!(lab.resolve("pxtr", "10.6.0.9"), "10.6.0.0/24 -> 2001:db8:c0:2::2");
 }
+
+#[test]
+fn one_daemon_with_every_role_talks_to_itself() {
+    let mut config = xtr(&["10.4.0.0/24"]);
+    config.roles.map_server = true;
+    config.roles.map_resolver = true;
+    config.map_servers = vec![peer(US)];
+    config.map_resolvers = vec![ip(US)];
+    config.sites =
+        vec![site("own", "site-key", &["10.4.0.0/24"]), site("other", "other-key", &["10.5.0.0/24"])];
+    let mut proxy = blank();
+    proxy.rlocs = vec![ip("203.0.113.20")];
+    proxy.roles = config.roles;
+    proxy.database = xtr(&["10.5.0.0/24"]).database;
+    proxy.database[0].locators = vec![locator("203.0.113.20", 1, 1)];
+    proxy.map_servers = vec![peer(US)];
+    proxy.map_servers[0].key.secret = secret("other-key");
+    let nodes = [("all".to_owned(), Node::new(config)), ("site".to_owned(), Node::new(proxy))];
+    let mut lab = Lab { nodes: BTreeMap::from(nodes) };
+    lab.settle();
+    assert!(lab.unconfirmed().is_empty(), "{:?}", lab.unconfirmed());
+    assert_eq!(lab.node("all").engine.registrations().count(), 2);
+    let n = lab.node("all");
+    n.step(Event::Miss { iid: Iid(0), eid: ip("10.5.0.9"), source: ip("10.4.0.7") });
+    lab.settle();
+    assert_eq!(lab.last_installed("all"), "10.5.0.0/24 -> 203.0.113.20");
+}

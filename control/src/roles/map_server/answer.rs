@@ -166,7 +166,7 @@ fn etrs(config: &EngineConfig, row: &Registered, nonce: u64) -> Vec<IpAddr> {
     let usable = |l: &&LocatorRecord| {
         l.priority != u8::MAX
             && l.reachable
-            && l.address.rloc().is_some_and(|ip| forward::can_send(config, ip))
+            && l.address.rloc().is_some_and(|ip| forward::can_forward(config, ip))
     };
     let best = locators.iter().filter(usable).map(|l| l.priority).min();
     let of_best: Vec<IpAddr> = locators
