@@ -197,13 +197,19 @@ impl Address {
         }
     }
 
-    /// The EID-Prefix of a record: AFI, address, host bits cleared; refuses what can not be an
-    /// EID. The mask-len comes earlier in the record.
-    pub(super) fn decode_eid(r: &mut Reader<'_>, mask_len: u8) -> Result<Self, DecodeError> {
-        let mut eid = Self::decode(r)?;
-        if let Some(lcaf_type) = eid.unknown_lcaf() {
-            return Err(DecodeError::UnknownEid { lcaf_type });
+    /// An EID without mask-len: RFC 9306 section 3, the message MUST be dropped if it is of unknown
+    /// kind.
+    pub(super) fn decode_source_eid(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let eid = Self::decode(r)?;
+        match eid.unknown_lcaf() {
+            Some(lcaf_type) => Err(DecodeError::UnknownEid { lcaf_type }),
+            None => Ok(eid),
         }
+    }
+
+    /// The EID-Prefix of a record, host bits cleared. The mask-len comes earlier in the record.
+    pub(super) fn decode_eid(r: &mut Reader<'_>, mask_len: u8) -> Result<Self, DecodeError> {
+        let mut eid = Self::decode_source_eid(r)?;
         match eid.mask_bits() {
             Some(address_bits) if mask_len > address_bits => {
                 return Err(DecodeError::MaskLen { mask_len, address_bits });

@@ -108,7 +108,7 @@ impl MapRequest {
         let r = &mut Reader::new(bytes);
         let w0 = r.u32("Map-Request header")?;
         let nonce = r.u64("nonce")?;
-        let source_eid = Address::decode(r)?;
+        let source_eid = Address::decode_source_eid(r)?;
         let itr_rlocs = decode_itr_rlocs(r, w0 >> IRC_SHIFT & IRC_MASK)?;
         let record_count = check_record_count(w0.to_be_bytes()[3])?;
         let mut records = Vec::with_capacity(record_count.min(r.rest().len() / 4));

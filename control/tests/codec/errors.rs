@@ -89,6 +89,10 @@ fn malformed() -> Vec<(DecodeError, String)> {
         (DecodeError::UnknownVendor { oui: 0x0A_BCDE }, format!("{REQUEST} 4003 0000 ff00 0004 000abcde")),
         (DecodeError::UnknownEid { lcaf_type: 42 }, format!("{REQUEST} {rloc} 0020 4003 0000 2a00 0000")),
         (
+            DecodeError::UnknownEid { lcaf_type: 42 },
+            format!("10000001 {NONCE} 4003 0000 2a00 0000 {rloc} 0020 0001 0a010203"),
+        ),
+        (
             DecodeError::UnknownEid { lcaf_type: 6 },
             format!("{reply} {record} 4003 0000 0100 0008 4003 0000 0600 0000"),
         ),

@@ -147,16 +147,25 @@ fn auth_data() -> impl Strategy<Value = AuthData> {
     })
 }
 
+/// Nothing in it is of a known kind.
+fn unknown(a: &Address) -> bool {
+    let Address::Lcaf(lcaf) = a else { return false };
+    match &**lcaf {
+        Lcaf::Unknown { .. } => true,
+        Lcaf::InstanceId { address, .. } => unknown(address),
+        Lcaf::AfiList(list) => !list.is_empty() && list.iter().all(unknown),
+        _ => false,
+    }
+}
+
 fn map_request() -> impl Strategy<Value = MapRequest> {
     let asked = (any::<bool>(), prefix())
         .prop_map(|(subscribe, eid)| MapRequestRecord { subscribe, ..MapRequestRecord::new(eid) });
-    let known = address().prop_filter("left out on receipt", |a| match a {
-        Address::Lcaf(_) => a.rloc().is_some(),
-        _ => true,
-    });
+    let known = address().prop_filter("left out on receipt", |a| !unknown(a));
+    let source = address().prop_filter("refused on receipt", |a| !unknown(a));
     (
         any::<([bool; 7], u64)>(),
-        address(),
+        source,
         vec(known, 1..33),
         vec(asked, 0..4),
         proptest::option::of(record()),
