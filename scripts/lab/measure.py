@@ -95,8 +95,8 @@ def fates(lab, name, node):
     """Every packet that a worker received ended in exactly one fate."""
     for _ in range(20):
         rows = lab.cli(node, "show", "workers")["workers"]
-        received = sum(w["received_packets"] for w in rows)
-        ended = sum(w["fate_packets"] for w in rows)
+        received = sum(w["packets"] for w in rows)
+        ended = sum(w["dropped"] + sum(w["counters"][fate] for fate in ("tx", "host", "held")) for w in rows)
         if received == ended:
             break
         time.sleep(0.2)

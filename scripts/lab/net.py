@@ -246,11 +246,11 @@ class Lab:
         return [os.path.join(BIN, "pxtr"), "--socket", self.socket(node), *argv]
 
     def cli(self, node, *argv, check=True):
-        """A command of the pxtr client, as parsed JSON."""
+        """A command of the pxtr client: its reply, without the envelope (API version, name of the reply)."""
         done = sh(*self.cli_argv(node, ["--json", *argv]), check=check)
         if done.returncode != 0:
             return None
-        return json.loads(done.stdout)
+        return next(value for key, value in json.loads(done.stdout).items() if key != "version")
 
     def log_file(self, node):
         os.makedirs(os.path.join(self.dir, node), exist_ok=True)

@@ -1,5 +1,6 @@
 """Small traffic ends for the labs: run inside a namespace, one verb a process."""
 
+import errno
 import hashlib
 import selectors
 import socket
@@ -40,22 +41,29 @@ def udp_echo(port):
 
 
 def udp_sizes(address, port, low, high):
-    """Sends every size once, 16 in flight, no retries: prints how many came back unchanged."""
+    """Sends every size once, 16 in flight: prints how many came back unchanged. What the path refuses as
+    too big is sent again, now in fragments, as any application would; the echo may be refused once, too."""
     sock = socket.socket(family(address), socket.SOCK_DGRAM)
     sock.connect((address, int(port)))
     sock.settimeout(2)
     good = 0
     sizes = list(range(int(low), int(high) + 1))
     for start in range(0, len(sizes), 16):
-        window = sizes[start:start + 16]
-        for size in window:
-            sock.send(pattern(size))
-        for _ in window:
+        missing = set(sizes[start:start + 16])
+        too_big = 0
+        while missing:
             try:
-                data = sock.recv(65536)
-            except OSError:
-                break
-            good += data == pattern(len(data)) and len(data) in window
+                for size in sorted(missing):
+                    sock.send(pattern(size))
+                while missing:
+                    data = sock.recv(65536)
+                    if data == pattern(len(data)):
+                        missing.discard(len(data))
+            except OSError as error:
+                too_big += error.errno == errno.EMSGSIZE or too_big > 0
+                if not 0 < too_big < 4:
+                    break
+        good += len(sizes[start:start + 16]) - len(missing)
     print(good)
 
 

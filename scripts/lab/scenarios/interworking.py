@@ -83,9 +83,9 @@ def negative(lab):
 def counters(lab):
     """Counters agree with packets sent, in a quiet moment and to the packet."""
     count = 200
-    before = entry_packets(lab, "10.4.0.10"), lab_metric(lab, "pxtr_encapsulated_packets_total")
+    before = entry_packets(lab, "10.4.0.10"), lab_metric(lab, "pxtr_worker_encapsulated_total")
     lab.run("host", "ping", "-n", "-q", "-c", str(count), "-i", "0.005", "10.4.0.10")
-    after = entry_packets(lab, "10.4.0.10"), lab_metric(lab, "pxtr_encapsulated_packets_total")
+    after = entry_packets(lab, "10.4.0.10"), lab_metric(lab, "pxtr_worker_encapsulated_total")
     lab.record("show map-cache agrees with the packets sent", after[0] - before[0] == count,
                after[0] - before[0], f"packets of {count}")
     lab.record("/metrics agrees with the packets sent", after[1] - before[1] == count,
