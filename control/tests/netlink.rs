@@ -233,6 +233,7 @@ fn a_host_interface_gets_its_mac_and_mtu_and_the_backing_one_falls_silent() {
         let read = |p: &str| std::fs::read_to_string(format!("/proc/sys/net/{p}")).unwrap().trim().to_owned();
         assert_eq!(read("ipv6/conf/peer/disable_ipv6"), "1");
         assert_eq!(read("ipv4/conf/peer/rp_filter"), "1");
+        assert_eq!(read("ipv6/conf/core/accept_ra"), "0");
         let missing = HostInterface { name: "nowhere".into(), mac, mtu: 1400 };
         let error = prepare_host_interface(n.handle(), &missing).await.unwrap_err().to_string();
         assert!(error.contains("no interface `nowhere`"), "{error}");

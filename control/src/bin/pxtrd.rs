@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::Parser;
 use pxtr_control::{config, runtime};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -50,7 +51,9 @@ fn main() -> ExitCode {
 fn serve(config: config::Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.daemon.log)
         .with_context(|| format!("daemon.log: `{}` is no log filter", config.daemon.log))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for people: a log file or the journal gets plain text.
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     runtime::run(config)?;
     Ok(())
 }

@@ -18,7 +18,9 @@ pub struct HostInterface {
     pub mtu: u16,
 }
 
-/// Gives a host interface its MAC address and MTU and sets it up. Returns its interface index.
+/// Gives a host interface its MAC address and MTU and sets it up. Router advertisements and redirects
+/// that come in there are ignored: the routes of a PxTR are its operator's. Returns its
+/// interface index.
 ///
 /// # Errors
 /// No such interface, or the kernel refused.
@@ -42,6 +44,13 @@ pub async fn prepare_host_interface(handle: &Handle, want: &HostInterface) -> Re
     if !link.header.flags.contains(LinkFlags::Up) {
         let change = LinkUnspec::new_with_index(index).up().build();
         handle.link().set(change).execute().await.map_err(fail("state up"))?;
+    }
+    for (key, value) in [
+        (format!("net/ipv6/conf/{}/accept_ra", want.name), "0"),
+        (format!("net/ipv6/conf/{}/accept_redirects", want.name), "0"),
+        (format!("net/ipv4/conf/{}/accept_redirects", want.name), "0"),
+    ] {
+        sysctl(&key, value)?;
     }
     Ok(index)
 }

@@ -26,8 +26,7 @@ impl ApiSource for Runtime {
             MapCache { entries_total: engine.sizes().map_cache_entries as u64, ..MapCache::default() };
         let found: Box<dyn Iterator<Item = MapCacheView>> = match query.eid {
             Some(EidFilter::Address(eid)) => {
-                let vrfs =
-                    self.config().vrfs.iter().filter(|v| query.instance_id.is_none_or(|i| i == v.iid.0));
+                let vrfs = self.config.vrfs.iter().filter(|v| query.instance_id.is_none_or(|i| i == v.iid.0));
                 Box::new(vrfs.filter_map(move |v| engine.map_cache_lookup(v.iid, eid)))
             }
             _ => Box::new(engine.map_cache().filter(|view| query.accepts(view.iid.0, &view.prefix))),
@@ -84,7 +83,7 @@ impl ApiSource for Runtime {
 
     fn ports(&self) -> Ports {
         let handles = self.plane.iter().flat_map(|p| &p.ports);
-        Ports { ports: handles.filter_map(|handle| port(self.config(), handle)).collect() }
+        Ports { ports: handles.filter_map(|handle| port(&self.config, handle)).collect() }
     }
 
     fn workers(&self) -> Workers {
@@ -150,12 +149,8 @@ impl ApiSource for Runtime {
 }
 
 impl Runtime {
-    fn config(&self) -> &Config {
-        self.engine.config()
-    }
-
     fn info(&self) -> DaemonInfo {
-        let roles = self.config().roles;
+        let roles = self.config.roles;
         let words = [
             (roles.pitr, "pitr"),
             (roles.petr, "petr"),
@@ -164,7 +159,7 @@ impl Runtime {
             (roles.map_resolver, "map-resolver"),
         ];
         DaemonInfo {
-            name: self.config().daemon.name.clone(),
+            name: self.config.daemon.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             roles: words.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned()).collect(),
             uptime_s: self.clock.now().0 / 1000,
@@ -173,7 +168,7 @@ impl Runtime {
 
     /// A query without a prefix means everything; one without an instance means each of them.
     fn clear_events(&self, query: &MapCacheQuery) -> Vec<Event> {
-        let vrfs = self.config().vrfs.iter().filter(|v| query.instance_id.is_none_or(|i| i == v.iid.0));
+        let vrfs = self.config.vrfs.iter().filter(|v| query.instance_id.is_none_or(|i| i == v.iid.0));
         match (query.eid, query.instance_id) {
             (None, None) => vec![Event::ClearMapCache(None)],
             (None, Some(_)) => {
@@ -200,7 +195,7 @@ impl Runtime {
         MapCacheEntry {
             instance_id: view.iid.0,
             vrf: self
-                .config()
+                .config
                 .vrfs
                 .iter()
                 .find(|v| v.iid == view.iid)
@@ -252,7 +247,7 @@ impl Runtime {
             Some(why) => why.name(),
         };
         let ready = path.as_ref().and_then(|p| p.path);
-        let name = |id| self.config().ports.iter().find(|p| p.id == id).map(|p| p.name.clone());
+        let name = |id| self.config.ports.iter().find(|p| p.id == id).map(|p| p.name.clone());
         Rloc {
             rloc: view.rloc,
             state,

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::notices::Notices;
 use super::plane::Plane;
 use crate::api::ApiInbox;
+use crate::config::Config;
 use crate::engine::event::{Action, Event, Time};
 use crate::net::ControlSockets;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ const LOOKS_BEFORE_BACKOFF: u32 = 50;
 /// Everything the control thread owns.
 pub(super) struct Runtime {
     pub(super) clock: Clock,
+    pub(super) config: Config,
     pub(super) engine: EngineCell,
     pub(super) sockets: ControlSockets,
     /// The data plane and the kernel's tables; none in a daemon that only answers questions.
@@ -46,6 +48,7 @@ enum Wake {
 impl Runtime {
     pub(super) fn new(
         clock: Clock,
+        config: Config,
         engine: EngineCell,
         sockets: ControlSockets,
         plane: Option<Plane>,
@@ -53,6 +56,7 @@ impl Runtime {
     ) -> Self {
         Self {
             clock,
+            config,
             engine,
             sockets,
             plane,

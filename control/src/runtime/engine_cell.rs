@@ -14,29 +14,43 @@ const MAX_PANICS: usize = 10;
 /// The window of [`MAX_PANICS`], milliseconds.
 const WINDOW_MS: u64 = 60_000;
 
+/// What takes steps; a trait so that a panic can be tried out.
+pub(super) trait Steps {
+    fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>);
+}
+
+impl Steps for Engine {
+    fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
+        Self::step(self, now, event, out);
+    }
+}
+
 /// The engine and what it takes to make another one.
-pub(super) struct EngineCell {
-    engine: Engine,
-    config: Config,
-    epoch: NonceEpoch,
+pub(super) struct EngineCell<E = Engine> {
+    engine: E,
+    make: Box<dyn Fn() -> Result<E, Error>>,
     panics: Vec<Time>,
-    /// Panics survived.
-    pub(super) restarts: u64,
 }
 
 impl EngineCell {
-    pub(super) fn new(config: Config) -> Result<Self, Error> {
+    /// An engine for this configuration.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub(super) fn start(config: &Config) -> Result<Self, Error> {
         let epoch = NonceEpoch::new(&config.daemon.state_dir, &config.daemon.name);
-        let engine = make(&config, &epoch)?;
-        Ok(Self { engine, config, epoch, panics: Vec::new(), restarts: 0 })
+        let config = config.clone();
+        Self::new(Box::new(move || make(&config, &epoch)))
+    }
+}
+
+impl<E: Steps> EngineCell<E> {
+    fn new(make: Box<dyn Fn() -> Result<E, Error>>) -> Result<Self, Error> {
+        Ok(Self { engine: make()?, make, panics: Vec::new() })
     }
 
-    pub(super) fn get(&self) -> &Engine {
+    pub(super) fn get(&self) -> &E {
         &self.engine
-    }
-
-    pub(super) fn config(&self) -> &Config {
-        &self.config
     }
 
     /// One step. `Ok(true)`: the engine panicked over this event and is a new one; what it did
@@ -50,17 +64,16 @@ impl EngineCell {
         if catch_unwind(AssertUnwindSafe(|| engine.step(now, event, out))).is_ok() {
             return Ok(false);
         }
-        self.restarts += 1;
         self.panics.retain(|at| now.since(*at) < WINDOW_MS);
         self.panics.push(now);
         if self.panics.len() > MAX_PANICS {
             return Err(Error::PanicLoop { panics: self.panics.len(), seconds: WINDOW_MS / 1000 });
         }
         tracing::error!(
-            restarts = self.restarts,
+            panics_lately = self.panics.len(),
             "the protocol engine panicked (please report the message above); a new one takes over, packets flow on"
         );
-        self.engine = make(&self.config, &self.epoch)?;
+        self.engine = (self.make)()?;
         Ok(true)
     }
 }
@@ -76,4 +89,47 @@ fn make(config: &Config, epoch: &NonceEpoch) -> Result<Engine, Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|e| Error::Randomness(e.to_string()))?;
     Ok(Engine::new(config.engine(epoch), seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Iid;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    /// Panics over a `Tick` after it has acted.
+    struct Fragile {
+        life: u32,
+    }
+
+    impl Steps for Fragile {
+        fn step(&mut self, _: Time, event: Event, out: &mut Vec<Action>) {
+            out.push(Action::Abandon { iid: Iid(self.life), eid: [10, 0, 0, 1].into() });
+            assert!(event != Event::Tick, "as the test wants it");
+        }
+    }
+
+    #[test]
+    fn a_panic_costs_the_engine_not_the_daemon() {
+        let lives = Rc::new(Cell::new(0));
+        let mut cell = EngineCell::new(Box::new(move || {
+            lives.set(lives.get() + 1);
+            Ok(Fragile { life: lives.get() })
+        }))
+        .unwrap();
+        let quiet = Event::ClearMapCache(None);
+        let mut out = Vec::new();
+        assert!(!cell.step(Time(0), quiet.clone(), &mut out).unwrap());
+        assert!(cell.step(Time(1), Event::Tick, &mut out).unwrap());
+        assert_eq!(out.len(), 2, "what was done before the panic counts");
+        assert!(!cell.step(Time(2), quiet, &mut out).unwrap());
+        assert_eq!(cell.get().life, 2);
+        // Now and then is survived for ever, all the time is not.
+        for n in 0..30 {
+            assert!(cell.step(Time(100_000 + n * 10_000), Event::Tick, &mut out).unwrap());
+        }
+        let last = (0..20).map(|n| cell.step(Time(500_000 + n), Event::Tick, &mut out)).find(Result::is_err);
+        assert!(matches!(last, Some(Err(Error::PanicLoop { .. }))));
+    }
 }

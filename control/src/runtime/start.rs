@@ -39,8 +39,8 @@ async fn daemon(config: Config) -> Result<(), Error> {
     let mut stop = Signals::new()?;
     let timer = Timer::new().map_err(Error::EventLoop)?;
     let (handle, inbox) = api::channel();
-    let engine = EngineCell::new(config)?;
-    let daemon = &engine.config().daemon;
+    let engine = EngineCell::start(&config)?;
+    let daemon = config.daemon.clone();
     // What is cheap to try comes first: a second daemon by mistake fails before it touches a port.
     let (sockets, errors) = ControlSockets::bind(CONTROL_PORT);
     if sockets.is_deaf() {
@@ -53,7 +53,7 @@ async fn daemon(config: Config) -> Result<(), Error> {
         None => None,
     };
     let plane = tokio::select! {
-        plane = bring_up(engine.config(), clock) => plane?,
+        plane = bring_up(&config, clock) => plane?,
         () = stop.terminated() => return Ok(()),
     };
     let mut servers = JoinSet::new();
@@ -73,7 +73,7 @@ async fn daemon(config: Config) -> Result<(), Error> {
         "pxtrd is up"
     );
     sd_notify::say("READY=1");
-    let mut runtime = Runtime::new(clock, engine, sockets, plane, inbox);
+    let mut runtime = Runtime::new(clock, config, engine, sockets, plane, inbox);
     let result = tokio::select! {
         result = runtime.run(&timer) => result,
         () = stop.terminated() => Ok(()),
