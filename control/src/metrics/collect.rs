@@ -117,7 +117,7 @@ fn worker(to: &mut Families<'_>, w: &Worker) {
         if name == "held" {
             to.gauge("worker_held_packets", help, &labels, *value as f64);
         } else {
-            to.counter(&format!("worker_{name}"), help, &labels, *value);
+            to.counter(&format!("worker_{}", name.trim_end_matches("_total")), help, &labels, *value);
         }
     }
     let (cycles, busy) =

@@ -221,9 +221,10 @@ impl Runtime {
                 Act::DropAuthFailure => EntryAction::DropAuthFailure,
             },
             locators,
-            replied_by: None,
+            via_petr: view.via_petr,
             age_s: view.uptime_s,
             expires_in_s: view.ttl_remaining_s,
+            idle_s: view.idle_s,
             packets,
             bytes,
         }

@@ -28,9 +28,10 @@ fn entry(prefix: &str, instance_id: u32, action: EntryAction, locators: Vec<Loca
         origin: EntryOrigin::Learnt,
         action,
         locators,
-        replied_by: Some(ip("198.51.100.6")),
+        via_petr: false,
         age_s: 61,
         expires_in_s: Some(86_339),
+        idle_s: 2,
         packets: 1000,
         bytes: 84_000,
     }
@@ -43,7 +44,6 @@ fn locator(rloc: &str, priority: u8, weight: u8, state: LocatorState) -> Locator
 fn entries() -> Vec<MapCacheEntry> {
     let static_entry = MapCacheEntry {
         origin: EntryOrigin::Static,
-        replied_by: None,
         expires_in_s: None,
         packets: 0,
         bytes: 0,
@@ -52,7 +52,6 @@ fn entries() -> Vec<MapCacheEntry> {
     vec![
         MapCacheEntry {
             origin: EntryOrigin::EidSpace,
-            replied_by: None,
             expires_in_s: None,
             ..entry("10.0.0.0/8", 0, EntryAction::SendMapRequest, vec![])
         },

@@ -30,12 +30,14 @@ pub struct MapCacheEntry {
     pub action: EntryAction,
     /// The whole locator-set, in the order of the Map-Reply.
     pub locators: Vec<Locator>,
-    /// Who sent the Map-Reply.
-    pub replied_by: Option<IpAddr>,
+    /// The mapping says to forward natively, and the locators are those of the Proxy ETRs.
+    pub via_petr: bool,
     /// Since the Map-Reply (or the start, for what is configured), seconds.
     pub age_s: u64,
     /// Until its TTL ends, seconds; `null`: never.
     pub expires_in_s: Option<u64>,
+    /// Since it was last known to carry packets, seconds; noticed every few seconds.
+    pub idle_s: u64,
     /// Packets handled by it, all workers.
     pub packets: u64,
     /// Bytes of these, as received.

@@ -18,6 +18,7 @@ pub(in super::super) fn map_cache(map_cache: &MapCache) -> String {
         "STATE",
         ">AGE",
         ">EXPIRES",
+        ">IDLE",
         ">PACKETS",
         ">BYTES",
     ]);
@@ -36,7 +37,7 @@ pub(in super::super) fn map_cache(map_cache: &MapCache) -> String {
 }
 
 /// What is said once for an entry: the cells before and behind the locator's.
-fn head(entry: &MapCacheEntry) -> [String; 8] {
+fn head(entry: &MapCacheEntry) -> [String; 9] {
     let origin = match entry.origin {
         EntryOrigin::Learnt => "learnt",
         EntryOrigin::Static => "static",
@@ -46,15 +47,16 @@ fn head(entry: &MapCacheEntry) -> [String; 8] {
         entry.instance_id.to_string(),
         entry.eid_prefix.to_string(),
         origin.to_owned(),
-        entry.action.as_str().to_owned(),
+        entry.action.as_str().to_owned() + if entry.via_petr { " (petr)" } else { "" },
         duration(entry.age_s),
         or_dash(entry.expires_in_s.map(duration)),
+        duration(entry.idle_s),
         entry.packets.to_string(),
         entry.bytes.to_string(),
     ]
 }
 
-fn line(head: &[String; 8], locator: Option<&Locator>) -> Vec<String> {
+fn line(head: &[String; 9], locator: Option<&Locator>) -> Vec<String> {
     let (before, behind) = head.split_at(4);
     let cells = match locator {
         Some(l) => {
