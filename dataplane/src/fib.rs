@@ -195,6 +195,12 @@ impl Fib {
         self.len() == 0
     }
 
+    /// Bytes of memory, without the next hops of multipath routes (they are control's allocations).
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.v4.memory_bytes() + self.v6.memory_bytes() + self.groups.slots.memory_bytes()
+    }
+
     fn release(&mut self, word: u32) -> Option<Box<[AdjacencyId]>> {
         if (word & !DEFAULT) >> KIND_SHIFT == MULTIPATH { self.groups.remove(word & NUMBER) } else { None }
     }
@@ -300,6 +306,12 @@ impl AdjacencyTable {
     pub fn set(&mut self, id: AdjacencyId, adjacency: Adjacency) -> bool {
         let slot = self.slots.entry(id.0);
         slot.map(|slot| *slot = Some(adjacency)).is_some()
+    }
+
+    /// Bytes of memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.slots.memory_bytes()
     }
 }
 

@@ -58,6 +58,11 @@ impl<T: Default> Slots<T> {
         self.chunks.get_mut(chunk)?.get_or_insert_with(new_chunk).get_mut(place)
     }
 
+    /// All slots of chunks that exist, vacant ones included.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten().flat_map(|chunk| chunk.iter())
+    }
+
     /// Bytes taken by chunks and their directory, without what slots own on the heap.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

@@ -310,6 +310,19 @@ impl<T: Record> Arena<T> {
         })
     }
 
+    /// Up to `count` records in use from all over the arena, the same ones for the same arena.
+    pub(super) fn sample(&self, count: usize) -> impl Iterator<Item = &T> {
+        (0..count).filter_map(move |nth| {
+            // Golden ratio: evenly scattered places, whatever their number.
+            let place = (nth as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let chunk = (u128::from(place) * self.chunks.len() as u128) >> 64;
+            let (chunk, used) = (self.chunks.get(chunk as usize)?, self.used.get(chunk as usize)?);
+            let start = place as usize % chunk.len().max(1);
+            let found = (start..chunk.len()).chain(0..start).find(|place| bit(used, *place))?;
+            chunk.get(found)
+        })
+    }
+
     /// Bytes taken from the heap.
     pub(super) fn memory_bytes(&self) -> usize {
         let records: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();

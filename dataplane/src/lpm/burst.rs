@@ -2,28 +2,14 @@
 //! level above, so that the processor has those of all keys under way together.
 
 use super::Key;
-use super::arena::NONE;
-use super::node::Node;
-use super::table::{Lpm, step};
+use super::table::{Lpm, Step, select};
 
 /// Keys in lockstep.
 const LANES: usize = 32;
 
-/// How far a key has come.
-#[derive(Clone, Copy)]
-struct Lane<K> {
-    key: K,
-    /// Node to look at next, or at the end the first prefix in the last slot.
-    next: u32,
-    /// Best inner prefix so far.
-    best: u32,
-    /// Prefixes in the last slot.
-    count: u32,
-}
-
 impl<K: Key> Lpm<K> {
-    /// Looks up many keys: `values[i]` becomes the value for `keys[i]`, or [`NO_MATCH`]. Works on
-    /// as many as the shorter slice has.
+    /// Looks up many keys: `values[i]` becomes the value for `keys[i]`, or [`super::NO_MATCH`].
+    /// Works on as many as the shorter slice has.
     pub fn lookup_burst(&self, keys: &[K], values: &mut [u32]) {
         for (keys, values) in keys.chunks(LANES).zip(values.chunks_mut(LANES)) {
             self.lookup_lanes(keys, values);
@@ -31,41 +17,58 @@ impl<K: Key> Lpm<K> {
     }
 
     fn lookup_lanes(&self, keys: &[K], values: &mut [u32]) {
-        let nothing = Lane { key: K::default(), next: NONE, best: NONE, count: 0 };
-        let mut lanes = [nothing; LANES];
+        let mut words = [None; LANES];
+        for (word, key) in words.iter_mut().zip(keys) {
+            *word = self.kept.current.word(*key);
+        }
+        let mut lanes = [Step::START; LANES];
+        // Lanes that have a node to look at.
         let mut active = [0u8; LANES];
         let mut count = 0;
-        for (number, (lane, key)) in lanes.iter_mut().zip(keys).enumerate() {
-            lane.key = *key;
-            count = lane.advance(&self.root, number as u8, &mut active, count);
+        for (number, ((lane, key), word)) in lanes.iter_mut().zip(keys).zip(words).enumerate() {
+            *lane = self.start(*key, word);
+            self.prefetch(lane);
+            count = note(&mut active, count, number as u8, lane.child);
         }
         while count > 0 {
             let mut left = 0;
             for turn in 0..count {
                 let number = active.get(turn).copied().unwrap_or(0);
-                let Some(lane) = lanes.get_mut(usize::from(number)) else { continue };
-                let Some(node) = self.nodes.get(lane.next) else { continue };
-                left = lane.advance(node, number, &mut active, left);
+                let place = usize::from(number);
+                let (Some(lane), Some(key)) = (lanes.get_mut(place), keys.get(place)) else { continue };
+                let Some(next) = self.advance(*lane, *key) else { continue };
+                self.prefetch(&next);
+                *lane = next;
+                left = note(&mut active, left, number, next.child);
             }
             count = left;
         }
-        for (lane, value) in lanes.iter().zip(values) {
-            *value = self.finish(lane.next, lane.count, lane.best, lane.key);
+        for ((lane, key), value) in lanes.iter().zip(keys).zip(values) {
+            *value = self.finish(lane, *key);
+        }
+    }
+
+    /// Asks for what the next step reads: a node, or the first and last record that a slot can have.
+    /// Index 0 stands for the other one: it is no branch, and mostly in the cache.
+    #[inline]
+    fn prefetch(&self, lane: &Step) {
+        if let Some(node) = self.nodes.get(select(lane.child, lane.next, 0)) {
+            dpdk_sys::prefetch(node);
+        }
+        let leaf = select(lane.child, 0, lane.next);
+        for index in [leaf, leaf.wrapping_add(lane.count.saturating_sub(1))] {
+            if let Some(leaf) = self.leaves.get(index) {
+                dpdk_sys::prefetch(leaf);
+            }
         }
     }
 }
 
-impl<K: Key> Lane<K> {
-    /// Takes a step and puts itself on the list of lanes that have another one to take.
-    #[inline]
-    fn advance(&mut self, node: &Node<K>, number: u8, active: &mut [u8; LANES], count: usize) -> usize {
-        let step = step(node, self.key, self.best);
-        self.best = step.best;
-        self.next = step.next;
-        self.count = step.count;
-        if let Some(place) = active.get_mut(count) {
-            *place = number;
-        }
-        count + usize::from(step.child)
+/// Puts a lane on the list if it goes on; without a branch.
+#[inline]
+fn note(active: &mut [u8; LANES], count: usize, lane: u8, goes_on: bool) -> usize {
+    if let Some(place) = active.get_mut(count) {
+        *place = lane;
     }
+    count + usize::from(goes_on)
 }

@@ -21,6 +21,15 @@ pub trait Key: Copy + Debug + Default + Eq + Ord + std::hash::Hash {
     #[must_use]
     fn six_bits(self, offset: u8) -> u32;
 
+    /// The `count` bits from bit `offset` on, as a number. `offset` + `count` is at most `BITS`,
+    /// `count` 0 to 31; no bits make no sense and any number.
+    #[must_use]
+    fn bits(self, offset: u8, count: u8) -> u32;
+
+    /// The same address with these bits set as in `bits`; they were zero before.
+    #[must_use]
+    fn with_bits(self, offset: u8, count: u8, bits: u32) -> Self;
+
     /// A key that carries a number, for records that are not in use.
     #[must_use]
     fn from_link(link: u32) -> Self;
@@ -61,6 +70,15 @@ impl Key for Key4 {
         ((u64::from(self.0) << 32 << (offset & 31)) >> 58) as u32
     }
 
+    #[inline]
+    fn bits(self, offset: u8, count: u8) -> u32 {
+        (self.0 << (offset & 31)) >> ((32 - u32::from(count)) & 31)
+    }
+
+    fn with_bits(self, offset: u8, count: u8, bits: u32) -> Self {
+        Self(self.0 | bits << (32 - offset - count))
+    }
+
     fn from_link(link: u32) -> Self {
         Self(link)
     }
@@ -89,6 +107,16 @@ impl Key for Key6 {
     #[inline]
     fn six_bits(self, offset: u8) -> u32 {
         ((u128::from(self) << (offset & 127)) >> 122) as u32
+    }
+
+    #[inline]
+    fn bits(self, offset: u8, count: u8) -> u32 {
+        let first = (u128::from(self) << (offset & 127)) >> 64;
+        ((first as u64) >> ((64 - u32::from(count)) & 63)) as u32
+    }
+
+    fn with_bits(self, offset: u8, count: u8, bits: u32) -> Self {
+        Self::from(u128::from(self) | u128::from(bits) << (128 - offset - count))
     }
 
     fn from_link(link: u32) -> Self {

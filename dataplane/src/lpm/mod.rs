@@ -2,6 +2,45 @@
 //!
 //! One writer that is also the reader (a worker and its replica), so there is no lock, no RCU and
 //! no guard on a lookup.
+//!
+//! ```
+//! use pxtr_dataplane::lpm::{Key4, Lpm4};
+//! use std::net::Ipv4Addr;
+//!
+//! let key = |text: &str| Key4::from(text.parse::<Ipv4Addr>().unwrap());
+//! let mut table = Lpm4::new();
+//! table.insert(key("10.0.0.0"), 8, 1).unwrap();
+//! table.insert(key("10.2.0.0"), 16, 2).unwrap();
+//! assert_eq!(table.lookup(key("10.2.3.4")), Some(2));
+//! assert_eq!(table.lookup(key("10.3.3.4")), Some(1));
+//! assert_eq!(table.lookup(key("11.0.0.1")), None);
+//! ```
+//!
+//! # How it is built
+//!
+//! The table is a path-compressed trie (`node.rs`): a node looks at six bits and takes one cache
+//! line; prefixes that end in it have a bit of their own, up to three longer ones hang directly in
+//! each of its 64 slots, and where there are more there is a child node. Nothing is pushed down to
+//! leaves: an update touches the records of one node, now and then of its parent, however many
+//! prefixes the new one covers.
+//!
+//! A walk takes a step for each node on the way, and in a large table these are cache misses one
+//! after the other. So there are *shortcuts* (`shortcuts.rs`, `keep.rs`): a table by the leading bits
+//! that matter, about one word for each prefix or two, that leads to where a walk would arrive. Most
+//! lookups read one word and one or two records. Shortcuts only repeat what the trie says; they are
+//! made, grown and replaced step by step with the updates. Small tables have none.
+//!
+//! A burst goes level by level (`burst.rs`): what one level reads is asked for while the other keys
+//! take their step, so that the memory accesses of a burst overlap.
+//!
+//! All records lie in chunks of 48 or 64 KiB (`arena.rs`). Growth takes another chunk and neither
+//! copies nor moves what is there; freed records are joined with their free neighbours and used
+//! again. An empty table has no memory but its struct.
+//!
+//! # Bounds
+//!
+//! A lookup takes at most 6 (IPv4) or 22 (IPv6) steps. An update copies at most 255 records and 64
+//! nodes, and writes at most 1,024 shortcuts. A table takes 2^29 prefixes.
 
 #![cfg_attr(
     not(test),
@@ -11,9 +50,11 @@
 mod arena;
 mod burst;
 mod error;
+mod keep;
 mod key;
 mod naive;
 mod node;
+mod shortcuts;
 mod table;
 #[cfg(test)]
 mod tests;

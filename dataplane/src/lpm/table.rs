@@ -1,7 +1,9 @@
 //! The table: its parts, single lookups, and what it costs.
 
 use super::arena::{Arena, NONE};
+use super::keep::Kept;
 use super::node::{BUCKET, COVERING, Leaf, Node, Slot, below};
+use super::shortcuts::{Next, Shortcut};
 use super::{Key, NO_MATCH};
 
 /// Longest-prefix match from addresses to 32-bit values. See the module for how it is built.
@@ -13,6 +15,7 @@ pub struct Lpm<K> {
     pub(super) root: Node<K>,
     pub(super) nodes: Arena<Node<K>>,
     pub(super) leaves: Arena<Leaf<K>>,
+    pub(super) kept: Kept<K>,
     pub(super) length: usize,
 }
 
@@ -33,7 +36,13 @@ impl<K: Key> Lpm<K> {
     /// An empty table: no memory but this struct.
     #[must_use]
     pub fn new() -> Self {
-        Self { root: Node::default(), nodes: Arena::default(), leaves: Arena::default(), length: 0 }
+        Self {
+            root: Node::default(),
+            nodes: Arena::default(),
+            leaves: Arena::default(),
+            kept: Kept::new(),
+            length: 0,
+        }
     }
 
     /// Number of prefixes.
@@ -54,12 +63,31 @@ impl<K: Key> Lpm<K> {
     #[inline]
     #[must_use]
     pub fn lookup(&self, key: K) -> Option<u32> {
-        let mut at = step(&self.root, key, NONE);
+        let mut at = self.start(key, self.kept.current.word(key));
         while at.child {
-            at = step(self.nodes.get(at.next)?, key, at.best);
+            at = self.advance(at, key)?;
         }
-        let value = self.finish(at.next, at.count, at.best, key);
+        let value = self.finish(&at, key);
         (value != NO_MATCH).then_some(value)
+    }
+
+    /// The first step of a lookup: by shortcut, else from the root.
+    #[inline]
+    pub(super) fn start(&self, key: K, word: Option<u64>) -> Step {
+        let Some(word) = word else {
+            return step(&self.root, key, Step::START);
+        };
+        let Shortcut { value, index, next } = Shortcut::unpack(word);
+        match next {
+            Next::Bucket(count) => Step { value, next: index, count, ..Step::START },
+            Next::Node => Step { value, next: index, child: true, ..Step::START },
+        }
+    }
+
+    /// The next step of a lookup that has come to a node.
+    #[inline]
+    pub(super) fn advance(&self, at: Step, key: K) -> Option<Step> {
+        Some(step(self.nodes.get(at.next)?, key, at))
     }
 
     /// The value of exactly this prefix.
@@ -94,7 +122,7 @@ impl<K: Key> Lpm<K> {
     /// Bytes of memory, this struct included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.nodes.memory_bytes() + self.leaves.memory_bytes()
+        size_of::<Self>() + self.nodes.memory_bytes() + self.leaves.memory_bytes() + self.kept.memory_bytes()
     }
 
     fn find(&self, node: &Node<K>, place: usize, count: usize, key: K, length: u8) -> Option<u32> {
@@ -102,20 +130,47 @@ impl<K: Key> Lpm<K> {
         leaves.find(|leaf| leaf.is(key, length)).map(|leaf| leaf.value)
     }
 
-    /// The end of a lookup: the prefixes of a slot (`count` from index `first` on), else the best
-    /// inner prefix.
+    /// The end of a lookup: the prefixes of a slot, else the best inner prefix, else what the
+    /// shortcut said.
     #[inline]
-    pub(super) fn finish(&self, first: u32, count: u32, best: u32, key: K) -> u32 {
+    pub(super) fn finish(&self, at: &Step, key: K) -> u32 {
         let mut value = NO_MATCH;
         for place in (0..BUCKET as u32).rev() {
-            if let Some(leaf) = self.leaves.get(first.wrapping_add(place)) {
-                value = select(place < count && leaf.covers(key), leaf.value, value);
+            if let Some(leaf) = self.leaves.get(at.next.wrapping_add(place)) {
+                value = select(place < at.count && leaf.covers(key), leaf.value, value);
             }
         }
         if value != NO_MATCH {
             return value;
         }
-        self.leaves.get(best).map_or(NO_MATCH, |leaf| leaf.value)
+        if let Some(leaf) = self.leaves.get(at.best) {
+            return leaf.value;
+        }
+        if at.value != NO_MATCH {
+            return at.value;
+        }
+        if self.kept.hidden == 0 { self.kept.default } else { self.walk(key) }
+    }
+
+    /// A lookup that takes no shortcut.
+    #[cold]
+    fn walk(&self, key: K) -> u32 {
+        let mut at = step(&self.root, key, Step::START);
+        let mut found = NO_MATCH;
+        loop {
+            if let Some(leaf) = self.leaves.get(at.best) {
+                found = leaf.value;
+            }
+            if !at.child {
+                break;
+            }
+            match self.advance(at, key) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        let mut bucket = self.leaves.run(at.next, at.count as usize).iter();
+        bucket.find(|leaf| leaf.covers(key)).map_or(found, |leaf| leaf.value)
     }
 
     #[inline]
@@ -137,17 +192,24 @@ impl<K: Key> Lpm<K> {
     }
 }
 
-/// What a node says of a key.
+/// How far a lookup has come.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
-    /// Longest inner prefix that covers the key, or what was given as the best so far.
+    /// What the shortcut said.
+    pub value: u32,
+    /// Longest inner prefix so far that covers the key.
     pub best: u32,
-    /// Index of the child node in the key's slot, or else of the first prefix in it.
+    /// Index of the node to look at next, or else of the first prefix in the key's slot.
     pub next: u32,
     /// Number of prefixes in the slot; whether they cover the key is still to be seen.
     pub count: u32,
-    /// There is a child node.
+    /// There is a node to look at next.
     pub child: bool,
+}
+
+impl Step {
+    /// Before the first step.
+    pub(super) const START: Self = Self { value: NO_MATCH, best: NONE, next: NONE, count: 0, child: false };
 }
 
 /// Looks at one node.
@@ -155,7 +217,7 @@ pub(super) struct Step {
 /// Without branches: which way a key goes is as good as random, and a mispredicted branch costs more
 /// than all of this.
 #[inline]
-pub(super) fn step<K: Key>(node: &Node<K>, key: K, best: u32) -> Step {
+pub(super) fn step<K: Key>(node: &Node<K>, key: K, from: Step) -> Step {
     let here = mask(key.common_bits(node.key) >= node.offset());
     let slot = node.slot_number(key);
 
@@ -166,7 +228,8 @@ pub(super) fn step<K: Key>(node: &Node<K>, key: K, best: u32) -> Step {
     let child = node.child & here & 1 << slot != 0;
     let leaf = node.leaves.wrapping_add(node.leaves_below(slot));
     Step {
-        best: select(covering != 0, inner, best),
+        value: from.value,
+        best: select(covering != 0, inner, from.best),
         next: select(child, node.nodes.wrapping_add(node.nodes_below(slot)), leaf),
         count: node.bucket(slot) & here as u32,
         child,

@@ -14,11 +14,11 @@ enum Op<K> {
 /// Keys as the leading bits of a number.
 trait TestKey: Key {
     fn of(bits: u128) -> Self;
-    fn bits(self) -> u128;
+    fn number(self) -> u128;
 
     /// The last address of a prefix.
     fn last(self, length: u8) -> Self {
-        Self::of(self.bits() | u128::MAX.checked_shr(u32::from(length)).unwrap_or(0))
+        Self::of(self.number() | u128::MAX.checked_shr(u32::from(length)).unwrap_or(0))
     }
 }
 
@@ -26,7 +26,7 @@ impl TestKey for Key4 {
     fn of(bits: u128) -> Self {
         Self((bits >> 96) as u32)
     }
-    fn bits(self) -> u128 {
+    fn number(self) -> u128 {
         u128::from(self.0) << 96
     }
 }
@@ -35,7 +35,7 @@ impl TestKey for Key6 {
     fn of(bits: u128) -> Self {
         bits.into()
     }
-    fn bits(self) -> u128 {
+    fn number(self) -> u128 {
         self.into()
     }
 }
@@ -64,7 +64,10 @@ fn op<K: TestKey>() -> impl Strategy<Value = Op<K>> {
 fn run<K: TestKey>(ops: &[Op<K>], probes: &[K]) -> Result<(), TestCaseError> {
     let mut fast = Lpm::<K>::new();
     let mut naive = NaiveLpm::<K>::new();
-    for op in ops {
+    for (turn, op) in ops.iter().enumerate() {
+        if turn % 16 == 0 {
+            prop_assert!(fast.shortcuts_are_true(), "after {} steps", turn);
+        }
         match *op {
             Op::Insert(key, length, value) => {
                 prop_assert_eq!(fast.insert(key, length, value), naive.insert(key, length, value));
@@ -82,6 +85,7 @@ fn run<K: TestKey>(ops: &[Op<K>], probes: &[K]) -> Result<(), TestCaseError> {
         }
     }
     same(&fast, &naive, probes)?;
+    prop_assert!(fast.shortcuts_are_true());
     // Emptied, it is as if nothing had been.
     for (key, length, value) in naive.iter() {
         prop_assert_eq!(fast.remove(key, length), Some(value));
@@ -120,11 +124,11 @@ fn same<K: TestKey>(fast: &Lpm<K>, naive: &NaiveLpm<K>, probes: &[K]) -> Result<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn ipv4_does_as_its_twin(
-        ops in prop::collection::vec(op::<Key4>(), 1..300),
+        ops in prop::collection::vec(op::<Key4>(), 1..600),
         probes in prop::collection::vec(key(), 1..40),
     ) {
         run(&ops, &probes)?;
@@ -132,7 +136,7 @@ proptest! {
 
     #[test]
     fn ipv6_does_as_its_twin(
-        ops in prop::collection::vec(op::<Key6>(), 1..300),
+        ops in prop::collection::vec(op::<Key6>(), 1..600),
         probes in prop::collection::vec(key(), 1..40),
     ) {
         run(&ops, &probes)?;
@@ -174,4 +178,56 @@ fn an_empty_table_costs_next_to_nothing() {
     let mut table = Lpm4::new();
     table.insert(Key4(1 << 24), 8, 1).unwrap();
     assert!(table.memory_bytes() < 4096);
+}
+
+/// Through all sizes of shortcuts and back, in a table whose prefixes crowd in a few places and then
+/// in others.
+fn grows_and_shrinks<K: TestKey>(regions: [u128; 2]) {
+    let mut table = Lpm::<K>::new();
+    let mut naive = NaiveLpm::<K>::new();
+    let mut state = 1u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state >> 33
+    };
+    let mut largest = 0;
+    for region in regions {
+        for step in 0..3000u64 {
+            let bits = u128::from(random()) << 97 >> 12 | u128::from(random()) << 50;
+            let (key, length) = (K::of(region | bits), (random() % u64::from(K::BITS + 1)) as u8);
+            let length = length.max(if random() % 8 == 0 { 0 } else { 14 });
+            assert_eq!(table.insert(key, length, step as u32), naive.insert(key, length, step as u32));
+            if step % 500 == 0 {
+                assert!(table.shortcuts_are_true());
+                assert_eq!(table.lookup(key), naive.lookup(key));
+            }
+        }
+        largest = largest.max(table.memory_bytes());
+        let keys: Vec<_> = naive.iter().map(|(key, length, _)| key.last(length)).collect();
+        let mut values = vec![0; keys.len()];
+        table.lookup_burst(&keys, &mut values);
+        for (key, value) in keys.iter().zip(values) {
+            assert_eq!(Some(value), naive.lookup(*key));
+        }
+        let all: Vec<_> = naive.iter().collect();
+        for (step, (key, length, value)) in all.into_iter().enumerate().filter(|(n, _)| n % 50 != 0) {
+            assert_eq!(table.remove(key, length), Some(value));
+            naive.remove(key, length);
+            if step % 500 == 1 {
+                assert!(table.shortcuts_are_true());
+                assert_eq!(table.lookup(key), naive.lookup(key));
+            }
+        }
+    }
+    assert!(largest < 3000 * 120, "{largest}");
+}
+
+#[test]
+fn ipv4_grows_and_shrinks() {
+    grows_and_shrinks::<Key4>([10 << 120, 192 << 120]);
+}
+
+#[test]
+fn ipv6_grows_and_shrinks() {
+    grows_and_shrinks::<Key6>([0x2001_0db8 << 96, 0x2a00 << 112]);
 }

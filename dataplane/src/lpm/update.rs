@@ -26,6 +26,7 @@ impl<K: Key> Lpm<K> {
         let leaf = Leaf { key: key.masked(length), value, length: u16::from(length) };
         let former = self.insert_leaf(leaf);
         self.length += usize::from(former.is_none());
+        self.maintain(length, i32::from(former.is_none()));
         Ok(former)
     }
 
@@ -49,6 +50,8 @@ impl<K: Key> Lpm<K> {
             if common < child.offset() {
                 let between = self.build_above(common, leaf, child);
                 self.set_node(At::Index(index), between);
+                self.nodes_moved(&between);
+                self.refresh(leaf.key, leaf.bits());
                 return None;
             }
             at = At::Index(index);
@@ -63,6 +66,7 @@ impl<K: Key> Lpm<K> {
         }
         let grown = Node { inner: node.inner | 1 << number, ..node };
         self.splice(at, node, grown, place, 0, &[leaf]);
+        self.refresh(leaf.key, leaf.bits());
         None
     }
 
@@ -88,6 +92,7 @@ impl<K: Key> Lpm<K> {
             let longer = bucket.iter().filter(|other| other.length > leaf.length).count();
             self.splice(at, node, node.with_bucket(slot, count + 1), place + longer, 0, &[leaf]);
         }
+        self.refresh_slot(at, leaf.key);
         None
     }
 
@@ -95,19 +100,26 @@ impl<K: Key> Lpm<K> {
         let node = self.node(at);
         let place = node.nodes_below(slot) as usize;
         let nodes = self.nodes.splice(node.nodes, node.node_count(), place, 0, &[child]);
-        self.set_node(at, Node { nodes, child: node.child | 1 << slot, ..node });
+        let changed = Node { nodes, child: node.child | 1 << slot, ..node };
+        self.set_node(at, changed);
+        self.nodes_moved(&changed);
     }
 
     fn remove_node(&mut self, at: At, slot: u32) {
         let node = self.node(at);
         let place = node.nodes_below(slot) as usize;
         let nodes = self.nodes.splice(node.nodes, node.node_count(), place, 1, &[]);
-        self.set_node(at, Node { nodes, child: node.child & !(1 << slot), ..node });
+        let changed = Node { nodes, child: node.child & !(1 << slot), ..node };
+        self.set_node(at, changed);
+        self.nodes_moved(&changed);
     }
 
     fn replace_value(&mut self, index: u32, value: u32) -> Option<u32> {
         let leaf = self.leaves.get_mut(index)?;
-        Some(std::mem::replace(&mut leaf.value, value))
+        let former = std::mem::replace(&mut leaf.value, value);
+        let (key, length) = (leaf.key, leaf.bits());
+        self.refresh(key, length);
+        Some(former)
     }
 
     /// A node for four prefixes that share the slot they are in.
@@ -148,6 +160,7 @@ impl<K: Key> Lpm<K> {
         let run = self.leaves.splice(node.run(), node.leaf_count(), place, remove, insert);
         changed.set_run(run);
         self.set_node(at, changed);
+        self.leaves_moved(&changed);
     }
 
     /// Removes a prefix. Returns what was there.
@@ -156,6 +169,14 @@ impl<K: Key> Lpm<K> {
             return None;
         }
         let key = key.masked(length);
+        let value = self.remove_leaf(key, length)?;
+        self.length -= 1;
+        self.refresh(key, length);
+        self.maintain(length, -1);
+        Some(value)
+    }
+
+    fn remove_leaf(&mut self, key: K, length: u8) -> Option<u32> {
         let mut way = Way { at: [At::Root; MAX_DEPTH], depth: 0 };
         let mut at = At::Root;
         let mut node = self.root;
@@ -199,20 +220,22 @@ impl<K: Key> Lpm<K> {
         let (nth, leaf) = run.iter().enumerate().find(|(_, leaf)| leaf.is(key, length))?;
         let value = leaf.value;
         self.splice(at, node, node.with_bucket(slot, count - 1), place + nth, 1, &[]);
+        self.refresh_slot(at, key);
         self.shrink(at, way);
         Some(value)
     }
 
     /// Removes nodes that are not worth having, from `at` upwards.
     fn shrink(&mut self, mut at: At, mut way: Way) {
-        self.length -= 1;
         while let Some(parent) = way.pop() {
             let node = self.node(at);
             match (node.leaf_count(), node.node_count()) {
                 (0, 1) => {
                     let child = self.node(At::Index(node.nodes));
                     self.nodes.free(node.nodes, 1);
-                    return self.set_node(at, child);
+                    self.set_node(at, child);
+                    let above = self.node(parent);
+                    return self.nodes_moved(&above);
                 }
                 (0..=BUCKET, 0) => self.fold(parent, node),
                 _ => return,
@@ -238,6 +261,7 @@ impl<K: Key> Lpm<K> {
         let above = self.node(parent);
         let place = above.inner.count_ones() + above.leaves_below(slot);
         self.splice(parent, above, above.with_bucket(slot, count), place as usize, 0, leaves);
+        self.refresh_slot(parent, node.key);
     }
 }
 

@@ -65,6 +65,22 @@ impl Replica {
         self.rlocs.counters()
     }
 
+    /// Bytes of memory, without what control allocated and only lent: bucket tables and multipath
+    /// groups.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let vrfs: usize = self.vrfs.iter().flatten().map(|vrf| size_of::<Vrf>() + vrf.memory_bytes()).sum();
+        size_of::<Self>()
+            + vrfs
+            + self.vrfs.memory_bytes()
+            + self.instances.memory_bytes()
+            + self.ports.memory_bytes()
+            + self.entries.memory_bytes()
+            + self.rlocs.memory_bytes()
+            + self.sets.memory_bytes()
+            + self.adjacencies.memory_bytes()
+    }
+
     /// Deltas that were ignored, ever.
     #[must_use]
     pub const fn ignored(&self) -> u64 {

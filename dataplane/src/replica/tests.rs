@@ -255,6 +255,28 @@ fn absurd_deltas_are_counted_and_ignored() {
     assert_eq!(replica.map_lookup(RED, ip("10.0.0.1")), None);
 }
 
+#[test]
+fn memory_follows_use() {
+    let empty = Replica::new(ReplicaLimits::default());
+    assert!(empty.memory_bytes() < 200 << 10, "{}", empty.memory_bytes());
+    // Thousands of mappings in one VRF, or in many, cost much the same.
+    let fill = |vrfs: u32| {
+        let mut replica = Replica::new(ReplicaLimits::default());
+        for vrf in 0..vrfs {
+            given(&mut replica, Delta::VrfSet(VrfId(vrf as u16), spec(vrf)));
+        }
+        for n in 0..20_000u32 {
+            let prefix = IpNet::new(IpAddr::from((n / vrfs * 0x0001_3579).to_be_bytes()), 32).unwrap();
+            let (vrf, entry) = (VrfId((n % vrfs) as u16), EntryId(n));
+            given(&mut replica, Delta::MapSet { vrf, prefix, entry, action: MapAction::SendMapRequest });
+        }
+        replica.memory_bytes() - empty.memory_bytes()
+    };
+    let (one, many) = (fill(1), fill(20));
+    assert!(one < 20_000 * 90, "{one}");
+    assert!(many < one * 3 / 2, "{many} against {one}");
+}
+
 fn any_delta() -> impl Strategy<Value = Delta> {
     let vrf = || (0..3u16).prop_map(VrfId);
     let prefix = || {

@@ -35,6 +35,10 @@ impl Prefixes {
         }
     }
 
+    fn memory_bytes(&self) -> usize {
+        self.v4.memory_bytes() + self.v6.memory_bytes()
+    }
+
     #[inline]
     pub(super) fn lookup(&self, addr: IpAddr) -> Option<u32> {
         match addr {
@@ -63,5 +67,9 @@ impl Vrf {
             local_eids: Prefixes::default(),
             fib: Fib::new(max_groups),
         }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.map_cache.memory_bytes() + self.local_eids.memory_bytes() + self.fib.memory_bytes()
     }
 }

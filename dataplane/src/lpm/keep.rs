@@ -1,0 +1,312 @@
+//! Keeping shortcuts true while the trie changes, and making them as large as the table asks for.
+//!
+//! After a change in a node above `depth`, three things can be wrong: the index in words that lead
+//! to prefixes of a run that moved, the index in words that lead to nodes of a run that moved, and
+//! all of the words of blocks in which something came or went. The latter are worked out anew.
+
+use super::arena::{Arena, NONE};
+use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
+use super::shortcuts::{MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
+use super::table::{At, Lpm};
+use super::{Key, NO_MATCH};
+
+/// Prefixes from which on there are shortcuts. Few in tests, which would hardly see them else.
+const FROM: usize = if cfg!(test) { 8 } else { 64 };
+/// Blocks that one update fills while larger shortcuts are being made.
+const FILL: usize = if cfg!(test) { 3 } else { 16 };
+/// Prefixes that are looked at to find the region, and how many of them must lie in it.
+const SAMPLES: usize = 64;
+const IN_REGION: usize = 56;
+
+/// Shortcuts in use, and those in the making.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept<K> {
+    pub current: Shortcuts<K>,
+    next: Option<Box<Shortcuts<K>>>,
+    /// Chunks of former shortcuts; freed one with each update.
+    garbage: Vec<Box<[u64]>>,
+    /// Updates since the region was chosen.
+    age: u32,
+    /// Prefixes by length; empty until there is one.
+    lengths: Box<[u32]>,
+    /// Prefixes that are not spread, the default one apart. When there are some, a lookup that
+    /// finds nothing by shortcut walks.
+    pub hidden: u32,
+    /// Value of the prefix of length 0.
+    pub default: u32,
+}
+
+impl<K: Key> Kept<K> {
+    pub(super) fn new() -> Self {
+        Self { default: NO_MATCH, ..Self::default() }
+    }
+
+    fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
+        std::iter::once(&mut self.current).chain(self.next.as_deref_mut()).filter(|kept| kept.len() > 0)
+    }
+
+    /// A prefix of this length came (`1`) or went (`-1`).
+    fn count(&mut self, length: u8, change: i32) {
+        if self.lengths.is_empty() {
+            self.lengths = vec![0; usize::from(K::BITS) + 1].into();
+        }
+        if let Some(count) = self.lengths.get_mut(usize::from(length)) {
+            *count = count.wrapping_add_signed(change);
+        }
+        if length > 0 && length < self.current.shortest_spread() {
+            self.hidden = self.hidden.wrapping_add_signed(change);
+        }
+    }
+
+    /// Takes the finished shortcuts into use.
+    fn replace(&mut self, finished: Shortcuts<K>) {
+        let former = std::mem::replace(&mut self.current, finished);
+        self.garbage = former.into_chunks();
+        let shortest = usize::from(self.current.shortest_spread());
+        self.hidden = self.lengths.get(1..shortest).unwrap_or_default().iter().sum();
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let next = self.next.as_ref().map_or(0, |next| size_of_val(&**next) + next.memory_bytes());
+        let garbage: usize = self.garbage.iter().map(|chunk| chunk.len() * 8).sum();
+        self.current.memory_bytes() + next + garbage + size_of_val(&*self.lengths)
+    }
+}
+
+/// The trie, to be read while shortcuts are written.
+struct Trie<'a, K> {
+    root: &'a Node<K>,
+    nodes: &'a Arena<Node<K>>,
+    leaves: &'a Arena<Leaf<K>>,
+}
+
+impl<K: Key> Lpm<K> {
+    /// The run of prefixes of this node has moved.
+    pub(super) fn leaves_moved(&mut self, node: &Node<K>) {
+        let inner = node.inner.count_ones() as usize;
+        for kept in self.kept.each().filter(|kept| node.offset() < kept.depth()) {
+            let run = self.leaves.run(node.run(), node.leaf_count());
+            // From the end, so that the first one of a block stays.
+            for (place, leaf) in run.iter().enumerate().skip(inner).rev() {
+                let Some(block) = kept.block_of(leaf.key, leaf.bits()) else { continue };
+                let Some(shortcut @ Shortcut { next: Next::Bucket(1..), .. }) = kept.get(block) else {
+                    continue;
+                };
+                kept.set(block, Shortcut { index: node.run() + place as u32, ..shortcut });
+            }
+        }
+    }
+
+    /// The run of child nodes of this node has moved.
+    pub(super) fn nodes_moved(&mut self, node: &Node<K>) {
+        for kept in self.kept.each().filter(|kept| node.offset() + STRIDE <= kept.depth()) {
+            let run = self.nodes.run(node.nodes, node.node_count());
+            for (index, child) in (node.nodes..).zip(run) {
+                // Deeper ones are not referred to from above, except by what lies below them.
+                if child.offset() + STRIDE <= kept.depth() {
+                    continue;
+                }
+                let Some((first, last)) = kept.blocks(child.key, child.offset()) else { continue };
+                for block in first..=last {
+                    if let Some(shortcut @ Shortcut { next: Next::Node, .. }) = kept.get(block) {
+                        kept.set(block, Shortcut { index, ..shortcut });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A prefix came, went, changed its value or hangs elsewhere.
+    pub(super) fn refresh(&mut self, key: K, length: u8) {
+        let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
+        for kept in self.kept.each() {
+            if length < kept.shortest_spread() {
+                continue;
+            }
+            let Some((first, last)) = kept.blocks(key, length) else { continue };
+            for block in first..=last {
+                if kept.get(block).is_some() {
+                    let shortcut = trie.derive(kept, block);
+                    kept.set(block, shortcut);
+                }
+            }
+        }
+    }
+
+    /// What hangs in the slot of this key hangs somewhere else now, or beside something new.
+    pub(super) fn refresh_slot(&mut self, at: At, key: K) {
+        let node = self.node(at);
+        if self.kept.each().all(|kept| kept.depth() <= node.offset()) {
+            return;
+        }
+        let (run, count) = match node.slot(node.slot_number(key)) {
+            Slot::Bucket(place, count) => (node.run() + place as u32, count),
+            Slot::Node(place) => {
+                let child = self.node(At::Index(node.nodes + place as u32));
+                (child.run(), child.leaf_count())
+            }
+        };
+        for index in run..run + count as u32 {
+            if let Some(leaf) = self.leaves.get(index).copied() {
+                self.refresh(leaf.key, leaf.bits());
+            }
+        }
+    }
+
+    /// To be called after each update, with the length of the prefix and how many there are more of
+    /// it now.
+    pub(super) fn maintain(&mut self, length: u8, change: i32) {
+        if change != 0 {
+            self.kept.count(length, change);
+        }
+        if length == 0 {
+            self.kept.default = self.get(K::default(), 0).unwrap_or(NO_MATCH);
+        }
+        self.kept.garbage.pop();
+        self.kept.age = self.kept.age.saturating_add(1);
+        match self.kept.next.take() {
+            Some(next) => self.fill(next),
+            None => self.plan(),
+        }
+    }
+
+    /// Goes on with shortcuts that are in the making.
+    fn fill(&mut self, mut next: Box<Shortcuts<K>>) {
+        let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
+        for _ in 0..FILL {
+            let Some(block) = next.next_block() else {
+                return self.kept.replace(*next);
+            };
+            let shortcut = trie.derive(&next, block);
+            next.push(shortcut);
+        }
+        self.kept.next = Some(next);
+    }
+
+    /// Begins to make other shortcuts if the table has outgrown, or left, those it has.
+    fn plan(&mut self) {
+        let blocks = self.kept.current.len() as usize;
+        if blocks > 0 && self.length < FROM / 4 {
+            return self.kept.replace(Shortcuts::default());
+        }
+        let too_few = self.length >= FROM && self.length > 2 * blocks;
+        let too_many = blocks > 1 << MIN_BITS && self.length < blocks / 4;
+        // The prefixes may all be others by now.
+        let old = blocks > 0 && self.kept.age as usize > 8 * blocks;
+        if !too_few && !too_many && !old || !self.kept.garbage.is_empty() {
+            return;
+        }
+        self.kept.age = 0;
+        let bits = (self.length.max(1).ilog2() as u8).clamp(MIN_BITS, MAX_BITS);
+        let (region, base) = self.region();
+        let next = Shortcuts::new(region, base, bits);
+        if !next.is_like(&self.kept.current) {
+            self.kept.next = Some(Box::new(next));
+        }
+    }
+
+    /// The longest prefix under which nearly all of a sample of prefixes lie.
+    fn region(&self) -> (K, u8) {
+        let mut sample: Vec<_> = self.leaves.sample(SAMPLES).map(|leaf| leaf.key).collect();
+        sample.sort_unstable();
+        let many = sample.len() * IN_REGION / SAMPLES;
+        let windows = sample.windows(many.max(1));
+        let regions = windows.filter_map(|window| {
+            let (first, last) = (window.first()?, window.last()?);
+            Some((first.common_bits(*last), *first))
+        });
+        regions.max_by_key(|(bits, _)| *bits).map_or((K::default(), 0), |(bits, key)| (key, bits))
+    }
+
+    /// Every shortcut says what the trie says.
+    #[cfg(test)]
+    pub(super) fn shortcuts_are_true(&mut self) -> bool {
+        let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
+        self.kept.each().all(|kept| {
+            (0..kept.next_block().unwrap_or(kept.len()))
+                .all(|block| kept.get(block) == Some(trie.derive(kept, block)))
+        })
+    }
+}
+
+impl<K: Key> Trie<'_, K> {
+    /// Works out a block's shortcut: a walk of `depth` bits.
+    fn derive(&self, kept: &Shortcuts<K>, block: u32) -> Shortcut {
+        let (depth, spread) = (kept.depth(), kept.shortest_spread());
+        let key = kept.key_of(block);
+        let (mut node, mut index) = (self.root, NONE);
+        let mut value = NO_MATCH;
+        loop {
+            let offset = node.offset();
+            if key.common_bits(node.key) < offset.min(depth) {
+                return Shortcut::end(value);
+            }
+            if offset >= depth {
+                return Shortcut { value, index, next: Next::Node };
+            }
+            if let Some(leaf) = self.inner(node, key, depth)
+                && leaf.bits() >= spread
+            {
+                value = leaf.value;
+            }
+            if offset + STRIDE > depth {
+                return inside(node, index, key, depth, value);
+            }
+            match node.slot(node.slot_number(key)) {
+                Slot::Bucket(place, count) => {
+                    return self.bucket(node.run() + place as u32, count, key, (depth, spread), value);
+                }
+                Slot::Node(place) => index = node.nodes + place as u32,
+            }
+            let Some(child) = self.nodes.get(index) else { return Shortcut::end(value) };
+            node = child;
+        }
+    }
+
+    /// The longest inner prefix of a node of up to `depth` bits that covers the key.
+    fn inner(&self, node: &Node<K>, key: K, depth: u8) -> Option<&Leaf<K>> {
+        let half = (node.slot_number(key) >> 1) as usize;
+        let short = match depth - node.offset() {
+            bits @ ..5 => below(2 << bits),
+            _ => u64::MAX,
+        };
+        let covering = COVERING.get(half).copied().unwrap_or(0) & node.inner & short;
+        let number = 63u32.checked_sub(covering.leading_zeros())?;
+        self.leaves.get(node.run() + node.inner_place(number) as u32)
+    }
+
+    /// A block that is one of several in a slot, or the only one.
+    fn bucket(&self, run: u32, count: usize, key: K, (depth, spread): (u8, u8), value: u32) -> Shortcut {
+        let leaves = self.leaves.run(run, count);
+        let short = leaves.iter().find(|leaf| leaf.bits() <= depth && leaf.covers(key));
+        let value = short.filter(|leaf| leaf.bits() >= spread).map_or(value, |leaf| leaf.value);
+        let longer = |leaf: &Leaf<K>| leaf.bits() > depth && leaf.key.common_bits(key) >= depth;
+        match (leaves.iter().position(longer), leaves.iter().rposition(longer)) {
+            (Some(first), Some(last)) => {
+                let next = Next::Bucket((last - first + 1) as u32);
+                Shortcut { value, index: run + first as u32, next }
+            }
+            _ => Shortcut::end(value),
+        }
+    }
+}
+
+/// A block that takes several slots of a node.
+fn inside<K: Key>(node: &Node<K>, index: u32, key: K, depth: u8, value: u32) -> Shortcut {
+    let first = node.slot_number(key);
+    let bits = node.offset() + STRIDE - depth;
+    let slots = below(1 << bits) << first;
+    // Inner prefixes beyond `depth` bits, by length.
+    let inner = (1..bits).any(|shift| {
+        let numbers = below(1 << (bits - shift)) << ((64 | first) >> shift);
+        node.inner & numbers != 0
+    });
+    let count = (node.low & slots).count_ones() + 2 * (node.high & slots).count_ones();
+    if inner || node.child & slots != 0 || count > 3 {
+        return Shortcut { value, index, next: Next::Node };
+    }
+    if count == 0 {
+        return Shortcut::end(value);
+    }
+    Shortcut { value, index: node.leaves + node.leaves_below(first), next: Next::Bucket(count) }
+}
