@@ -34,7 +34,7 @@ impl Machine {
     }
 }
 
-/// Reads and checks a configuration file for this machine: what `pxtrd --check-config FILE` does, and
+/// Reads and checks a configuration file for this machine: what `pxtrd --check-config --config FILE` does, and
 /// what `pxtrd` does before anything else.
 ///
 /// # Errors

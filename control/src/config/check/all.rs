@@ -1,6 +1,6 @@
 //! All checks in one pass, and what they share.
 
-use super::{lisp, ports, roles, secrets, sites, vrfs};
+use super::{limits, lisp, ports, roles, secrets, sites, vrfs};
 use crate::config::build;
 use crate::config::error::Problems;
 use crate::config::file::File;
@@ -34,6 +34,7 @@ pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Pr
     lisp::check(&cx, problems);
     sites::check(&cx, problems);
     secrets::check(&cx, problems);
+    limits::check(&cx, problems);
 }
 
 /// A text as it stands in the file.

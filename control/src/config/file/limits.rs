@@ -32,6 +32,7 @@ pub struct LimitsTable {
     pub map_requests_received_per_source_per_second: Key<Bounded<1, 10_000_000>>,
     /// The interval of RLOC-probes to a locator in use, in milliseconds; 0 switches probing off.
     ///
+    /// At least 50 otherwise.
     /// Default: `60000`. Change: live.
     pub probe_interval_ms: Key<Bounded<0, 3_600_000>>,
     /// The time until an unanswered RLOC-probe is repeated, in milliseconds.

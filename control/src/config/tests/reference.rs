@@ -68,8 +68,8 @@ const HEAD: &str = "\
 # Every key of pxtrd's configuration file, generated from its documentation: do not edit.
 #
 # A line '#key = value' shows a default (or, where there is none, an example): removing the '#' of a
-# default changes nothing. Unknown keys are refused. 'pxtrd --check-config FILE' says all that is wrong
-# with a file, line by line.
+# default changes nothing. Unknown keys are refused. 'pxtrd --check-config --config FILE' says all that
+# is wrong with a file, line by line.
 # Change: 'live' or 'process restart', what a change needs once a running pxtrd can reload its file. This
 # version reads it at its start only: every change needs a restart (systemctl restart pxtrd).
 ";
