@@ -317,8 +317,12 @@ impl<T: Record> Arena<T> {
             let place = (nth as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let chunk = (u128::from(place) * self.chunks.len() as u128) >> 64;
             let (chunk, used) = (self.chunks.get(chunk as usize)?, self.used.get(chunk as usize)?);
-            let start = place as usize % chunk.len().max(1);
-            let found = (start..chunk.len()).chain(0..start).find(|place| bit(used, *place))?;
+            // By words of the bitmap: a chunk may be all but empty.
+            let start = place as usize % used.len().max(1);
+            let found = (start..used.len()).chain(0..start).find_map(|word| {
+                let bits = *used.get(word)?;
+                (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
+            })?;
             chunk.get(found)
         })
     }

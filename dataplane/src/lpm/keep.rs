@@ -189,7 +189,7 @@ impl<K: Key> Lpm<K> {
         if blocks > 0 && self.length < FROM / 4 {
             return self.kept.replace(Shortcuts::default());
         }
-        let too_few = self.length >= FROM && self.length > 2 * blocks;
+        let too_few = self.length >= FROM && self.length > 2 * blocks && blocks < 1 << MAX_BITS;
         let too_many = blocks > 1 << MIN_BITS && self.length < blocks / 4;
         // The prefixes may all be others by now.
         let old = blocks > 0 && self.kept.age as usize > 8 * blocks;
