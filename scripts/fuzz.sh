@@ -47,7 +47,7 @@ run() {
     input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
     printf 'error: %s: target %s failed (exit %s)\n' "$package" "$target" "$status" >&2
     printf '  again:      %s %s\n' "$binary" "${input:-INPUT}" >&2
-    printf '  to keep it: cp %s %s/regressions/%s/NAME   (NAME says what was wrong)\n' \
+    printf '  to keep it: install -D -m 644 %s %s/regressions/%s/NAME   (NAME says what was wrong)\n' \
       "${input:-INPUT}" "$package" "$target" >&2
     return 1
   fi
