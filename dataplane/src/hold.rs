@@ -17,7 +17,8 @@ pub struct HoldLimits {
     pub packets_per_key: usize,
     /// Packets that wait in all, up to [`HoldLimits::MAX_PACKETS`].
     pub packets: usize,
-    /// How long a packet may wait.
+    /// How long a packet may wait. The default is longer than the three seconds in which a kernel gives
+    /// up on a silent neighbour: the packets are then answered by ICMP rather than dropped.
     pub timeout_ms: u64,
 }
 
@@ -29,7 +30,7 @@ impl HoldLimits {
 
 impl Default for HoldLimits {
     fn default() -> Self {
-        Self { packets_per_key: 4, packets: 1024, timeout_ms: 3000 }
+        Self { packets_per_key: 4, packets: 1024, timeout_ms: 4000 }
     }
 }
 

@@ -120,7 +120,7 @@ fn hold(file: &File) -> Hold {
     Hold {
         packets_per_destination: number(&table.packets_per_destination, 16),
         packets: number(&table.packets, 1024),
-        timeout_ms: number(&table.timeout_ms, 3000),
+        timeout_ms: number(&table.timeout_ms, 4000),
     }
 }
 

@@ -99,6 +99,16 @@ impl Feeder {
         }
     }
 
+    /// The device of a port says whether its cable is in. The kernel hears of it, too, but takes up to
+    /// a second to draw its conclusions: what is behind the port is out of reach from now on.
+    pub fn on_cable(&mut self, now: Time, view: &KernelView, port: PortId, cable: bool) {
+        if self.ports.set_cable(port, cable) {
+            for hop in self.hops.on_port(port) {
+                self.update_hop(now, view, hop, false);
+            }
+        }
+    }
+
     fn on_port(&mut self, now: Time, view: &KernelView, change: PortChange) {
         match change {
             PortChange::Link => {

@@ -148,7 +148,7 @@ impl Hops {
     pub(super) fn update(&mut self, id: AdjacencyId, force: bool, cx: &mut Context<'_>) -> bool {
         let Some(hop) = self.hops.get_mut(&id) else { return false };
         let known = cx.ports.link(hop.port).and_then(|link| cx.view.neighbour(link, hop.addr));
-        let state = next_state(hop.state, known);
+        let state = next_state(hop.state, known, cx.ports.has_cable(hop.port));
         hop.stale = matches!(known, Some(NeighbourState::Stale(_)));
         let changed = state != hop.state;
         hop.state = state;
@@ -194,7 +194,7 @@ impl Hops {
         let hop = Hop {
             port,
             addr,
-            state: next_state(HopState::Resolving, known),
+            state: next_state(HopState::Resolving, known, cx.ports.has_cable(port)),
             gateway_users: 0,
             host_users: 0,
             rlocs: BTreeSet::new(),
@@ -251,9 +251,11 @@ pub(super) struct Context<'a> {
 }
 
 /// A next hop that failed stays failed until it answers: packets are told at once instead of being
-/// held for each new try of the kernel.
-fn next_state(old: HopState, known: Option<NeighbourState>) -> HopState {
+/// held for each new try of the kernel. Nobody is there while the cable is out, whatever the kernel
+/// remembers.
+fn next_state(old: HopState, known: Option<NeighbourState>, cable: bool) -> HopState {
     match known {
+        _ if !cable => HopState::Failed,
         Some(NeighbourState::Valid(mac) | NeighbourState::Stale(mac)) => HopState::Ready(mac),
         Some(NeighbourState::Failed) => HopState::Failed,
         Some(NeighbourState::Incomplete) | None if old == HopState::Failed => HopState::Failed,

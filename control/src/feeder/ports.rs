@@ -11,6 +11,8 @@ use std::net::IpAddr;
 struct Port {
     feed: PortFeed,
     link: Option<u32>,
+    /// The cable is in, as the device says.
+    cable: bool,
     told: PortSpec,
 }
 
@@ -45,6 +47,7 @@ impl Ports {
             },
             feed: feed.clone(),
             link: None,
+            cable: true,
         };
         Self { ports: spec.ports.iter().map(port).collect() }
     }
@@ -90,6 +93,17 @@ impl Ports {
     /// The port of an interface.
     pub(super) fn of_link(&self, link: u32) -> Option<&PortFeed> {
         self.ports.iter().find(|p| p.link == Some(link)).map(|p| &p.feed)
+    }
+
+    /// The device of a port says whether its cable is in. True: that is news.
+    pub(super) fn set_cable(&mut self, port: PortId, cable: bool) -> bool {
+        let port = self.ports.iter_mut().find(|p| p.feed.id == port);
+        port.is_some_and(|port| std::mem::replace(&mut port.cable, cable) != cable)
+    }
+
+    /// Can anybody be reached through this port?
+    pub(super) fn has_cable(&self, port: PortId) -> bool {
+        self.get(port).is_some_and(|p| p.cable)
     }
 
     /// The interface of a port.

@@ -13,6 +13,7 @@ use futures_util::{Stream, TryStreamExt};
 use netlink_packet_core::{
     NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage};
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -169,10 +170,25 @@ impl Netlink {
         message.header.ifindex = link;
         message.header.flags = NeighbourFlags::Use;
         message.attributes.push(NeighbourAttribute::Destination(addr.into()));
+        self.send(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
+    }
+
+    /// Gives an interface a carrier or takes it away, as if a cable were plugged. Does not wait.
+    ///
+    /// # Errors
+    /// The kernel could not be asked.
+    pub fn set_carrier(&self, link: u32, on: bool) -> Result<(), Error> {
+        let mut message = LinkMessage::default();
+        message.header.index = link;
+        message.attributes.push(LinkAttribute::Carrier(u8::from(on)));
+        self.send(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Sends a request whose effect, or lack of it, is seen as a notification.
+    fn send(&self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Error> {
         let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_CREATE;
-        let payload = NetlinkPayload::from(RouteNetlinkMessage::NewNeighbour(message));
-        let mut request = NetlinkMessage::new(header, payload);
+        header.flags = NLM_F_REQUEST | flags;
+        let mut request = NetlinkMessage::new(header, NetlinkPayload::from(message));
         request.finalize();
         let mut bytes = vec![0; request.buffer_len()];
         request.serialize(&mut bytes);
@@ -302,7 +318,7 @@ fn digest(
                 changed.extend(change);
             }
             NetlinkPayload::Overrun(_) => wanted = Some(Scope::All),
-            // Answers to use_neighbour: its effect, or none, comes as a notification.
+            // Answers to requests: their effect comes as a notification.
             _ => {}
         }
     }

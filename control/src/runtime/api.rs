@@ -8,7 +8,6 @@ use crate::api::{
     MapCacheQuery, Port, PortCounters, Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics,
     Workers,
 };
-use crate::config::Config;
 use crate::engine::event::{EidPrefix, Event, Locator as Candidate};
 use crate::engine::mapping::{Act, Origin};
 use crate::engine::select;
@@ -83,7 +82,7 @@ impl ApiSource for Runtime {
 
     fn ports(&self) -> Ports {
         let handles = self.plane.iter().flat_map(|p| &p.ports);
-        Ports { ports: handles.filter_map(|handle| port(&self.config, handle)).collect() }
+        Ports { ports: handles.filter_map(|handle| self.port(handle)).collect() }
     }
 
     fn workers(&self) -> Workers {
@@ -230,6 +229,40 @@ impl Runtime {
         }
     }
 
+    fn port(&self, handle: &PortHandle) -> Option<Port> {
+        let config = &self.config;
+        let spec = config.ports.iter().find(|p| p.id == handle.id())?;
+        // A device that is gone has no counters; its link shows as down.
+        let link = handle.link().ok();
+        let carrier = self.plane.as_ref().and_then(|p| p.carrier.is_up(handle.id()));
+        let stats = handle.stats().unwrap_or_default();
+        let xstats = handle.xstats().unwrap_or_default();
+        Some(Port {
+            name: spec.name.clone(),
+            device: handle.device().to_owned(),
+            mac: handle.mac().to_string(),
+            mtu_bytes: handle.mtu(),
+            vrf: config.vrfs.iter().find(|v| v.id == spec.vrf).map(|v| v.name.clone()).unwrap_or_default(),
+            underlay: spec.underlay,
+            native: spec.native,
+            link_up: link.is_some_and(|l| l.up) && carrier != Some(false),
+            speed_mbps: link.and_then(|l| l.speed_mbps),
+            queues: spec.queues,
+            counters: PortCounters {
+                rx_packets: stats.rx_packets,
+                rx_bytes: stats.rx_bytes,
+                rx_missed: stats.rx_missed,
+                rx_errors: stats.rx_errors,
+                rx_no_mbuf: stats.rx_no_mbuf,
+                tx_packets: stats.tx_packets,
+                tx_bytes: stats.tx_bytes,
+                tx_errors: stats.tx_errors,
+            },
+            host: host_port(handle),
+            xstats: xstats.into_iter().filter(|x| x.value != 0).map(|x| (x.name, x.value)).collect(),
+        })
+    }
+
     fn rloc(&self, view: &crate::engine::views::RlocView) -> Rloc {
         let path = self.plane.as_ref().and_then(|p| p.feeder.rloc(view.rloc));
         let (packets, bytes) = match (&self.plane, &path) {
@@ -301,38 +334,6 @@ fn status_text(status: LocatorStatus) -> &'static str {
         LocatorStatus::NotForUnicast => "priority-255",
         LocatorStatus::NotReachable => "r-bit-clear",
     }
-}
-
-fn port(config: &Config, handle: &PortHandle) -> Option<Port> {
-    let spec = config.ports.iter().find(|p| p.id == handle.id())?;
-    // A device that is gone has no counters; its link shows as down.
-    let link = handle.link().ok();
-    let stats = handle.stats().unwrap_or_default();
-    let xstats = handle.xstats().unwrap_or_default();
-    Some(Port {
-        name: spec.name.clone(),
-        device: handle.device().to_owned(),
-        mac: handle.mac().to_string(),
-        mtu_bytes: handle.mtu(),
-        vrf: config.vrfs.iter().find(|v| v.id == spec.vrf).map(|v| v.name.clone()).unwrap_or_default(),
-        underlay: spec.underlay,
-        native: spec.native,
-        link_up: link.is_some_and(|l| l.up),
-        speed_mbps: link.and_then(|l| l.speed_mbps),
-        queues: spec.queues,
-        counters: PortCounters {
-            rx_packets: stats.rx_packets,
-            rx_bytes: stats.rx_bytes,
-            rx_missed: stats.rx_missed,
-            rx_errors: stats.rx_errors,
-            rx_no_mbuf: stats.rx_no_mbuf,
-            tx_packets: stats.tx_packets,
-            tx_bytes: stats.tx_bytes,
-            tx_errors: stats.tx_errors,
-        },
-        host: host_port(handle),
-        xstats: xstats.into_iter().filter(|x| x.value != 0).map(|x| (x.name, x.value)).collect(),
-    })
 }
 
 fn host_port(handle: &PortHandle) -> Option<HostPort> {

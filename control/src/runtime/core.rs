@@ -122,6 +122,9 @@ impl Runtime {
     fn turn(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         if let Some(plane) = &mut self.plane {
+            for said in plane.update_carrier(now) {
+                self.notices.say(now, "link", &said);
+            }
             let events = plane.poll(now, &mut self.counters)?;
             self.poll.looked(!events.is_empty() || plane.has_backlog());
             for event in events {

@@ -2,10 +2,11 @@
 //! on a single-threaded event loop. The only place that reads clocks. Workers never wait for it.
 //!
 //! - `start`: from a configuration to a running daemon. `core`: the loop.
-//! - `plane`, `workers`, `ports`, `usage`: the data plane seen from control.
+//! - `plane`, `workers`, `ports`, `carrier`, `usage`: the data plane seen from control.
 //! - `engine_cell`: the engine, replaced when it panics. `api`: the answers to clients.
 
 mod api;
+mod carrier;
 mod clock;
 mod core;
 mod counters;

@@ -1,5 +1,6 @@
 //! The data plane as control sees it: workers, ports, the feeder, and the kernel's tables.
 
+use super::carrier::Carrier;
 use super::counters::RuntimeCounters;
 use super::error::Error;
 use super::usage::{self, UsageScan};
@@ -11,7 +12,7 @@ use crate::netlink::{Changed, Netlink};
 use pxtr_dataplane::counters::Snapshot;
 use pxtr_dataplane::launch::{PortHandle, Running, WorkerHandle};
 use pxtr_dataplane::punt::Punt;
-use pxtr_dataplane::types::RlocId;
+use pxtr_dataplane::types::{PortId, RlocId};
 use std::collections::HashMap;
 
 /// How long a restarted engine has to install what it knows before what it does not is withdrawn,
@@ -20,6 +21,8 @@ const STALE_AFTER_MS: u64 = 10_000;
 /// Entry slots looked at per call while withdrawing, and the pause between calls.
 const STALE_SLOTS: u32 = 1_000;
 const STALE_PAUSE_MS: u64 = 50;
+/// Pause between looks at the links of the ports, milliseconds.
+const CARRIER_PAUSE_MS: u64 = 50;
 /// Pause between looks for dead threads, milliseconds.
 const ALIVE_PAUSE_MS: u64 = 1_000;
 
@@ -32,6 +35,8 @@ pub(super) struct Plane {
     pub(super) netlink: Netlink,
     /// Host interfaces whose hosts have no business with the control plane.
     native_interfaces: Vec<String>,
+    pub(super) carrier: Carrier,
+    carrier_at: Time,
     native_links: Vec<u32>,
     rloc_base: HashMap<RlocId, (u64, u64)>,
     usage: UsageScan,
@@ -52,6 +57,7 @@ impl Plane {
         feeder: Feeder,
         netlink: Netlink,
         native_interfaces: Vec<String>,
+        carrier: Carrier,
     ) -> Self {
         Self {
             workers,
@@ -60,6 +66,8 @@ impl Plane {
             feeder,
             netlink,
             native_interfaces,
+            carrier,
+            carrier_at: Time::default(),
             native_links: Vec::new(),
             rloc_base: HashMap::new(),
             usage: UsageScan::default(),
@@ -154,6 +162,20 @@ impl Plane {
         }
     }
 
+    /// Passes changes of the ports' links on. Returns a sentence for each.
+    pub(super) fn update_carrier(&mut self, now: Time) -> Vec<String> {
+        if now < self.carrier_at {
+            return Vec::new();
+        }
+        self.carrier_at = now.plus_ms(CARRIER_PAUSE_MS);
+        let changes = self.carrier.update(&self.ports, &self.netlink);
+        let tell = |(port, up, said): (PortId, bool, String)| {
+            self.feeder.on_cable(now, self.netlink.view(), port, up);
+            said
+        };
+        changes.into_iter().map(tell).collect()
+    }
+
     /// Hands the feeder's output on. Returns what the engine is to know.
     pub(super) fn carry(&mut self, counters: &mut RuntimeCounters) -> Vec<Event> {
         let out = &mut self.feeder.out;
@@ -246,7 +268,7 @@ impl Plane {
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let stale = self.stale.map(|(at, _)| at);
-        [self.feeder.next_deadline(), stale, Some(self.usage_at), Some(self.alive_at)]
+        [self.feeder.next_deadline(), stale, Some(self.usage_at), Some(self.alive_at), Some(self.carrier_at)]
             .into_iter()
             .flatten()
             .min()

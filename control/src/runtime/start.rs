@@ -1,5 +1,6 @@
 //! From a configuration to a running daemon, and to its end.
 
+use super::carrier::Carrier;
 use super::clock::{Clock, Timer};
 use super::core::Runtime;
 use super::engine_cell::EngineCell;
@@ -110,7 +111,12 @@ async fn bring_up(config: &Config, clock: Clock) -> Result<Option<Plane>, Error>
         .map_err(|_| Error::NetlinkSilent { seconds: NETLINK_TIMEOUT.as_secs() })??;
     warn_of_missing_rlocs(config, &netlink);
     let native = config.ports.iter().filter(|p| !p.underlay).filter_map(|p| p.host_interface.clone());
-    let mut plane = Plane::new(Workers::new(workers), handles, running, feeder, netlink, native.collect());
+    let carrier = Carrier::new(config.ports.iter().filter_map(|port| {
+        let backing = ports::backing_interface(&port.device, &port.device_args);
+        Some((port.id, port.name.clone(), port.host_interface.clone()?, backing.map(str::to_owned)))
+    }));
+    let mut plane =
+        Plane::new(Workers::new(workers), handles, running, feeder, netlink, native.collect(), carrier);
     plane.find_native_links();
     Ok(Some(plane))
 }

@@ -97,6 +97,6 @@ pub struct HoldTable {
     pub packets: Key<Bounded<1, 16_384>>,
     /// The longest wait in milliseconds; then the packet is dropped.
     ///
-    /// Default: `3000`. Change: process restart.
+    /// Default: `4000`. Change: process restart.
     pub timeout_ms: Key<Bounded<10, 60_000>>,
 }

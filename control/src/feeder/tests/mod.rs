@@ -1,0 +1,5 @@
+//! Kernel changes and engine actions in, a real replica out: what a worker would find.
+
+mod bed;
+mod mapping;
+mod native;
