@@ -40,7 +40,7 @@ macro_rules! worker_stats {
             $(#[doc = $text] pub $field: Counter,)*
             /// Packets dropped, by [`DropReason::index`].
             pub drops: [Counter; DropReason::COUNT],
-            /// ICMP errors originated, by [`icmp::Notice::index`].
+            /// ICMP errors originated, by [`icmp::kind`].
             pub icmp: [Counter; icmp::KINDS.len()],
         }
 
@@ -50,7 +50,7 @@ macro_rules! worker_stats {
             $(#[doc = $text] pub $field: u64,)*
             /// Packets dropped, by [`DropReason::index`].
             pub drops: [u64; DropReason::COUNT],
-            /// ICMP errors originated, by [`icmp::Notice::index`].
+            /// ICMP errors originated, by [`icmp::kind`].
             pub icmp: [u64; icmp::KINDS.len()],
         }
 

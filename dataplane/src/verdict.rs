@@ -1,24 +1,44 @@
-//! The one list of fates. Every received packet ends in exactly one [`Verdict`]; their counts sum
-//! up to the packets received.
+//! The one list of fates. Every received packet ends in exactly one of them; their counts sum up to
+//! the packets received.
 
 use crate::types::{AdjacencyId, Eid, PortId, RlocId};
 use std::net::IpAddr;
 
-/// What becomes of a packet.
+/// What is to be done with a packet that has been decided about and rewritten. All but
+/// [`Verdict::Split`] are fates. Eight bytes, so that it travels in a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Sent on this port; the buffer holds the frame as it goes out.
-    Tx(PortId),
-    /// Handed to the kernel's face of the port it arrived on; the buffer is as it was received.
+    /// Send on this port: the buffer holds the frame with its LISP headers.
+    Encapsulated(PortId),
+    /// Send on this port: the buffer holds the frame as it goes natively.
+    Forwarded(PortId),
+    /// To the kernel's face of the port it arrived on; the buffer is as it was received.
     Host,
-    /// Kept until something it waits for is known; the buffer begins with an Ethernet header whose
-    /// addresses mean nothing, followed by the IP packet that is to be routed again.
-    Hold(HoldKey),
-    /// Dropped. An ICMP error may be made out of its buffer; that is counted apart.
-    Drop(DropReason),
+    /// Keep until what it waits for is known; the buffer begins with an Ethernet header that means
+    /// nothing, followed by the IP packet that is to be routed again.
+    Hold(Wait),
+    /// Drop, and perhaps tell its source with an ICMP error made out of the buffer, which is
+    /// counted apart.
+    Drop(DropReason, Option<Notice>),
+    /// IPv4 that is too big and may be fragmented: split into packets of at most this many bytes,
+    /// each of which then goes its way. The first one carries the fate of the packet.
+    Split(u16),
 }
 
-/// What a held packet waits for.
+/// What a packet waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A mapping for its destination.
+    Mapping,
+    /// The Ethernet address of its destination, on this port.
+    Neighbour(PortId),
+    /// The underlay next hop of this RLOC.
+    Rloc(RlocId),
+    /// The Ethernet address of this next hop.
+    Adjacency(AdjacencyId),
+}
+
+/// The same with the destination: what packets that wait are kept by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HoldKey {
     /// A mapping for this EID.
@@ -29,6 +49,21 @@ pub enum HoldKey {
     Adjacency(AdjacencyId),
     /// A neighbour on a connected network that has no adjacency yet.
     Neighbour(PortId, IpAddr),
+}
+
+/// What the sender of a dropped packet is told, by ICMP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Notice {
+    /// TTL or Hop Limit ran out.
+    TimeExceeded,
+    /// No way to the network.
+    NetUnreachable,
+    /// No way to the host.
+    HostUnreachable,
+    /// Not allowed.
+    Prohibited,
+    /// Too big; the largest IP packet that fits, bytes.
+    TooBig(u16),
 }
 
 /// Declares [`DropReason`]: one line of text serves as rustdoc and as the operator's explanation.
@@ -153,6 +188,11 @@ drop_reasons! {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn a_verdict_fits_a_register() {
+        assert_eq!(size_of::<Verdict>(), 8);
+    }
 
     #[test]
     fn every_reason_has_its_own_snake_case_name_and_a_sentence() {

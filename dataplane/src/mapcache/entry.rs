@@ -56,6 +56,14 @@ impl EntryTable {
         unpack(self.slots.get(id.0).map_or(0, |slot| slot.action.load(Relaxed)))
     }
 
+    /// Asks for the entry's cache line.
+    #[inline]
+    pub fn prefetch(&self, id: EntryId) {
+        if let Some(slot) = self.slots.get(id.0) {
+            dpdk_sys::prefetch(slot);
+        }
+    }
+
     /// Adds to the entry's counters: packets, and their inner bytes.
     ///
     /// A load and a store rather than a locked addition: there is one writer.

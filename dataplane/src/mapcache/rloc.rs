@@ -77,6 +77,18 @@ impl RlocTable {
         }
     }
 
+    /// Asks for the first cache line of the slot (all that an IPv4 outer header needs) and for its
+    /// counters.
+    #[inline]
+    pub fn prefetch(&self, id: RlocId) {
+        if let Some(state) = self.states.get(id.0) {
+            dpdk_sys::prefetch(state);
+        }
+        if let Some(counters) = self.counters.get(id.0) {
+            dpdk_sys::prefetch(counters);
+        }
+    }
+
     /// Adds to the RLOC's counters: packets, and their outer bytes.
     #[inline]
     pub fn count(&self, id: RlocId, packets: u64, bytes: u64) {

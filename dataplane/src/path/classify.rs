@@ -15,18 +15,24 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// An IP packet to be routed, or for us.
-    Ip(Ip),
+    Ip,
     /// LISP data for one of our RLOCs, on an underlay port.
-    Lisp(Ip),
+    Lisp,
     /// For the kernel's face of this port.
     Host,
     /// Nothing to be done with it.
     Drop(DropReason),
 }
 
-/// Looks at a frame that arrived on `port`.
+/// Looks at a frame that arrived on `port`. For IP packets `ip` holds what was read.
 #[inline(always)]
-pub fn classify<B: PacketBuf>(buf: &B, port: &PortSpec, tables: &Replica, key: &FlowKey) -> Class {
+pub fn classify<B: PacketBuf>(
+    buf: &B,
+    port: &PortSpec,
+    tables: &Replica,
+    key: &FlowKey,
+    ip: &mut Ip,
+) -> Class {
     let data = buf.data();
     let Some(header) = ethernet::Ethernet::parse(data) else { return Class::Drop(DropReason::FrameTooShort) };
     let group = header.destination != port.mac;
@@ -35,12 +41,12 @@ pub fn classify<B: PacketBuf>(buf: &B, port: &PortSpec, tables: &Replica, key: &
     }
     let available = buf.total_len() - ethernet::LEN;
     let read = match header.ethertype {
-        ethernet::IPV4 => Ip::read_v4(data, ethernet::LEN, available, buf.ip_checksum_known_good(), key),
-        ethernet::IPV6 => Ip::read_v6(data, ethernet::LEN, available, key),
+        ethernet::IPV4 => ip.read_v4(data, ethernet::LEN, available, buf.ip_checksum_known_good(), key),
+        ethernet::IPV6 => ip.read_v6(data, ethernet::LEN, available, key),
         other => return not_ip(data, other, group),
     };
     match read {
-        Ok(ip) => by_address(ip, group, port, tables),
+        Ok(()) => by_address(ip, group, port, tables),
         Err(error) => malformed(error, buf.segments() > 1),
     }
 }
@@ -81,7 +87,7 @@ fn malformed(error: Error, segmented: bool) -> Class {
 }
 
 #[inline(always)]
-fn by_address(ip: Ip, group: bool, port: &PortSpec, tables: &Replica) -> Class {
+fn by_address(ip: &mut Ip, group: bool, port: &PortSpec, tables: &Replica) -> Class {
     let (source, destination, own) = match ip.addrs {
         Addrs::V4 { source, destination } => (
             address::kind_v4(source.0),
@@ -100,12 +106,12 @@ fn by_address(ip: Ip, group: bool, port: &PortSpec, tables: &Replica) -> Class {
     if ip.protocol == proto::UDP && (ip.destination_port() == lisp::DATA_PORT || ip.fragment) {
         return udp(ip, port, tables);
     }
-    Class::Ip(ip)
+    Class::Ip
 }
 
 /// One of the addresses is not an ordinary one, or the frame was not sent to us alone.
 #[cold]
-fn special(mut ip: Ip, source: Kind, destination: Kind, group: bool, own: bool) -> Class {
+fn special(ip: &mut Ip, source: Kind, destination: Kind, group: bool, own: bool) -> Class {
     match destination {
         // Neighbour discovery, routing protocols, DHCP: the kernel checks the source.
         Kind::LinkMulticast | Kind::Broadcast => return Class::Host,
@@ -119,14 +125,14 @@ fn special(mut ip: Ip, source: Kind, destination: Kind, group: bool, own: bool) 
     }
     match source {
         Kind::Unicast if own => Class::Drop(DropReason::OwnSource),
-        Kind::Unicast => Class::Ip(ip),
+        Kind::Unicast => Class::Ip,
         // No RLOC is link-local, so no LISP data comes from one.
         Kind::LinkLocal if ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT => {
             Class::Drop(DropReason::LinkLocalSource)
         }
         Kind::LinkLocal => {
             ip.link_local_source = true;
-            Class::Ip(ip)
+            Class::Ip
         }
         _ => Class::Drop(DropReason::MartianSource),
     }
@@ -137,21 +143,21 @@ fn special(mut ip: Ip, source: Kind, destination: Kind, group: bool, own: bool) 
 fn fragment_for_us(ip: &Ip) -> Class {
     match ip.ports {
         // Later fragments have no ports and go to the kernel, which reassembles what is its own.
-        0 if ip.later_fragment => Class::Ip(*ip),
+        0 if ip.later_fragment => Class::Ip,
         0 => Class::Drop(DropReason::FragmentTiny),
         _ if ip.destination_port() == lisp::DATA_PORT => Class::Drop(DropReason::OuterFragment),
-        _ => Class::Ip(*ip),
+        _ => Class::Ip,
     }
 }
 
 /// UDP to port 4341, or a fragment: LISP data if it is for one of our RLOCs.
 #[inline(always)]
-fn udp(ip: Ip, port: &PortSpec, tables: &Replica) -> Class {
+fn udp(ip: &Ip, port: &PortSpec, tables: &Replica) -> Class {
     if !tables.is_local_rloc(ip.addrs.destination()) {
-        return Class::Ip(ip);
+        return Class::Ip;
     }
     if ip.fragment {
-        return fragment_for_us(&ip);
+        return fragment_for_us(ip);
     }
     let from_us: IpAddr = ip.addrs.source();
     if !port.underlay {
@@ -159,6 +165,6 @@ fn udp(ip: Ip, port: &PortSpec, tables: &Replica) -> Class {
     } else if tables.is_local_rloc(from_us) {
         Class::Drop(DropReason::OwnSource)
     } else {
-        Class::Lisp(ip)
+        Class::Lisp
     }
 }

@@ -6,23 +6,9 @@
 use super::address::{self, Kind};
 use super::ip::{Addrs, Ip};
 use crate::buffer::PacketBuf;
+use crate::verdict::Notice;
 use crate::wire::{bytes, checksum, ethernet, icmp, ipv4, ipv6, proto};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// What the sender of a packet is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Notice {
-    /// TTL or Hop Limit ran out.
-    TimeExceeded,
-    /// No way to the network.
-    NetUnreachable,
-    /// No way to the host.
-    HostUnreachable,
-    /// Not allowed.
-    Prohibited,
-    /// Too big; the largest IP packet that fits, bytes.
-    TooBig(u16),
-}
 
 /// Kinds of originated errors, for counters.
 pub const KINDS: [&str; 5] =
@@ -43,41 +29,40 @@ const PRECEDENCE: u8 = 0xC0;
 /// The DSCP bits that are not precedence.
 const TOS_BITS: u8 = 0x1C;
 
-impl Notice {
-    /// Position in [`KINDS`].
-    pub const fn index(self) -> usize {
-        match self {
-            Self::TimeExceeded => 0,
-            Self::NetUnreachable => 1,
-            Self::HostUnreachable => 2,
-            Self::Prohibited => 3,
-            Self::TooBig(_) => 4,
-        }
+/// Position of a notice in [`KINDS`].
+pub const fn kind(notice: Notice) -> usize {
+    match notice {
+        Notice::TimeExceeded => 0,
+        Notice::NetUnreachable => 1,
+        Notice::HostUnreachable => 2,
+        Notice::Prohibited => 3,
+        Notice::TooBig(_) => 4,
     }
+}
 
-    /// Type, code and the four bytes that follow the checksum.
-    const fn v4(self) -> (u8, u8, u32) {
-        use icmp::v4::*;
-        match self {
-            Self::TimeExceeded => (TIME_EXCEEDED, 0, 0),
-            Self::NetUnreachable => (UNREACHABLE, NET, 0),
-            Self::HostUnreachable => (UNREACHABLE, HOST, 0),
-            Self::Prohibited => (UNREACHABLE, PROHIBITED, 0),
-            Self::TooBig(mtu) if mtu < MIN_MTU_V4 => (UNREACHABLE, FRAGMENTATION_NEEDED, MIN_MTU_V4 as u32),
-            Self::TooBig(mtu) => (UNREACHABLE, FRAGMENTATION_NEEDED, mtu as u32),
-        }
+/// ICMPv4 type, code and the four bytes that follow the checksum.
+const fn fields_v4(notice: Notice) -> (u8, u8, u32) {
+    use icmp::v4::*;
+    match notice {
+        Notice::TimeExceeded => (TIME_EXCEEDED, 0, 0),
+        Notice::NetUnreachable => (UNREACHABLE, NET, 0),
+        Notice::HostUnreachable => (UNREACHABLE, HOST, 0),
+        Notice::Prohibited => (UNREACHABLE, PROHIBITED, 0),
+        Notice::TooBig(mtu) if mtu < MIN_MTU_V4 => (UNREACHABLE, FRAGMENTATION_NEEDED, MIN_MTU_V4 as u32),
+        Notice::TooBig(mtu) => (UNREACHABLE, FRAGMENTATION_NEEDED, mtu as u32),
     }
+}
 
-    const fn v6(self) -> (u8, u8, u32) {
-        use icmp::v6::*;
-        match self {
-            Self::TimeExceeded => (TIME_EXCEEDED, 0, 0),
-            Self::NetUnreachable => (UNREACHABLE, NO_ROUTE, 0),
-            Self::HostUnreachable => (UNREACHABLE, ADDRESS, 0),
-            Self::Prohibited => (UNREACHABLE, PROHIBITED, 0),
-            Self::TooBig(mtu) if mtu < MIN_MTU_V6 => (PACKET_TOO_BIG, 0, MIN_MTU_V6 as u32),
-            Self::TooBig(mtu) => (PACKET_TOO_BIG, 0, mtu as u32),
-        }
+/// The same for ICMPv6.
+const fn fields_v6(notice: Notice) -> (u8, u8, u32) {
+    use icmp::v6::*;
+    match notice {
+        Notice::TimeExceeded => (TIME_EXCEEDED, 0, 0),
+        Notice::NetUnreachable => (UNREACHABLE, NO_ROUTE, 0),
+        Notice::HostUnreachable => (UNREACHABLE, ADDRESS, 0),
+        Notice::Prohibited => (UNREACHABLE, PROHIBITED, 0),
+        Notice::TooBig(mtu) if mtu < MIN_MTU_V6 => (PACKET_TOO_BIG, 0, MIN_MTU_V6 as u32),
+        Notice::TooBig(mtu) => (PACKET_TOO_BIG, 0, mtu as u32),
     }
 }
 
@@ -115,8 +100,12 @@ pub fn may_notify(packet: &[u8], ip: &Ip) -> bool {
 /// for it (it may have been changed), or `source` is of the other family.
 pub fn build<B: PacketBuf>(buf: &mut B, ip: &Ip, notice: Notice, source: IpAddr) -> bool {
     match (ip.addrs, source) {
-        (Addrs::V4 { source: to, .. }, IpAddr::V4(from)) => build_v4(buf, ip, notice.v4(), from, to.into()),
-        (Addrs::V6 { source: to, .. }, IpAddr::V6(from)) => build_v6(buf, ip, notice.v6(), from, to.into()),
+        (Addrs::V4 { source: to, .. }, IpAddr::V4(from)) => {
+            build_v4(buf, ip, fields_v4(notice), from, to.into())
+        }
+        (Addrs::V6 { source: to, .. }, IpAddr::V6(from)) => {
+            build_v6(buf, ip, fields_v6(notice), from, to.into())
+        }
         _ => false,
     }
 }

@@ -85,72 +85,97 @@ pub enum Error {
 }
 
 impl Ip {
+    /// No packet yet: to be read into.
+    pub const fn blank() -> Self {
+        let zero = Key4(0);
+        Self {
+            addrs: Addrs::V4 { source: zero, destination: zero },
+            len: 0,
+            hash: 0,
+            ports: 0,
+            transport: 0,
+            protocol: 0,
+            ttl: 0,
+            tos: 0,
+            fragment: false,
+            later_fragment: false,
+            dont_fragment: false,
+            link_local_source: false,
+        }
+    }
+
     /// Reads the IPv4 packet at `offset`; `available` as in [`ipv4::Ipv4::parse`].
+    ///
+    /// In place rather than returned: a returned structure is written field by field and copied in
+    /// larger pieces, which the CPU can not forward and waits for.
     #[inline(always)]
     pub fn read_v4(
+        &mut self,
         data: &[u8],
         offset: usize,
         available: usize,
         known_good: bool,
         key: &FlowKey,
-    ) -> Result<Self, Error> {
+    ) -> Result<(), Error> {
         let ip = ipv4::Ipv4::parse(data, offset, available, known_good).map_err(Error::V4)?;
         if usize::from(ip.header_len) != ipv4::MIN_LEN {
             check_options(data, offset, ip.header_len)?;
         }
         let transport = usize::from(ip.header_len);
         let readable = !ip.is_later_fragment() && transport + 4 <= usize::from(ip.total_len);
-        let ports = ports(data, offset + transport, ip.protocol, readable);
-        let flow = flow_input(ip.protocol, ports, ip.is_fragment());
-        Ok(Self {
-            addrs: Addrs::V4 { source: Key4(ip.source), destination: Key4(ip.destination) },
-            len: u32::from(ip.total_len),
-            hash: key.ipv4(ip.source, ip.destination, flow),
-            ports,
-            transport: transport as u16,
-            protocol: ip.protocol,
-            ttl: ip.ttl,
-            tos: ip.tos,
-            fragment: ip.is_fragment(),
-            later_fragment: ip.is_later_fragment(),
-            dont_fragment: ip.dont_fragment(),
-            link_local_source: false,
-        })
+        self.addrs = Addrs::V4 { source: Key4(ip.source), destination: Key4(ip.destination) };
+        self.len = u32::from(ip.total_len);
+        self.ports = ports(data, offset + transport, ip.protocol, readable);
+        let flow = flow_input(ip.protocol, self.ports, ip.is_fragment());
+        self.hash = key.ipv4(ip.source, ip.destination, flow);
+        self.transport = transport as u16;
+        self.protocol = ip.protocol;
+        self.ttl = ip.ttl;
+        self.tos = ip.tos;
+        self.fragment = ip.is_fragment();
+        self.later_fragment = ip.is_later_fragment();
+        self.dont_fragment = ip.dont_fragment();
+        self.link_local_source = false;
+        Ok(())
     }
 
     /// Reads the IPv6 packet at `offset`.
     #[inline(always)]
-    pub fn read_v6(data: &[u8], offset: usize, available: usize, key: &FlowKey) -> Result<Self, Error> {
+    pub fn read_v6(
+        &mut self,
+        data: &[u8],
+        offset: usize,
+        available: usize,
+        key: &FlowKey,
+    ) -> Result<(), Error> {
         let ip = ipv6::Ipv6::parse(data, offset, available).map_err(Error::V6)?;
         let (source, destination) = (Key6::from(ip.source), Key6::from(ip.destination));
         let len = ip.total_len();
         let upper = ipv6::walk(data, offset, ip.next_header, len);
         let transport = usize::from(upper.offset);
         let readable = upper.complete && !upper.later_fragment && transport + 4 <= len;
-        let ports = ports(data, offset + transport, upper.protocol, readable);
-        let flow = flow_input(upper.protocol, ports, upper.fragment);
-        Ok(Self {
-            addrs: Addrs::V6 { source, destination },
-            len: len as u32,
-            hash: key.ipv6(source, destination, flow),
-            ports,
-            transport: upper.offset,
-            protocol: upper.protocol,
-            ttl: ip.hop_limit,
-            tos: ip.traffic_class,
-            fragment: upper.fragment,
-            later_fragment: upper.later_fragment,
-            dont_fragment: true,
-            link_local_source: false,
-        })
+        self.addrs = Addrs::V6 { source, destination };
+        self.len = len as u32;
+        self.ports = ports(data, offset + transport, upper.protocol, readable);
+        let flow = flow_input(upper.protocol, self.ports, upper.fragment);
+        self.hash = key.ipv6(source, destination, flow);
+        self.transport = upper.offset;
+        self.protocol = upper.protocol;
+        self.ttl = ip.hop_limit;
+        self.tos = ip.traffic_class;
+        self.fragment = upper.fragment;
+        self.later_fragment = upper.later_fragment;
+        self.dont_fragment = true;
+        self.link_local_source = false;
+        Ok(())
     }
 
     /// Reads whatever IP packet is at `offset`, by its version.
     #[inline(always)]
-    pub fn read(data: &[u8], offset: usize, available: usize, key: &FlowKey) -> Result<Self, Error> {
+    pub fn read(&mut self, data: &[u8], offset: usize, available: usize, key: &FlowKey) -> Result<(), Error> {
         match data.get(offset).map(|first| first >> 4) {
-            Some(4) => Self::read_v4(data, offset, available, false, key),
-            Some(6) => Self::read_v6(data, offset, available, key),
+            Some(4) => self.read_v4(data, offset, available, false, key),
+            Some(6) => self.read_v6(data, offset, available, key),
             Some(_) => Err(Error::V6(ipv6::Error::Version)),
             None => Err(Error::V6(ipv6::Error::Short)),
         }

@@ -1,11 +1,10 @@
 //! Packets that are too big for their way (R-115 to R-117; RFC 9300 section 7.1, RFC 791 section
 //! 3.2).
 
-use super::icmp::Notice;
 use super::ip::Ip;
 use crate::buffer::PacketBuf;
 use crate::io::PacketBurst;
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Notice, Verdict};
 use crate::wire::{bytes, checksum, ethernet, ipv4};
 
 /// Most pieces that a packet is split into: 64 KiB over 1280 bytes needs 53.
@@ -13,26 +12,17 @@ pub const MAX_PIECES: usize = 60;
 /// Smallest MTU of an IPv6 link.
 const MIN_MTU_V6: u16 = 1280;
 
-/// What to do with a packet that does not fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
-    /// IPv4 with DF=0: fragment the (inner) packet.
-    Split,
-    /// Drop it.
-    Refuse(DropReason, Option<Notice>),
-}
-
-/// Decides about a packet of which at most `room` bytes fit.
+/// What becomes of a packet of which at most `room` bytes fit.
 #[cold]
-pub fn fit(ip: &Ip, room: u16) -> Fit {
+pub fn too_big(ip: &Ip, room: u16) -> Verdict {
     if !ip.dont_fragment {
-        Fit::Split
+        Verdict::Split(room)
     } else if ip.is_v6() && ip.len <= u32::from(MIN_MTU_V6) {
         // the source may not be told less than 1280 bytes, so the outer packet would have
         // to be fragmented, and outer fragmentation is not available.
-        Fit::Refuse(DropReason::NotFragmentable, None)
+        Verdict::Drop(DropReason::NotFragmentable, None)
     } else {
-        Fit::Refuse(DropReason::PacketTooBig, Some(Notice::TooBig(room)))
+        Verdict::Drop(DropReason::PacketTooBig, Some(Notice::TooBig(room)))
     }
 }
 

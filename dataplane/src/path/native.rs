@@ -1,12 +1,11 @@
 //! Native forwarding: TTL, MTU, Ethernet rewrite.
 
-use super::icmp::Notice;
 use super::ip::{self, Ip};
-use super::mtu::{self, Fit};
+use super::mtu;
 use super::route::{Context, Origin};
 use crate::buffer::PacketBuf;
 use crate::types::{MacAddr, PortId};
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Notice, Verdict};
 use crate::wire::ethernet::{self, Ethernet};
 
 /// A resolved Ethernet next hop.
@@ -22,33 +21,19 @@ pub struct NextHop {
     pub mtu: u16,
 }
 
-/// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forwarded {
-    /// The frame is ready to be sent.
-    Ready,
-    /// IPv4 that may be fragmented: split into packets of at most this many bytes first.
-    Split(u16),
-    /// It can not be sent; the packet is as it was.
-    Refused(DropReason, Option<Notice>),
-}
-
 /// Rewrites the frame for its next hop. `away`: refuse to send it back to the neighbour it came
-/// from.
+/// from. Unless it is ready to be sent afterwards, the packet is as it was.
 #[inline(always)]
-pub fn forward<B: PacketBuf>(buf: &mut B, ip: &Ip, cx: Context, away: bool, hop: &NextHop) -> Forwarded {
+pub fn forward<B: PacketBuf>(buf: &mut B, ip: &Ip, cx: Context, away: bool, hop: &NextHop) -> Verdict {
     if ip.len > u32::from(hop.mtu) {
-        return match mtu::fit(ip, hop.mtu) {
-            Fit::Split => Forwarded::Split(hop.mtu),
-            Fit::Refuse(reason, notice) => Forwarded::Refused(reason, notice),
-        };
+        return mtu::too_big(ip, hop.mtu);
     }
     if away && is_back(buf.data(), cx, hop) {
-        return Forwarded::Refused(DropReason::NativeLoop, Some(Notice::NetUnreachable));
+        return Verdict::Drop(DropReason::NativeLoop, Some(Notice::NetUnreachable));
     }
     let framed = ethernet::LEN + ip.len as usize;
     if buf.total_len() != framed && !buf.truncate(framed) {
-        return Forwarded::Refused(DropReason::HeadersSplit, None);
+        return Verdict::Drop(DropReason::HeadersSplit, None);
     }
     let data = buf.data_mut();
     if cx.origin != Origin::Own {
@@ -56,7 +41,7 @@ pub fn forward<B: PacketBuf>(buf: &mut B, ip: &Ip, cx: Context, away: bool, hop:
     }
     let ethertype = if ip.is_v6() { ethernet::IPV6 } else { ethernet::IPV4 };
     Ethernet { destination: hop.mac, source: hop.source_mac, ethertype }.write(data);
-    Forwarded::Ready
+    Verdict::Forwarded(hop.port)
 }
 
 /// The next hop is the neighbour that sent the frame.

@@ -14,11 +14,9 @@ use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
 /// UDP and LISP headers.
 const HEADERS: usize = udp::LEN + lisp::LEN;
 
-/// What came out.
+/// What came out, besides the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inner {
-    /// The inner packet.
-    pub ip: Ip,
     /// The VRF of its Instance-ID.
     pub vrf: VrfId,
     /// A combination of ECN bits that RFC 6040 wants counted.
@@ -26,26 +24,28 @@ pub struct Inner {
 }
 
 /// Strips a LISP packet for one of our RLOCs. Afterwards `buf` holds 14 bytes for an Ethernet
-/// header and the inner packet, nothing behind it. On an error the packet is as it was.
+/// header and the inner packet, nothing behind it, and `ip`, that was about the outer packet, is
+/// about the inner one. On an error the packet is as it was.
 ///
 /// `verify_checksum`: verify a non-zero outer UDP checksum that the NIC has not verified.
 #[inline(always)]
 pub fn decapsulate<B: PacketBuf>(
     buf: &mut B,
-    outer: &Ip,
+    ip: &mut Ip,
     tables: &Replica,
     key: &FlowKey,
     verify_checksum: bool,
 ) -> Result<Inner, DropReason> {
     let data = buf.data();
-    let udp_at = ethernet::LEN + usize::from(outer.transport);
+    let (outer_tos, outer_ttl) = (ip.tos, ip.ttl);
+    let udp_at = ethernet::LEN + usize::from(ip.transport);
     let header = udp::Udp::parse(data, udp_at).ok_or(DropReason::OuterUdpLength)?;
     let length = usize::from(header.length);
-    if length < udp::LEN || length > outer.len as usize - usize::from(outer.transport) {
+    if length < udp::LEN || length > ip.len as usize - usize::from(ip.transport) {
         return Err(DropReason::OuterUdpLength);
     }
     if header.checksum != 0 && verify_checksum && !buf.l4_checksum_known_good() {
-        verify(data, outer, udp_at, length)?;
+        verify(data, ip, udp_at, length)?;
     }
     if length < HEADERS {
         return Err(DropReason::LispHeaderShort);
@@ -57,17 +57,17 @@ pub fn decapsulate<B: PacketBuf>(
     let vrf = tables.vrf_by_iid(lisp.instance).ok_or(DropReason::InstanceUnknown)?;
     let spec = tables.vrf(vrf).ok_or(DropReason::InstanceUnknown)?;
     let inner_at = udp_at + HEADERS;
-    let mut ip = Ip::read(data, inner_at, length - HEADERS, key).map_err(inner_error)?;
-    check_addresses(&ip, tables)?;
-    let (tos, ecn_strange) = merge_tos(ip.tos, outer.tos, spec.decap_copy_dscp)?;
-    let ttl = ip.ttl.min(outer.ttl);
+    ip.read(data, inner_at, length - HEADERS, key).map_err(inner_error)?;
+    check_addresses(ip, tables)?;
+    let (tos, ecn_strange) = merge_tos(ip.tos, outer_tos, spec.decap_copy_dscp)?;
+    let ttl = ip.ttl.min(outer_ttl);
     if (tos, ttl) != (ip.tos, ip.ttl) {
-        rewrite(buf.data_mut(), inner_at, &ip, tos, ttl);
+        rewrite(buf.data_mut(), inner_at, ip, tos, ttl);
         (ip.tos, ip.ttl) = (tos, ttl);
     }
     buf.trim_front(inner_at - ethernet::LEN);
     buf.truncate(ethernet::LEN + ip.len as usize);
-    Ok(Inner { ip, vrf, ecn_strange })
+    Ok(Inner { vrf, ecn_strange })
 }
 
 /// The name of what is wrong with the inner packet.

@@ -2,33 +2,28 @@
 //! section 5.3).
 
 use super::flow;
-use super::icmp::Notice;
 use super::ip::{self, Ip};
-use super::mtu::{self, Fit};
+use super::mtu;
 use crate::buffer::PacketBuf;
 use crate::mapcache::OuterTemplate;
 use crate::types::InstanceId;
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict};
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
+
+/// Bytes that the outer headers add to an IP packet.
+#[inline(always)]
+pub fn overhead(outer: &OuterTemplate) -> usize {
+    if outer.is_ipv6() { OVERHEAD_V6 } else { OVERHEAD_V4 }
+}
 
 /// Bytes that an IPv4 outer header adds to an IP packet (H of RFC 9300 section 7).
 const OVERHEAD_V4: usize = OuterTemplate::LENGTH_V4 - ethernet::LEN;
 /// The same for IPv6.
 const OVERHEAD_V6: usize = OuterTemplate::LENGTH_V6 - ethernet::LEN;
 
-/// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encapsulated {
-    /// The frame is ready to be sent; bytes of the outer IP packet.
-    Ready(u32),
-    /// IPv4 that may be fragmented: split into packets of at most this many bytes first.
-    Split(u16),
-    /// It can not be sent; the packet is as it was.
-    Refused(DropReason, Option<Notice>),
-}
-
 /// Puts the outer headers in front of the IP packet behind the Ethernet header. `forwarded`: take
-/// one off the TTL first (all packets but our own).
+/// one off the TTL first (all packets but our own). Unless it is ready to be sent afterwards, the
+/// packet is as it was.
 #[inline(always)]
 pub fn encapsulate<B: PacketBuf>(
     buf: &mut B,
@@ -36,26 +31,23 @@ pub fn encapsulate<B: PacketBuf>(
     forwarded: bool,
     instance: InstanceId,
     outer: &OuterTemplate,
-) -> Encapsulated {
-    let overhead = if outer.is_ipv6() { OVERHEAD_V6 } else { OVERHEAD_V4 };
+) -> Verdict {
+    let overhead = overhead(outer);
     let room = usize::from(outer.mtu()).saturating_sub(overhead);
     if ip.len as usize > room {
-        return match mtu::fit(ip, room as u16) {
-            Fit::Split => Encapsulated::Split(room as u16),
-            Fit::Refuse(reason, notice) => Encapsulated::Refused(reason, notice),
-        };
+        return mtu::too_big(ip, room as u16);
     }
     if ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT && is_nested(buf.data(), ip) {
-        return Encapsulated::Refused(DropReason::NestedLisp, None);
+        return Verdict::Drop(DropReason::NestedLisp, None);
     }
     // Ethernet pads short packets: what is behind the IP packet must not go into the outer one
     // (wire.md TRAP 6).
     let framed = ethernet::LEN + ip.len as usize;
     if buf.total_len() != framed && !buf.truncate(framed) {
-        return Encapsulated::Refused(DropReason::HeadersSplit, None);
+        return Verdict::Drop(DropReason::HeadersSplit, None);
     }
     if buf.prepend(overhead).is_none() {
-        return Encapsulated::Refused(DropReason::NoHeadroom, None);
+        return Verdict::Drop(DropReason::NoHeadroom, None);
     }
     let ttl = if forwarded { ip.ttl.wrapping_sub(1) } else { ip.ttl };
     let data = buf.data_mut();
@@ -63,7 +55,7 @@ pub fn encapsulate<B: PacketBuf>(
         ip::decrement_ttl(inner, ip.is_v6());
     }
     write_outer(data, ip, ttl, instance, outer);
-    Encapsulated::Ready((ip.len as usize + overhead) as u32)
+    Verdict::Encapsulated(outer.port())
 }
 
 /// Copies the RLOC's headers and fills in what depends on the packet: lengths, TTL and TOS as

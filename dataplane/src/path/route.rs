@@ -1,13 +1,12 @@
 //! Where an IP packet goes: map-cache first, then the native FIB (R-001, R-008, R-009, R-024,
 //! Reads tables only, writes nothing but entry counters.
 
-use super::icmp::Notice;
 use super::ip::Ip;
-use crate::feed::{MapAction, Reject, Target, VrfSpec};
+use crate::feed::{MapAction, PortSpec, Reject, Target, VrfSpec};
 use crate::fib::{RouteHit, RouteRef};
 use crate::replica::Replica;
 use crate::types::{AdjacencyId, EntryId, PortId, RlocId, VrfId};
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Notice, Wait};
 use crate::wire::lisp;
 
 /// How a packet came to be here.
@@ -35,13 +34,8 @@ pub struct Context {
 /// What is to be done with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send it to an RLOC.
-    Encapsulate {
-        /// Entry that said so.
-        entry: EntryId,
-        /// Where to.
-        rloc: RlocId,
-    },
+    /// Send it to this RLOC.
+    Encapsulate(RlocId),
     /// Send it to an Ethernet next hop.
     Forward {
         /// Which one.
@@ -51,10 +45,8 @@ pub enum Step {
     },
     /// It is for us: to the kernel.
     Host,
-    /// Hold it for a mapping of its destination.
-    AwaitMapping,
-    /// Hold it for its destination's Ethernet address on this port.
-    AwaitNeighbour(PortId),
+    /// Hold it.
+    Await(Wait),
     /// Drop it, and perhaps tell its source.
     Refuse(DropReason, Option<Notice>),
 }
@@ -69,50 +61,76 @@ const fn told(reason: DropReason, notice: Notice) -> Step {
     Step::Refuse(reason, Some(notice))
 }
 
-/// The map-cache's word on a destination, when the caller has looked it up already.
+/// The map-cache's word on a destination: filled in by whoever looks it up first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mapping {
     /// Not looked up.
     Unknown,
-    /// Looked up in the packet's VRF.
-    Found(Option<EntryId>),
+    /// No EID as far as we know.
+    Absent,
+    /// This entry.
+    Entry(EntryId),
 }
 
-/// Decides. `mapping` may hold the result of a lookup done for a whole burst.
-#[inline(always)]
-pub fn decide(ip: &Ip, cx: Context, mapping: Mapping, tables: &Replica) -> Step {
-    let Some(vrf) = tables.vrf(cx.vrf) else { return silent(DropReason::VrfUnknown) };
-    let step = match cx.origin {
-        Origin::Native => native(ip, cx, mapping, vrf, tables),
-        Origin::Decapsulated => decapsulated(ip, cx, vrf, tables),
-        Origin::Own => own(ip, cx, vrf, tables),
-    };
-    // The forwarding decrement comes before encapsulation and before waiting; a
-    // packet for ourselves is not subject to it, nor one that we made.
-    match step {
-        Step::Host | Step::Refuse(..) => step,
-        _ if ip.ttl <= 1 && cx.origin != Origin::Own => told(DropReason::TtlExpired, Notice::TimeExceeded),
-        _ => step,
+impl Mapping {
+    /// The entry of the packet's destination, looked up if it has not been.
+    #[inline(always)]
+    fn resolve(&mut self, ip: &Ip, cx: Context, tables: &Replica) -> Option<EntryId> {
+        if *self == Self::Unknown {
+            let found = tables.map_lookup(cx.vrf, ip.addrs.destination());
+            *self = found.map_or(Self::Absent, Self::Entry);
+        }
+        match *self {
+            Self::Entry(entry) => Some(entry),
+            Self::Unknown | Self::Absent => None,
+        }
     }
 }
 
-/// A packet received without encapsulation.
+/// Decides. `mapping` may hold the result of a lookup done for a whole burst, and afterwards holds
+/// the entry that a [`Step::Encapsulate`] came from.
 #[inline(always)]
-fn native(ip: &Ip, cx: Context, mapping: Mapping, vrf: &VrfSpec, tables: &Replica) -> Step {
-    let Some(port) = tables.port(cx.port) else { return silent(DropReason::PortNotConfigured) };
+pub fn decide(ip: &Ip, cx: Context, mapping: &mut Mapping, tables: &Replica) -> Step {
+    let Some(vrf) = tables.vrf(cx.vrf) else { return silent(DropReason::VrfUnknown) };
+    match cx.origin {
+        Origin::Native => match tables.port(cx.port) {
+            Some(port) => decide_native(ip, cx, mapping, port, vrf, tables),
+            None => silent(DropReason::PortNotConfigured),
+        },
+        Origin::Decapsulated => alive(ip, decapsulated(ip, cx, mapping, vrf, tables)),
+        Origin::Own => own(ip, cx, mapping, vrf, tables),
+    }
+}
+
+/// Decides about a packet received without encapsulation, when port and VRF are at hand.
+#[inline(always)]
+pub fn decide_native(
+    ip: &Ip,
+    cx: Context,
+    mapping: &mut Mapping,
+    port: &PortSpec,
+    vrf: &VrfSpec,
+    tables: &Replica,
+) -> Step {
     if !port.native || ip.link_local_source {
         return only_for_us(ip, cx, port.native, tables);
     }
-    if vrf.pitr || (vrf.xtr && is_candidate(ip, cx, tables)) {
-        let entry = match mapping {
-            Mapping::Found(entry) => entry,
-            Mapping::Unknown => tables.map_lookup(cx.vrf, ip.addrs.destination()),
-        };
-        if let Some(entry) = entry {
-            return by_mapping(ip, cx, entry, tables);
-        }
+    let is_candidate = vrf.pitr || (vrf.xtr && is_candidate(ip, cx, tables));
+    if is_candidate && let Some(entry) = mapping.resolve(ip, cx, tables) {
+        return alive(ip, by_mapping(ip, cx, entry, tables));
     }
-    via_fib(ip, cx, false, tables)
+    alive(ip, via_fib(ip, cx, false, tables))
+}
+
+/// The forwarding decrement comes before encapsulation and before waiting; a packet
+/// for ourselves is not subject to it.
+#[inline(always)]
+fn alive(ip: &Ip, step: Step) -> Step {
+    match step {
+        Step::Host | Step::Refuse(..) => step,
+        _ if ip.ttl <= 1 => told(DropReason::TtlExpired, Notice::TimeExceeded),
+        _ => step,
+    }
 }
 
 /// A packet that may reach the kernel and nothing else.
@@ -137,7 +155,7 @@ fn is_remote(ip: &Ip, cx: Context, tables: &Replica) -> bool {
 }
 
 /// A packet out of a LISP packet.
-fn decapsulated(ip: &Ip, cx: Context, vrf: &VrfSpec, tables: &Replica) -> Step {
+fn decapsulated(ip: &Ip, cx: Context, mapping: &mut Mapping, vrf: &VrfSpec, tables: &Replica) -> Step {
     let destination = ip.addrs.destination();
     if vrf.xtr && tables.is_local_eid(cx.vrf, destination) {
         return via_fib(ip, cx, false, tables);
@@ -145,7 +163,7 @@ fn decapsulated(ip: &Ip, cx: Context, vrf: &VrfSpec, tables: &Replica) -> Step {
     // A PETR that is PITR in the same VRF sees EIDs in its map-cache: it re-encapsulates if it is
     // an RTR, else it refuses them, for a native route may lead them back to us.
     if vrf.rtr || vrf.pitr {
-        match tables.map_lookup(cx.vrf, destination).map(|entry| (entry, tables.entry(entry))) {
+        match mapping.resolve(ip, cx, tables).map(|entry| (entry, tables.entry(entry))) {
             None | Some((_, MapAction::LocalSite | MapAction::NativelyForward)) => {}
             Some((entry, _)) if vrf.rtr => return by_mapping(ip, cx, entry, tables),
             Some(_) => return told(DropReason::InnerIsEid, Notice::NetUnreachable),
@@ -160,9 +178,9 @@ fn decapsulated(ip: &Ip, cx: Context, vrf: &VrfSpec, tables: &Replica) -> Step {
 }
 
 /// A packet of our own: to EIDs through the map-cache, never natively.
-fn own(ip: &Ip, cx: Context, vrf: &VrfSpec, tables: &Replica) -> Step {
+fn own(ip: &Ip, cx: Context, mapping: &mut Mapping, vrf: &VrfSpec, tables: &Replica) -> Step {
     let by_map_cache = vrf.pitr || vrf.rtr || (vrf.xtr && is_remote(ip, cx, tables));
-    match tables.map_lookup(cx.vrf, ip.addrs.destination()) {
+    match mapping.resolve(ip, cx, tables) {
         Some(entry) if by_map_cache => by_mapping(ip, cx, entry, tables),
         _ => via_fib(ip, cx, false, tables),
     }
@@ -172,9 +190,9 @@ fn own(ip: &Ip, cx: Context, vrf: &VrfSpec, tables: &Replica) -> Step {
 #[inline(always)]
 fn by_mapping(ip: &Ip, cx: Context, entry: EntryId, tables: &Replica) -> Step {
     match tables.entry(entry) {
-        MapAction::Encapsulate(Target::Rloc(rloc)) => Step::Encapsulate { entry, rloc },
+        MapAction::Encapsulate(Target::Rloc(rloc)) => Step::Encapsulate(rloc),
         MapAction::Encapsulate(Target::Set(set)) => match tables.set_pick(set, ip.hash) {
-            Some(rloc) => Step::Encapsulate { entry, rloc },
+            Some(rloc) => Step::Encapsulate(rloc),
             None => told(DropReason::MapNoLocator, Notice::HostUnreachable),
         },
         other => by_action(ip, cx, entry, other, tables),
@@ -196,7 +214,7 @@ fn by_action(ip: &Ip, cx: Context, entry: EntryId, action: MapAction, tables: &R
         MapAction::SendMapRequest => match via_fib(ip, cx, false, tables) {
             Step::Host => Step::Host,
             _ if tables.is_local_rloc(ip.addrs.destination()) => silent(DropReason::RlocIsDestination),
-            _ => Step::AwaitMapping,
+            _ => Step::Await(Wait::Mapping),
         },
         MapAction::DropNoReason => told(DropReason::MapDrop, Notice::NetUnreachable),
         MapAction::DropPolicyDenied => told(DropReason::MapPolicyDenied, Notice::Prohibited),
@@ -223,7 +241,7 @@ fn via_fib(ip: &Ip, cx: Context, away: bool, tables: &Replica) -> Step {
 fn not_forwarded(ip: &Ip, cx: Context, hit: RouteHit<'_>, tables: &Replica) -> Step {
     match hit.route {
         RouteRef::Local => for_us(ip, cx, tables),
-        RouteRef::Glean(port) => Step::AwaitNeighbour(port),
+        RouteRef::Glean(port) => Step::Await(Wait::Neighbour(port)),
         RouteRef::Reject(Reject::Blackhole) => silent(DropReason::RouteBlackhole),
         RouteRef::Reject(Reject::NetUnreachable) => {
             told(DropReason::RouteUnreachable, Notice::NetUnreachable)

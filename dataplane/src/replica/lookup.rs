@@ -93,6 +93,18 @@ impl Replica {
         self.entries.count(id, 1, bytes);
     }
 
+    /// Asks for an entry's memory ahead of [`Replica::entry`]. No effect but speed.
+    #[inline]
+    pub fn prefetch_entry(&self, id: EntryId) {
+        self.entries.prefetch(id);
+    }
+
+    /// Asks for an RLOC's memory ahead of [`Replica::rloc`]. No effect but speed.
+    #[inline]
+    pub fn prefetch_rloc(&self, id: RlocId) {
+        self.rlocs.prefetch(id);
+    }
+
     /// How to reach an RLOC.
     #[inline]
     #[must_use]

@@ -3,28 +3,27 @@
 //! Each stage goes over all packets before the next begins, so that the memory accesses of
 //! different packets overlap. No stage before the last sends, drops or counts a fate.
 
-use super::core::{Core, Facts};
-use super::outcome::{Outcome, carry_out};
+use super::core::Core;
+use super::outcome::{Facts, carry_out};
 use crate::buffer::PacketBuf;
-use crate::feed::PortSpec;
+use crate::feed::{PortSpec, VrfSpec};
 use crate::io::{BURST, Io, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::classify::{Class, classify};
-use crate::path::ip::{Addrs, Ip};
+use crate::path::ip::Addrs;
 use crate::path::petr;
 use crate::path::route::{self, Context, Mapping, Origin, Step};
 use crate::replica::Replica;
 use crate::types::{EntryId, PortId, VrfId};
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict};
 
 /// What is known of one packet of the burst.
 #[derive(Clone, Copy, Debug)]
 struct Lane {
     facts: Facts,
-    /// The packet is to be routed; otherwise `outcome` holds already.
+    /// The packet is to be routed; otherwise `verdict` holds already.
     routed: bool,
-    mapping: Mapping,
-    outcome: Outcome,
+    verdict: Verdict,
 }
 
 /// Keys of one family to be looked up together, and whose they are.
@@ -60,7 +59,10 @@ impl<K: Copy + Default> Keys<K> {
         lookup(keys, found);
         for (whose, word) in self.lanes.iter().zip(found) {
             if let Some(lane) = lanes.get_mut(usize::from(*whose)) {
-                lane.mapping = Mapping::Found((*word != NO_MATCH).then_some(EntryId(*word)));
+                lane.facts.mapping = match *word {
+                    NO_MATCH => Mapping::Absent,
+                    word => Mapping::Entry(EntryId(word)),
+                };
             }
         }
     }
@@ -86,24 +88,8 @@ struct Tally {
 
 impl Stages {
     pub(super) fn new() -> Self {
-        let zero = Key4::default();
-        let ip = Ip {
-            addrs: Addrs::V4 { source: zero, destination: zero },
-            len: 0,
-            hash: 0,
-            ports: 0,
-            transport: 0,
-            protocol: 0,
-            ttl: 0,
-            tos: 0,
-            fragment: false,
-            later_fragment: false,
-            dont_fragment: false,
-            link_local_source: false,
-        };
         let cx = Context { vrf: VrfId(0), port: PortId(0), origin: Origin::Native };
-        let facts = Facts { ip, cx, step: Step::Host, since: None };
-        let lane = Lane { facts, routed: false, mapping: Mapping::Unknown, outcome: Outcome::Host };
+        let lane = Lane { facts: Facts::blank(cx), routed: false, verdict: Verdict::Host };
         Self { lanes: Box::new([lane; BURST]), v4: Keys::new(), v6: Keys::new() }
     }
 
@@ -116,20 +102,22 @@ impl Stages {
                 buf.prefetch();
             }
         }
-        match core.replica.port(port) {
-            Some(spec) => {
-                look(core, burst, lanes, port, spec, &mut tally);
-                let by_map_cache = spec.native && core.replica.vrf(spec.vrf).is_some_and(|vrf| vrf.pitr);
-                if by_map_cache {
+        let spec = core.replica.port(port);
+        match spec.and_then(|spec| Some((spec, core.replica.vrf(spec.vrf)?))) {
+            Some((spec, vrf)) => {
+                let known = Known { id: port, port: spec, vrf };
+                look(core, burst, lanes, known, &mut tally);
+                if spec.native && vrf.pitr {
                     look_up(&core.replica, lanes, spec.vrf, &mut self.v4, &mut self.v6);
                 }
-                decide(&core.replica, lanes);
-                rewrite(&core.replica, burst, lanes, &mut tally);
+                decide(&core.replica, lanes, known);
+                rewrite(&core.replica, burst, lanes, known, &mut tally);
             }
             None => {
+                let why = spec.map_or(DropReason::PortNotConfigured, |_| DropReason::VrfUnknown);
                 for lane in lanes.iter_mut() {
                     lane.facts.cx.origin = Origin::Native;
-                    lane.outcome = Outcome::Refuse(DropReason::PortNotConfigured, None);
+                    lane.verdict = Verdict::Drop(why, None);
                 }
             }
         }
@@ -141,52 +129,55 @@ impl Stages {
         stats.decapsulated.add(tally.decapsulated);
         stats.ecn_strange.add(tally.ecn_strange);
         for (lane, buf) in lanes.iter().zip(burst.drain()) {
-            core.finish(buf, &lane.facts, lane.outcome);
+            core.finish(buf, &lane.facts, lane.verdict);
         }
         core.flush();
     }
 }
 
+/// What is the same for all packets of a burst that were not encapsulated.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    id: PortId,
+    port: &'a PortSpec,
+    vrf: &'a VrfSpec,
+}
+
 /// First stage: what is each frame; LISP for us is stripped.
 #[inline(always)]
-fn look<I: Io>(
-    core: &Core<I>,
-    burst: &mut I::Burst,
-    lanes: &mut [Lane],
-    port: PortId,
-    spec: &PortSpec,
-    tally: &mut Tally,
-) {
+fn look<I: Io>(core: &Core<I>, burst: &mut I::Burst, lanes: &mut [Lane], known: Known, tally: &mut Tally) {
     let (tables, key) = (&core.replica, &core.key);
+    let cx = Context { vrf: known.port.vrf, port: known.id, origin: Origin::Native };
     for (at, lane) in lanes.iter_mut().enumerate() {
         let Some(buf) = burst.get_mut(at) else { break };
+        let facts = &mut lane.facts;
         tally.bytes += buf.total_len() as u64;
         lane.routed = true;
-        lane.mapping = Mapping::Unknown;
-        lane.facts.cx = Context { vrf: spec.vrf, port, origin: Origin::Native };
-        match classify(buf, spec, tables, key) {
-            Class::Ip(ip) => lane.facts.ip = ip,
-            Class::Lisp(outer) => match petr::decapsulate(buf, &outer, tables, key, core.verify_udp_checksum)
+        facts.mapping = Mapping::Unknown;
+        facts.cx = cx;
+        match classify(buf, known.port, tables, key, &mut facts.ip) {
+            Class::Ip => {}
+            Class::Lisp => match petr::decapsulate(buf, &mut facts.ip, tables, key, core.verify_udp_checksum)
             {
                 Ok(inner) => {
-                    lane.facts.ip = inner.ip;
-                    lane.facts.cx = Context { vrf: inner.vrf, port, origin: Origin::Decapsulated };
+                    facts.cx.vrf = inner.vrf;
+                    facts.cx.origin = Origin::Decapsulated;
                     tally.decapsulated += 1;
                     tally.ecn_strange += u64::from(inner.ecn_strange);
                 }
-                Err(reason) => lane.settle(Outcome::Refuse(reason, None)),
+                Err(reason) => lane.settle(Verdict::Drop(reason, None)),
             },
-            Class::Host => lane.settle(Outcome::Host),
-            Class::Drop(reason) => lane.settle(Outcome::Refuse(reason, None)),
+            Class::Host => lane.settle(Verdict::Host),
+            Class::Drop(reason) => lane.settle(Verdict::Drop(reason, None)),
         }
     }
 }
 
 impl Lane {
     #[inline(always)]
-    fn settle(&mut self, outcome: Outcome) {
+    fn settle(&mut self, verdict: Verdict) {
         self.routed = false;
-        self.outcome = outcome;
+        self.verdict = verdict;
     }
 }
 
@@ -203,27 +194,48 @@ fn look_up(tables: &Replica, lanes: &mut [Lane], vrf: VrfId, v4: &mut Keys<Key4>
     }
     v4.resolve(lanes, |keys, found| tables.map_lookup4_burst(vrf, keys, found));
     v6.resolve(lanes, |keys, found| tables.map_lookup6_burst(vrf, keys, found));
+    for lane in lanes.iter() {
+        if let Mapping::Entry(entry) = lane.facts.mapping {
+            tables.prefetch_entry(entry);
+        }
+    }
 }
 
 /// Third stage: where each packet goes.
 #[inline(always)]
-fn decide(tables: &Replica, lanes: &mut [Lane]) {
+fn decide(tables: &Replica, lanes: &mut [Lane], known: Known) {
     for lane in lanes.iter_mut().filter(|lane| lane.routed) {
-        lane.facts.step = route::decide(&lane.facts.ip, lane.facts.cx, lane.mapping, tables);
+        let Facts { ip, cx, mapping, step, .. } = &mut lane.facts;
+        *step = match cx.origin {
+            Origin::Native => route::decide_native(ip, *cx, mapping, known.port, known.vrf, tables),
+            Origin::Decapsulated | Origin::Own => route::decide(ip, *cx, mapping, tables),
+        };
+        if let Step::Encapsulate(rloc) = *step {
+            tables.prefetch_rloc(rloc);
+        }
     }
 }
 
 /// Fourth stage: each packet as it leaves.
 #[inline(always)]
-fn rewrite<P: PacketBurst>(tables: &Replica, burst: &mut P, lanes: &mut [Lane], tally: &mut Tally) {
+fn rewrite<P: PacketBurst>(
+    tables: &Replica,
+    burst: &mut P,
+    lanes: &mut [Lane],
+    known: Known,
+    tally: &mut Tally,
+) {
     for (at, lane) in lanes.iter_mut().enumerate() {
         if !lane.routed {
             continue;
         }
         let Some(buf) = burst.get_mut(at) else { break };
-        let Facts { ip, cx, step, .. } = &lane.facts;
-        lane.outcome = carry_out(buf, ip, *cx, *step, tables);
-        tally.encapsulated += u64::from(matches!(lane.outcome, Outcome::Encapsulated(_)));
-        tally.forwarded += u64::from(matches!(lane.outcome, Outcome::Forwarded(_)));
+        let vrf = match lane.facts.cx.origin {
+            Origin::Native => known.vrf,
+            Origin::Decapsulated | Origin::Own => tables.vrf(lane.facts.cx.vrf).unwrap_or(known.vrf),
+        };
+        lane.verdict = carry_out(buf, &lane.facts, vrf.instance_id, tables);
+        tally.encapsulated += u64::from(matches!(lane.verdict, Verdict::Encapsulated(_)));
+        tally.forwarded += u64::from(matches!(lane.verdict, Verdict::Forwarded(_)));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::config::{Links, WorkerConfig};
 use super::egress::{Egress, From};
-use super::outcome::{Outcome, carry_out};
+use super::outcome::{Facts, carry_out};
 use crate::buffer::PacketBuf;
 use crate::clock::Clock;
 use crate::counters::WorkerStats;
@@ -10,27 +10,17 @@ use crate::feed::Adjacency;
 use crate::hold::{Held, HoldTable};
 use crate::io::{Io, PacketBurst};
 use crate::path::flow::FlowKey;
-use crate::path::icmp::{self, Notice};
+use crate::path::icmp;
 use crate::path::ip::Ip;
 use crate::path::limit::IcmpLimiter;
 use crate::path::mtu;
-use crate::path::route::{self, Context, Mapping, Origin, Step};
+use crate::path::route::{self, Context, Origin};
 use crate::punt::Punt;
 use crate::replica::{Replica, Retired};
-use crate::types::PortId;
-use crate::verdict::{DropReason, HoldKey};
+use crate::types::{Eid, InstanceId, PortId};
+use crate::verdict::{DropReason, HoldKey, Notice, Verdict, Wait};
 use crate::wire::ethernet;
 use std::net::IpAddr;
-
-/// A packet with what is known of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    pub(super) ip: Ip,
-    pub(super) cx: Context,
-    pub(super) step: Step,
-    /// Tick at which it began to wait, if it did.
-    pub(super) since: Option<u64>,
-}
 
 /// Everything of a worker but the burst it is working on.
 #[derive(Debug)]
@@ -75,18 +65,18 @@ impl<I: Io> Core<I> {
 
     /// Carries out what was decided about a packet that was received.
     #[inline(always)]
-    pub(super) fn finish(&mut self, buf: I::Buf, facts: &Facts, outcome: Outcome) {
-        match outcome {
-            Outcome::Encapsulated(port) | Outcome::Forwarded(port) => self.send(port, buf, facts),
-            Outcome::Host => {
+    pub(super) fn finish(&mut self, buf: I::Buf, facts: &Facts, verdict: Verdict) {
+        match verdict {
+            Verdict::Encapsulated(port) | Verdict::Forwarded(port) => self.send(port, buf, facts),
+            Verdict::Host => {
                 let given = self.io.host_tx(facts.cx.port, buf);
                 let stats = self.stats();
                 given.map_or_else(|_| stats.drop_one(DropReason::HostFull), |()| stats.host.add(1));
             }
-            Outcome::Refuse(reason, None) => self.dropped(facts, reason),
-            Outcome::Refuse(reason, Some(notice)) => self.refuse(buf, facts, reason, notice),
-            Outcome::Hold(key) => self.wait(buf, facts, key),
-            Outcome::Split(room) => self.split(buf, facts, room),
+            Verdict::Drop(reason, None) => self.dropped(facts, reason),
+            Verdict::Drop(reason, Some(notice)) => self.refuse(buf, facts, reason, notice),
+            Verdict::Hold(wait) => self.wait(buf, facts, wait),
+            Verdict::Split(room) => self.split(buf, facts, room),
         }
     }
 
@@ -143,7 +133,7 @@ impl<I: Io> Core<I> {
         if !icmp::build(&mut buf, ip, notice, source) {
             return self.stats().icmp_unsendable.add(1);
         }
-        if let Some(counter) = self.stats().icmp.get(notice.index()) {
+        if let Some(counter) = self.stats().icmp.get(icmp::kind(notice)) {
             counter.add(1);
         }
         let own = Held { buf, cx: Context { origin: Origin::Own, ..*cx }, since: self.now };
@@ -172,32 +162,35 @@ impl<I: Io> Core<I> {
     pub(super) fn again(&mut self, held: Held<I::Buf>) {
         let Held { mut buf, cx, since } = held;
         let available = buf.total_len().saturating_sub(ethernet::LEN);
-        let Ok(ip) = Ip::read(buf.data(), ethernet::LEN, available, &self.key) else {
+        let mut facts = Facts { since: Some(since), ..Facts::blank(cx) };
+        if facts.ip.read(buf.data(), ethernet::LEN, available, &self.key).is_err() {
             // It was well formed when it came; count it rather than lose it if that is not so.
-            return match cx.origin {
-                Origin::Own => self.stats().originated_lost.add(1),
-                _ => self.stats().drop_one(DropReason::InnerHeader),
-            };
-        };
-        let step = route::decide(&ip, cx, Mapping::Unknown, &self.replica);
-        let outcome = carry_out(&mut buf, &ip, cx, step, &self.replica);
-        let facts = Facts { ip, cx, step, since: Some(since) };
-        self.count_sent(&outcome);
-        self.finish(buf, &facts, outcome);
+            return self.dropped(&facts, DropReason::InnerHeader);
+        }
+        facts.step = route::decide(&facts.ip, cx, &mut facts.mapping, &self.replica);
+        let verdict = carry_out(&mut buf, &facts, self.instance(cx), &self.replica);
+        self.count_sent(verdict);
+        self.finish(buf, &facts, verdict);
+    }
+
+    /// The Instance-ID of a packet's VRF.
+    fn instance(&self, cx: Context) -> InstanceId {
+        self.replica.vrf(cx.vrf).map_or(InstanceId(0), |vrf| vrf.instance_id)
     }
 
     /// Counts the way that a packet takes.
-    pub(super) fn count_sent(&self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Encapsulated(_) => self.stats().encapsulated.add(1),
-            Outcome::Forwarded(_) => self.stats().forwarded.add(1),
+    fn count_sent(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Encapsulated(_) => self.stats().encapsulated.add(1),
+            Verdict::Forwarded(_) => self.stats().forwarded.add(1),
             _ => {}
         }
     }
 
     /// Holds a packet, and asks for what it waits for.
     #[cold]
-    fn wait(&mut self, mut buf: I::Buf, facts: &Facts, key: HoldKey) {
+    fn wait(&mut self, mut buf: I::Buf, facts: &Facts, wait: Wait) {
+        let key = key(wait, facts);
         // The padding goes now: the next look at the packet has no frame to compare with.
         buf.truncate(ethernet::LEN + facts.ip.len as usize);
         let packet = Held { buf, cx: facts.cx, since: facts.since.unwrap_or(self.now) };
@@ -263,24 +256,34 @@ impl<I: Io> Core<I> {
 
     fn send_piece(&mut self, mut buf: I::Buf, facts: &Facts, additional: bool) {
         let available = buf.total_len().saturating_sub(ethernet::LEN);
-        let read = Ip::read(buf.data(), ethernet::LEN, available, &self.key);
-        let outcome = match read {
-            // The pieces of a datagram take the way of the whole: its hash, not theirs.
-            Ok(piece) => {
-                let ip = Ip { len: piece.len, ..facts.ip };
-                carry_out(&mut buf, &ip, facts.cx, facts.step, &self.replica)
-            }
-            Err(_) => Outcome::Refuse(DropReason::NotFragmentable, None),
+        let mut piece = *facts;
+        let read = piece.ip.read(buf.data(), ethernet::LEN, available, &self.key);
+        // The pieces of a datagram take the way of the whole: its hash, not theirs.
+        piece.ip = Ip { len: piece.ip.len, ..facts.ip };
+        let verdict = match read {
+            Ok(()) => carry_out(&mut buf, &piece, self.instance(facts.cx), &self.replica),
+            Err(_) => Verdict::Drop(DropReason::NotFragmentable, None),
         };
-        self.count_sent(&outcome);
-        match outcome {
-            Outcome::Encapsulated(port) | Outcome::Forwarded(port) if additional => {
+        self.count_sent(verdict);
+        match verdict {
+            Verdict::Encapsulated(port) | Verdict::Forwarded(port) if additional => {
                 self.stats().fragments.add(1);
                 self.put_out(port, buf, From::Worker);
             }
-            Outcome::Encapsulated(port) | Outcome::Forwarded(port) => self.send(port, buf, facts),
+            Verdict::Encapsulated(port) | Verdict::Forwarded(port) => self.send(port, buf, facts),
             _ if additional => self.stats().originated_lost.add(1),
             _ => self.dropped(facts, DropReason::NotFragmentable),
         }
+    }
+}
+
+/// What a packet is kept by while it waits.
+fn key(wait: Wait, facts: &Facts) -> HoldKey {
+    let destination = facts.ip.addrs.destination();
+    match wait {
+        Wait::Mapping => HoldKey::Eid(Eid { vrf: facts.cx.vrf, addr: destination }),
+        Wait::Neighbour(port) => HoldKey::Neighbour(port, destination),
+        Wait::Rloc(rloc) => HoldKey::Rloc(rloc),
+        Wait::Adjacency(adjacency) => HoldKey::Adjacency(adjacency),
     }
 }

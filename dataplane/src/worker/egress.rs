@@ -23,6 +23,8 @@ pub(super) struct Egress<P> {
     burst: P,
     worker: u64,
     host: u64,
+    /// Bytes of the received packets in the row.
+    bytes: u64,
 }
 
 /// Positions that the masks have.
@@ -43,18 +45,19 @@ impl<P: PacketBurst> Egress<P> {
             self.flush(io, stats, port);
         }
         let at = self.burst.len();
-        let Err(buf) = self.burst.push(buf) else { return self.mark(at, from) };
+        let len = buf.total_len() as u64;
+        let Err(buf) = self.burst.push(buf) else { return self.mark(at, len, from) };
         self.flush(io, stats, port);
         match self.burst.push(buf) {
-            Ok(()) => self.mark(0, from),
+            Ok(()) => self.mark(0, len, from),
             Err(_) => count_lost(stats, from),
         }
     }
 
     #[inline(always)]
-    fn mark(&mut self, at: usize, from: From) {
+    fn mark(&mut self, at: usize, len: u64, from: From) {
         match from {
-            From::Nic => {}
+            From::Nic => self.bytes += len,
             From::Worker => self.worker |= 1 << at,
             From::Host => self.host |= 1 << at,
         }
@@ -72,7 +75,6 @@ impl<P: PacketBurst> Egress<P> {
         if count == 0 {
             return;
         }
-        let bytes = self.bytes();
         let sent = io.tx(port, &mut self.burst).min(count);
         let mut from_nic = count as u64;
         if self.worker | self.host != 0 {
@@ -85,17 +87,8 @@ impl<P: PacketBurst> Egress<P> {
             unsent = self.drop_rest(stats, sent);
         }
         stats.tx.add(from_nic - unsent.packets);
-        stats.tx_bytes.add(bytes - unsent.bytes);
-        (self.worker, self.host) = (0, 0);
-    }
-
-    /// Bytes of the received packets in the row.
-    #[inline(always)]
-    fn bytes(&self) -> u64 {
-        let others = self.worker | self.host;
-        let length =
-            |at: usize| self.burst.get(at).filter(|_| others >> at & 1 == 0).map_or(0, |b| b.total_len());
-        (0..self.burst.len()).map(|at| length(at) as u64).sum()
+        stats.tx_bytes.add(self.bytes - unsent.bytes);
+        (self.worker, self.host, self.bytes) = (0, 0, 0);
     }
 
     /// Drops what is left after `sent` packets were sent.

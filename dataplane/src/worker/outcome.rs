@@ -1,98 +1,89 @@
-//! From a step to what really becomes of the packet: the rewriting stage.
+//! From a step to a verdict: the rewriting stage.
 
 use crate::buffer::PacketBuf;
 use crate::feed::Adjacency;
 use crate::mapcache::Rloc;
-use crate::path::icmp::Notice;
 use crate::path::ip::Ip;
-use crate::path::native::{self, Forwarded, NextHop};
-use crate::path::pitr::{self, Encapsulated};
-use crate::path::route::{Context, Origin, Step};
+use crate::path::native::{self, NextHop};
+use crate::path::pitr;
+use crate::path::route::{Context, Mapping, Origin, Step};
 use crate::replica::Replica;
-use crate::types::{AdjacencyId, Eid, EntryId, PortId, RlocId};
-use crate::verdict::{DropReason, HoldKey};
+use crate::types::{AdjacencyId, InstanceId, RlocId};
+use crate::verdict::{DropReason, Notice, Verdict, Wait};
 
-/// What is to be done with the buffer now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Send it: it has got LISP headers.
-    Encapsulated(PortId),
-    /// Send it: it goes natively.
-    Forwarded(PortId),
-    /// To the kernel.
-    Host,
-    /// Let it wait.
-    Hold(HoldKey),
-    /// Drop it, and perhaps tell its source.
-    Refuse(DropReason, Option<Notice>),
-    /// Split it into packets of at most this many bytes, then do the step for each.
-    Split(u16),
+/// A packet with what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) ip: Ip,
+    pub(super) cx: Context,
+    pub(super) mapping: Mapping,
+    pub(super) step: Step,
+    /// Tick at which it began to wait, if it did.
+    pub(super) since: Option<u64>,
 }
 
-/// Rewrites the packet for where it goes.
+impl Facts {
+    /// No packet yet.
+    pub(super) const fn blank(cx: Context) -> Self {
+        Self { ip: Ip::blank(), cx, mapping: Mapping::Unknown, step: Step::Host, since: None }
+    }
+}
+
+/// Rewrites the packet for where it goes. `instance` is that of its VRF.
 #[inline(always)]
 pub(super) fn carry_out<B: PacketBuf>(
     buf: &mut B,
-    ip: &Ip,
-    cx: Context,
-    step: Step,
+    facts: &Facts,
+    instance: InstanceId,
     tables: &Replica,
-) -> Outcome {
-    match step {
-        Step::Encapsulate { entry, rloc } => encapsulate(buf, ip, cx, entry, rloc, tables),
-        Step::Forward { adjacency, away } => forward(buf, ip, cx, adjacency, away, tables),
-        Step::Host => Outcome::Host,
-        Step::AwaitMapping => Outcome::Hold(HoldKey::Eid(Eid { vrf: cx.vrf, addr: ip.addrs.destination() })),
-        Step::AwaitNeighbour(port) => Outcome::Hold(HoldKey::Neighbour(port, ip.addrs.destination())),
-        Step::Refuse(reason, notice) => Outcome::Refuse(reason, notice),
+) -> Verdict {
+    match facts.step {
+        Step::Encapsulate(rloc) => encapsulate(buf, facts, rloc, instance, tables),
+        Step::Forward { adjacency, away } => forward(buf, facts, adjacency, away, tables),
+        Step::Host => Verdict::Host,
+        Step::Await(wait) => Verdict::Hold(wait),
+        Step::Refuse(reason, notice) => Verdict::Drop(reason, notice),
     }
 }
 
 #[inline(always)]
 fn encapsulate<B: PacketBuf>(
     buf: &mut B,
-    ip: &Ip,
-    cx: Context,
-    entry: EntryId,
+    facts: &Facts,
     rloc: RlocId,
+    instance: InstanceId,
     tables: &Replica,
-) -> Outcome {
+) -> Verdict {
     let outer = match tables.rloc(rloc) {
         Rloc::Ready(outer) => outer,
-        Rloc::Resolving => return Outcome::Hold(HoldKey::Rloc(rloc)),
-        Rloc::Down => return Outcome::Refuse(DropReason::RlocDown, Some(Notice::HostUnreachable)),
+        Rloc::Resolving => return Verdict::Hold(Wait::Rloc(rloc)),
+        Rloc::Down => return Verdict::Drop(DropReason::RlocDown, Some(Notice::HostUnreachable)),
     };
-    let Some(vrf) = tables.vrf(cx.vrf) else { return Outcome::Refuse(DropReason::VrfUnknown, None) };
-    match pitr::encapsulate(buf, ip, cx.origin != Origin::Own, vrf.instance_id, outer) {
-        Encapsulated::Ready(bytes) => {
-            tables.count(entry, u64::from(ip.len));
-            tables.count_rloc(rloc, u64::from(bytes));
-            Outcome::Encapsulated(outer.port())
+    let verdict = pitr::encapsulate(buf, &facts.ip, facts.cx.origin != Origin::Own, instance, outer);
+    if matches!(verdict, Verdict::Encapsulated(_)) {
+        let bytes = u64::from(facts.ip.len);
+        if let Mapping::Entry(entry) = facts.mapping {
+            tables.count(entry, bytes);
         }
-        Encapsulated::Split(room) => Outcome::Split(room),
-        Encapsulated::Refused(reason, notice) => Outcome::Refuse(reason, notice),
+        tables.count_rloc(rloc, bytes + pitr::overhead(outer) as u64);
     }
+    verdict
 }
 
 #[inline(always)]
 fn forward<B: PacketBuf>(
     buf: &mut B,
-    ip: &Ip,
-    cx: Context,
+    facts: &Facts,
     adjacency: AdjacencyId,
     away: bool,
     tables: &Replica,
-) -> Outcome {
-    let hop = match tables.adjacency(adjacency) {
-        Adjacency::Ready { port, source_mac, mac, mtu } => NextHop { port, source_mac, mac, mtu },
-        Adjacency::Resolving { .. } => return Outcome::Hold(HoldKey::Adjacency(adjacency)),
-        Adjacency::Failed => {
-            return Outcome::Refuse(DropReason::HostUnreachable, Some(Notice::HostUnreachable));
+) -> Verdict {
+    match tables.adjacency(adjacency) {
+        Adjacency::Ready { port, source_mac, mac, mtu } => {
+            let hop = NextHop { port, source_mac, mac, mtu };
+            native::forward(buf, &facts.ip, facts.cx, away, &hop)
         }
-    };
-    match native::forward(buf, ip, cx, away, &hop) {
-        Forwarded::Ready => Outcome::Forwarded(hop.port),
-        Forwarded::Split(room) => Outcome::Split(room),
-        Forwarded::Refused(reason, notice) => Outcome::Refuse(reason, notice),
+        Adjacency::Resolving { .. } => Verdict::Hold(Wait::Adjacency(adjacency)),
+        Adjacency::Failed => Verdict::Drop(DropReason::HostUnreachable, Some(Notice::HostUnreachable)),
     }
 }
