@@ -165,7 +165,7 @@ pub struct Limits {
     pub register_interval_ms: u32,
     /// Life of a mapping whose TTL says "receiver decides", minutes.
     pub default_ttl_minutes: u32,
-    /// Entry without a packet for that long is evicted, seconds.
+    /// Entry without a packet for that long is evicted, seconds; 0: never.
     pub idle_timeout_s: u32,
     /// Smallest prefix length accepted in a positive Map-Reply.
     pub min_prefix_len: u8,

@@ -183,7 +183,11 @@ impl Itr {
         let mut refresh = Vec::new();
         self.cache.on_tick(cx, &mut self.rlocs, &mut refresh);
         for eid in refresh {
-            self.resolver.want(cx, eid, Cause::Refresh, None);
+            if self.resolver.want(cx, eid, Cause::Refresh, None) {
+                cx.count(Counter::RefreshesStarted);
+            } else {
+                self.cache.put_off_refresh(cx, &eid);
+            }
         }
         let cache = &self.cache;
         self.rlocs.on_tick(cx, &|slot| {

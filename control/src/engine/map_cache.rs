@@ -38,8 +38,8 @@ pub struct Entry {
     pub expires: Time,
     /// Last known to carry packets.
     pub used: Time,
-    /// A refresh was asked for since it was last confirmed.
-    pub refreshing: bool,
+    /// When to ask for it again if it is in use by then, or [`NEVER`].
+    pub refresh: Time,
 }
 
 /// What is to be put under an EID-prefix.
@@ -150,7 +150,7 @@ impl MapCache {
             confirmed: cx.now,
             expires: new.expires,
             used: cx.now,
-            refreshing: false,
+            refresh: NEVER,
         };
         let forwarding = self.forwarding(rlocs, &entry);
         cx.out.push(Action::Install { eid, forwarding });
@@ -160,7 +160,7 @@ impl MapCache {
         }
         self.tries.entry(eid.iid).or_default().insert(eid.prefix, slot);
         self.track(slot);
-        self.arm(cx, slot);
+        self.schedule(cx, slot);
         true
     }
 
@@ -177,7 +177,6 @@ impl MapCache {
             entry.act = new.act;
             entry.expires = new.expires;
             entry.confirmed = cx.now;
-            entry.refreshing = false;
             if !same_origin {
                 entry.origin = new.origin;
                 entry.created = cx.now;
@@ -186,7 +185,7 @@ impl MapCache {
         }
         self.track(slot);
         self.switch_set(cx, rlocs, slot, old_set, set, &before);
-        self.arm(cx, slot);
+        self.schedule(cx, slot);
         true
     }
 

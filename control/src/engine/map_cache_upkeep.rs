@@ -4,12 +4,16 @@
 use super::counters::Counter;
 use super::cx::Cx;
 use super::event::{EidPrefix, Time};
-use super::map_cache::{Entry, MapCache, NewEntry};
+use super::map_cache::{Entry, MapCache, NEVER, NewEntry};
 use super::mapping::{Act, Origin};
 use super::rlocs::Rlocs;
 
-/// A refresh starts that long before the end of the TTL, or at 90 % of it, whichever is later.
+/// A refresh starts at least that long before the end of the TTL, if that is not before 90 % of it.
 const REFRESH_BEFORE_MS: u64 = 60_000;
+/// Wait of a refresh for which there is no room now.
+const REFRESH_RETRY_MS: u64 = 3_000;
+/// Entries looked at in one tick: a million that expire together must not stop everything else.
+const TICK_ENTRIES: usize = 4_096;
 /// An entry is in use when a packet used it within a tenth of its TTL, and at least this.
 const USED_WITHIN_MS: u64 = 60_000;
 /// Negative entries may fill this share of a full map-cache before they are the ones to go.
@@ -18,13 +22,6 @@ const NEGATIVE_SHARE: usize = 8;
 impl Entry {
     fn ttl_ms(&self) -> u64 {
         self.expires.since(self.confirmed)
-    }
-
-    /// When to ask again before the TTL ends. Only mappings are refreshed.
-    fn refresh_at(&self) -> Time {
-        let ttl = self.ttl_ms();
-        let before_end = (ttl / 10).min(REFRESH_BEFORE_MS);
-        self.confirmed.plus_ms(ttl.saturating_sub(before_end))
     }
 
     fn in_use(&self, now: Time) -> bool {
@@ -63,34 +60,54 @@ impl MapCache {
         }
     }
 
-    /// Does what is due. EID-prefixes to refresh are appended to `refresh`.
+    /// Does what is due, within bounds. EID-prefixes to refresh are appended to `refresh`.
     pub fn on_tick(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs, refresh: &mut Vec<EidPrefix>) {
-        while let Some(slot) = self.timers.pop_due(cx.now) {
-            let Some(entry) = self.entries.get(slot) else { continue };
+        for _ in 0..TICK_ENTRIES {
+            let Some(slot) = self.timers.pop_due(cx.now) else { break };
+            let Some(entry) = self.entries.get_mut(slot) else { continue };
             let eid = entry.eid;
-            let idle_ms = idle_ms(cx);
-            if entry.expires <= cx.now {
-                cx.count(Counter::EntriesExpired);
+            let idle = entry.origin == Origin::MapReply && cx.now.since(entry.used) >= idle_ms(cx);
+            if entry.expires <= cx.now || idle {
+                let expired = entry.expires <= cx.now;
+                cx.count(if expired { Counter::EntriesExpired } else { Counter::EntriesIdle });
                 self.retire(cx, rlocs, &eid);
                 continue;
             }
-            if entry.origin == Origin::MapReply && cx.now.since(entry.used) >= idle_ms {
-                cx.count(Counter::EntriesIdle);
-                self.retire(cx, rlocs, &eid);
-                continue;
-            }
-            if entry.origin == Origin::MapReply && !entry.refreshing && entry.refresh_at() <= cx.now {
-                let wanted = entry.in_use(cx.now) && entry.act != Act::SendMapRequest;
-                if let Some(entry) = self.entries.get_mut(slot) {
-                    entry.refreshing = true;
-                }
-                if wanted {
-                    cx.count(Counter::RefreshesStarted);
+            if entry.refresh <= cx.now {
+                entry.refresh = NEVER;
+                if entry.in_use(cx.now) {
                     refresh.push(eid);
                 }
             }
             self.arm(cx, slot);
         }
+    }
+
+    /// There was no room to refresh an entry: tries again soon.
+    pub fn put_off_refresh(&mut self, cx: &mut Cx<'_>, eid: &EidPrefix) {
+        let at = cx.now.plus_ms(cx.rng.jitter(REFRESH_RETRY_MS, 50));
+        let Some(slot) = self.slot(eid) else { return };
+        if let Some(entry) = self.entries.get_mut(slot) {
+            entry.refresh = at;
+        }
+        self.arm(cx, slot);
+    }
+
+    /// Plans what happens to an entry that was just learnt or confirmed. A mapping in use is asked
+    /// for again between 90 % of its TTL and a minute before its end: at random, so that
+    /// those learnt together are not all asked for together.
+    pub(super) fn schedule(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        if let Some(entry) = self.entries.get_mut(slot) {
+            let refreshable = entry.origin == Origin::MapReply && entry.act != Act::SendMapRequest;
+            entry.refresh = if refreshable {
+                let ttl = entry.ttl_ms();
+                let window = (ttl / 10).saturating_sub(REFRESH_BEFORE_MS);
+                entry.confirmed.plus_ms(ttl / 10 * 9 + cx.rng.below(window.saturating_add(1)))
+            } else {
+                NEVER
+            };
+        }
+        self.arm(cx, slot);
     }
 
     /// When `on_tick` is wanted next.
@@ -108,10 +125,7 @@ impl MapCache {
         }
         let mut at = entry.expires;
         if entry.origin == Origin::MapReply {
-            at = at.min(entry.used.plus_ms(idle_ms(cx)));
-            if !entry.refreshing {
-                at = at.min(entry.refresh_at());
-            }
+            at = at.min(entry.used.plus_ms(idle_ms(cx))).min(entry.refresh);
         }
         // Not in the past: a tick must not meet the same entry twice.
         self.timers.set(slot, at.max(cx.now.plus_ms(1)));

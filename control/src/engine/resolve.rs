@@ -53,11 +53,8 @@ pub enum Cause {
 pub enum Phase {
     /// Requests are being sent.
     Asking,
-    /// Ended; the same question must wait. `again`: it was asked meanwhile.
-    Cooling {
-        /// What wants it.
-        again: Option<Cause>,
-    },
+    /// Ended; the same question must wait.
+    Cooling,
     /// Ended in vain after all tries.
     HeldDown,
 }
@@ -78,10 +75,20 @@ pub struct Pending {
     /// Map-Resolver asked last.
     pub resolver: Option<IpAddr>,
     source: Option<IpAddr>,
-    nonces: Vec<(u64, Time)>,
+    nonces: Vec<Sent>,
     /// Last time that packets asked for it; `None`: none wait.
     wanted: Option<Time>,
+    /// Something that came up meanwhile needs another round once this one has ended.
+    again: Option<Cause>,
     last_sent: Time,
+}
+
+/// A Map-Request that may still be answered.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    nonce: u64,
+    at: Time,
+    resolver: IpAddr,
 }
 
 /// A reply's nonce was ours.
@@ -113,25 +120,31 @@ impl Resolver {
         self.per_source.get_or_insert_with(|| HashedBuckets::new(SOURCE_BUCKETS, cx.rng.nonce()));
     }
 
-    /// A mapping for `eid` is wanted; `source` is the source of the packet that wants it.
-    pub fn want(&mut self, cx: &mut Cx<'_>, eid: EidPrefix, cause: Cause, source: Option<IpAddr>) {
+    /// A mapping for `eid` is wanted; `source` is the source of the packet that wants it. False:
+    /// refused by a budget; workers repeat a miss while packets arrive, others must ask again.
+    pub fn want(&mut self, cx: &mut Cx<'_>, eid: EidPrefix, cause: Cause, source: Option<IpAddr>) -> bool {
         if let Some(&slot) = self.by_eid.get(&eid) {
             self.join(cx, slot, cause, source);
-            return;
+            return true;
         }
-        if !self.has_room(cx, cause) {
-            cx.count(Counter::LookupsOverPendingLimit);
-            return;
+        let refused = if !self.has_room(cx, cause) {
+            Some(Counter::LookupsOverPendingLimit)
+        } else if cause == Cause::Miss && !self.within_source_budget(cx, source) {
+            Some(Counter::LookupsOverSourceBudget)
+        } else if cause == Cause::Miss && !self.within_rate(cx, cause) {
+            Some(Counter::MapRequestsOverRate)
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            cx.count(refused);
+            return false;
         }
-        if cause == Cause::Miss && !self.within_source_budget(cx, source) {
-            cx.count(Counter::LookupsOverSourceBudget);
-            return;
-        }
-        if cause == Cause::Miss && !self.within_rate(cx, cause) {
-            // Workers repeat the miss while packets arrive.
-            cx.count(Counter::MapRequestsOverRate);
-            return;
-        }
+        self.start(cx, eid, cause, source);
+        true
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>, eid: EidPrefix, cause: Cause, source: Option<IpAddr>) {
         let slot = self.table.insert(Pending {
             eid,
             cause,
@@ -142,6 +155,7 @@ impl Resolver {
             source,
             nonces: Vec::new(),
             wanted: (cause == Cause::Miss).then_some(cx.now),
+            again: None,
             last_sent: cx.now,
         });
         self.by_eid.insert(eid, slot);
@@ -154,29 +168,28 @@ impl Resolver {
 
     fn join(&mut self, cx: &mut Cx<'_>, slot: u32, cause: Cause, source: Option<IpAddr>) {
         let Some(pending) = self.table.get_mut(slot) else { return };
-        match &mut pending.phase {
-            Phase::Asking => {
-                if cause == Cause::Miss {
-                    pending.wanted = Some(cx.now);
-                    pending.source = source.or(pending.source);
-                    cx.count(Counter::MissesPending);
-                }
-            }
-            Phase::Cooling { again } => {
-                *again = Some(cause);
-                match cause {
-                    Cause::Miss => cx.count(Counter::MissesPending),
-                    Cause::Smr => cx.count(Counter::SmrsLimited),
-                    Cause::Refresh => {}
-                }
-                pending.source = source.or(pending.source);
-            }
-            Phase::HeldDown => {
+        match (pending.phase, cause) {
+            (Phase::HeldDown, Cause::Miss) => {
                 let eid = pending.eid;
-                if cause == Cause::Miss {
-                    cx.count(Counter::MissesHeldDown);
-                    abandon(cx, &eid);
+                cx.count(Counter::MissesHeldDown);
+                abandon(cx, &eid);
+            }
+            (Phase::HeldDown, _) | (Phase::Asking, Cause::Refresh) => {}
+            (phase, Cause::Miss) => {
+                cx.count(Counter::MissesPending);
+                pending.wanted = Some(cx.now);
+                pending.source = source.or(pending.source);
+                if phase == Phase::Cooling {
+                    pending.again.get_or_insert(cause);
                 }
+            }
+            // The answer that is on its way may be from before the change.
+            (_, Cause::Smr) => {
+                cx.count(Counter::SmrsLimited);
+                pending.again = Some(cause);
+            }
+            (Phase::Cooling, Cause::Refresh) => {
+                pending.again.get_or_insert(cause);
             }
         }
     }
@@ -185,10 +198,10 @@ impl Resolver {
     pub fn on_tick(&mut self, cx: &mut Cx<'_>) {
         while let Some(slot) = self.timers.pop_due(cx.now) {
             let Some(pending) = self.table.get(slot) else { continue };
-            match pending.phase {
-                Phase::Asking => self.on_silence(cx, slot),
-                Phase::Cooling { again: Some(cause) } => self.restart(cx, slot, cause),
-                Phase::Cooling { again: None } | Phase::HeldDown => self.forget(slot),
+            match (pending.phase, pending.again) {
+                (Phase::Asking, _) => self.on_silence(cx, slot),
+                (Phase::Cooling | Phase::HeldDown, Some(cause)) => self.restart(cx, slot, cause),
+                (Phase::Cooling | Phase::HeldDown, None) => self.forget(slot),
             }
         }
     }
@@ -210,15 +223,13 @@ impl Resolver {
     pub fn answered(&mut self, cx: &mut Cx<'_>, nonce: u64) -> Option<Asked> {
         let slot = self.nonces.remove(&nonce)?;
         let pending = self.table.get_mut(slot)?;
-        let at = pending.nonces.iter().position(|&(n, _)| n == nonce)?;
-        let (_, sent) = pending.nonces.remove(at);
-        let took = cx.now.since(sent);
+        let at = pending.nonces.iter().position(|sent| sent.nonce == nonce)?;
+        let sent = pending.nonces.remove(at);
+        let took = cx.now.since(sent.at);
         if took > NONCE_LIFE_MS {
             return None;
         }
-        if let Some(resolver) = pending.resolver {
-            self.resolvers.on_answer(resolver, cx.now, took);
-        }
+        self.resolvers.on_answer(sent.resolver, cx.now, took);
         Some(Asked { eid: pending.eid, slot })
     }
 
@@ -234,7 +245,7 @@ impl Resolver {
         cx.count(Counter::ResolutionsDone);
         let gap = if pending.cause == Cause::Smr { SMR_GAP_MS } else { GAP_MS };
         let until = pending.last_sent.plus_ms(gap);
-        self.end(cx, asked.slot, Phase::Cooling { again: None }, until);
+        self.end(cx, asked.slot, Phase::Cooling, until);
     }
 
     /// Lookups, those that ended included as long as they are remembered.
@@ -251,10 +262,10 @@ impl Resolver {
     fn on_silence(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some(pending) = self.table.get_mut(slot) else { return };
         let now = cx.now;
-        pending.nonces.retain(|&(nonce, sent)| {
-            let valid = now.since(sent) <= NONCE_LIFE_MS;
+        pending.nonces.retain(|sent| {
+            let valid = now.since(sent.at) <= NONCE_LIFE_MS;
             if !valid {
-                self.nonces.remove(&nonce);
+                self.nonces.remove(&sent.nonce);
             }
             valid
         });
@@ -276,7 +287,7 @@ impl Resolver {
         if pending.tries >= TRIES {
             self.end(cx, slot, Phase::HeldDown, now.plus_ms(HELD_DOWN_MS));
         } else {
-            self.end(cx, slot, Phase::Cooling { again: None }, now.plus_ms(GAP_MS));
+            self.end(cx, slot, Phase::Cooling, now.plus_ms(GAP_MS));
         }
     }
 
@@ -286,7 +297,7 @@ impl Resolver {
         pending.phase = Phase::Asking;
         pending.tries = 0;
         pending.started = cx.now;
-        pending.wanted = (cause == Cause::Miss).then_some(cx.now);
+        pending.again = None;
         self.asking += 1;
         self.ask_within_rate(cx, slot);
     }
@@ -327,7 +338,7 @@ impl Resolver {
         if !send::to_map_resolver(cx, resolver, nonce, &lookup) {
             return;
         }
-        pending.nonces.push((nonce, cx.now));
+        pending.nonces.push(Sent { nonce, at: cx.now, resolver });
         self.nonces.insert(nonce, slot);
         cx.count(Counter::MapRequestsSent);
         if retransmission {
@@ -340,8 +351,8 @@ impl Resolver {
     /// Ends a lookup: its nonces are void from now on.
     fn end(&mut self, cx: &Cx<'_>, slot: u32, phase: Phase, until: Time) {
         let Some(pending) = self.table.get_mut(slot) else { return };
-        for (nonce, _) in std::mem::take(&mut pending.nonces) {
-            self.nonces.remove(&nonce);
+        for sent in std::mem::take(&mut pending.nonces) {
+            self.nonces.remove(&sent.nonce);
         }
         pending.phase = phase;
         pending.wanted = None;

@@ -257,7 +257,7 @@ fn pending_view(pending: &Pending, now: Time) -> PendingView {
         cause: pending.cause,
         phase: match pending.phase {
             Phase::Asking => PhaseView::Asking,
-            Phase::Cooling { .. } => PhaseView::Cooling,
+            Phase::Cooling => PhaseView::Cooling,
             Phase::HeldDown => PhaseView::HeldDown,
         },
         tries: pending.tries,

@@ -239,3 +239,71 @@ fn r074_a_tick_costs_the_same_whatever_the_number_of_entries() {
     assert!(next.since(w.now) > 3_000_000, "idle check in an hour");
     assert_eq!(w.engine.sizes().locator_sets, 1, "one locator-set for all of them");
 }
+
+/// `count` entries 10.x.y.0/24, learnt in the same millisecond.
+fn many(count: u32, ttl_minutes: u32, pending: u32) -> (World, Vec<String>) {
+    let mut config = pitr();
+    config.limits.lookups_per_source_per_second = 1_000_000;
+    config.limits.map_requests_per_second = 1_000_000;
+    config.limits.idle_timeout_s = 0;
+    let mut w = World::new(config.clone());
+    let prefixes: Vec<String> = (0..count).map(|i| format!("10.{}.{}.0/24", i / 250, i % 250)).collect();
+    for prefix in &prefixes {
+        w.learn(&prefix.replace("0/24", "1"), vec![record(prefix, ttl_minutes, &[A])]);
+    }
+    w.pass(5_000);
+    config.limits.pending_requests = pending;
+    w.reconfigure(config);
+    w.take();
+    (w, prefixes)
+}
+
+#[test]
+fn r074_entries_learnt_together_are_not_all_refreshed_together() {
+    let (mut w, prefixes) = many(200, 1440, 10_000);
+    for minutes in [21 * 60, 60, 60, 59] {
+        w.pass(minutes * 60_000);
+        prefixes.iter().for_each(|prefix| w.used(&[prefix]));
+    }
+    let mut first = std::collections::BTreeMap::new();
+    for r in w.requests() {
+        first.entry(r.prefix()).or_insert(r.at);
+    }
+    assert_eq!(first.len(), 200, "each is refreshed");
+    let (min, max) = (first.values().min().expect("one"), first.values().max().expect("one"));
+    assert!(max.since(*min) > 3_600_000, "over hours, not within {} ms", max.since(*min));
+}
+
+#[test]
+fn r057_refreshes_that_find_no_room_wait_their_turn_before_the_ttl_ends() {
+    let (mut w, prefixes) = many(100, 10, 4);
+    for prefix in &prefixes {
+        w.used(&[prefix]);
+    }
+    w.pass(500_000);
+    for prefix in &prefixes {
+        w.used(&[prefix]);
+    }
+    for _ in 0..1_000 {
+        w.pass(100);
+        for r in w.requests() {
+            let prefix = r.prefix().prefix.to_string();
+            w.reply(r.message.nonce, vec![record(&prefix, 10, &[A])]);
+        }
+    }
+    assert_eq!(w.take(), [], "none expired");
+    assert!(w.count(Counter::LookupsOverPendingLimit) > 0);
+    assert_eq!(w.count(Counter::EntriesExpired), 0);
+}
+
+#[test]
+fn a_great_many_entries_that_expire_together_do_not_stop_the_engine_for_long() {
+    let (mut w, _) = many(10_000, 2, 10_000);
+    w.now = w.now.plus_ms(200_000);
+    w.step(Event::Tick);
+    let first = w.take().len();
+    assert!((1_000..5_000).contains(&first), "{first} in one step");
+    assert!(w.engine.next_deadline() <= Some(w.now), "the rest at once");
+    w.pass(1);
+    assert_eq!(first + w.take().len(), 10_000);
+}

@@ -101,3 +101,20 @@ fn r101_a_negative_entry_is_asked_for_again_too() {
     w.reply(r.message.nonce, vec![negative("10.1.2.0/24", 15, MapAction::DropNoReason)]);
     assert_eq!(w.take(), [install_act("10.1.2.0/24", Forwarding::DropNoReason)]);
 }
+
+#[test]
+fn r101_an_smr_while_we_ask_already_makes_us_ask_once_more() {
+    let mut w = World::new(pitr());
+    w.learn("10.1.2.3", vec![record("10.1.2.0/24", 1, &[A])]);
+    w.pass(55_000);
+    let refresh = w.request();
+    assert_eq!(refresh.prefix(), eid("10.1.2.0/24"));
+    // The site changes before the refresh is answered; the answer is of before the change.
+    w.receive_from(A.0, &smr(Address::None, "10.1.2.0/24"));
+    w.reply(refresh.message.nonce, vec![record("10.1.2.0/24", 1440, &[A])]);
+    w.pass(500);
+    let again = w.request();
+    assert_eq!((again.prefix(), again.message.smr_invoked), (eid("10.1.2.0/24"), true));
+    w.reply(again.message.nonce, vec![record("10.1.2.0/24", 1440, &[B])]);
+    assert_eq!(w.take(), [install("10.1.2.0/24", &[B])]);
+}

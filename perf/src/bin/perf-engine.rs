@@ -1,0 +1,221 @@
+//! What the engine costs: Map-Replies per second (decode, checks, map-cache, actions), memory per
+//! map-cache entry, an idle tick, and the failure of an RLOC, at a given number of entries.
+//!
+//! `cargo run --release -p pxtr-perf --bin perf-engine -- --entries 1000000 --rlocs 1000`
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use ipnet::{IpNet, Ipv4Net};
+use pxtr_control::codec::{EidRecord, LocatorRecord, MapReply, Message};
+use pxtr_control::engine::Engine;
+use pxtr_control::engine::config::{EngineConfig, Limits, Roles, VrfConfig};
+use pxtr_control::engine::event::{Action, EidPrefix, Event, Iid, Time};
+use serde::Serialize;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Lookups in progress at once: replies are timed in batches of this size.
+const BATCH: u32 = 1_000;
+
+/// Cost of the control engine.
+#[derive(Parser)]
+struct Args {
+    /// Map-cache entries to learn, each a /28 with two locators.
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: u32,
+    /// Different RLOCs that they use.
+    #[arg(long, default_value_t = 1_000)]
+    rlocs: u32,
+}
+
+#[derive(Serialize)]
+struct Report {
+    entries: u32,
+    rlocs: usize,
+    locator_sets: usize,
+    map_replies_per_second: f64,
+    misses_per_second: f64,
+    resident_bytes_per_entry: f64,
+    idle_tick_ns: f64,
+    used_ns_per_entry: f64,
+    rloc_failure_us: f64,
+    rloc_failure_actions: usize,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let mut bench = Bench::new(&args);
+    let before = resident_bytes()?;
+    let mut missing = Duration::ZERO;
+    let mut replying = Duration::ZERO;
+    let mut at = 0;
+    while at < args.entries {
+        let batch = at..args.entries.min(at + BATCH);
+        bench.now = bench.now.plus_ms(10);
+        let (requests, took) = bench.miss(batch.clone())?;
+        missing += took;
+        replying += bench.reply(batch.clone().zip(requests))?;
+        at = batch.end;
+    }
+    let resident = resident_bytes()?.saturating_sub(before);
+    // Let the lookups be forgotten, so that an idle tick is idle.
+    bench.now = bench.now.plus_ms(5_000);
+    bench.step(Event::Tick);
+    let sizes = bench.engine.sizes();
+    if sizes.map_cache_learnt != args.entries as usize {
+        bail!("{} entries learnt, {} expected", sizes.map_cache_learnt, args.entries);
+    }
+    let (rloc_failure, rloc_failure_actions) = bench.fail_rloc();
+    let report = Report {
+        entries: args.entries,
+        rlocs: sizes.rlocs,
+        locator_sets: sizes.locator_sets,
+        map_replies_per_second: f64::from(args.entries) / replying.as_secs_f64(),
+        misses_per_second: f64::from(args.entries) / missing.as_secs_f64(),
+        resident_bytes_per_entry: resident as f64 / f64::from(args.entries),
+        idle_tick_ns: bench.idle_tick().as_nanos() as f64,
+        used_ns_per_entry: bench.used().as_nanos() as f64,
+        rloc_failure_us: rloc_failure.as_nanos() as f64 / 1000.0,
+        rloc_failure_actions,
+    };
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(())
+}
+
+struct Bench {
+    engine: Engine,
+    now: Time,
+    rlocs: u32,
+    out: Vec<Action>,
+}
+
+impl Bench {
+    fn new(args: &Args) -> Self {
+        let config = EngineConfig {
+            roles: Roles { pitr: true, ..Roles::default() },
+            rlocs: vec![IpAddr::from([192, 0, 2, 1])],
+            map_resolvers: vec![IpAddr::from([192, 0, 2, 53])],
+            vrfs: vec![VrfConfig {
+                name: "default".into(),
+                iid: Iid(0),
+                eid_space: vec![IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(64, 0, 0, 0), 2))],
+            }],
+            database: Vec::new(),
+            map_servers: Vec::new(),
+            xtr_id: None,
+            use_petr: Vec::new(),
+            static_mappings: Vec::new(),
+            sites: Vec::new(),
+            map_resolver_forward_to: Vec::new(),
+            limits: Limits {
+                map_cache_entries: args.entries,
+                map_requests_per_second: 1_000_000,
+                lookups_per_source_per_second: 1_000_000,
+                idle_timeout_s: 0,
+                probe_interval_ms: 0,
+                ..Limits::default()
+            },
+            register_nonce_epoch: 1,
+        };
+        let mut bench = Self {
+            engine: Engine::new(config, [7; 32]),
+            now: Time(1_000),
+            rlocs: args.rlocs.max(2),
+            out: Vec::new(),
+        };
+        bench.step(Event::Tick);
+        bench
+    }
+
+    fn step(&mut self, event: Event) {
+        self.out.clear();
+        self.engine.step(self.now, event, &mut self.out);
+    }
+
+    fn eid(n: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(0x4000_0000 | (n << 4))
+    }
+
+    /// Misses for entries `batch`; the nonces that were sent for them, and the time.
+    fn miss(&mut self, batch: std::ops::Range<u32>) -> Result<(Vec<u64>, Duration)> {
+        let mut nonces = Vec::new();
+        let mut took = Duration::ZERO;
+        for n in batch {
+            let source = IpAddr::from(Ipv4Addr::from_bits(0xCB00_0000 | n));
+            let event = Event::Miss { iid: Iid(0), eid: Self::eid(n).into(), source };
+            let start = Instant::now();
+            self.step(event);
+            took += start.elapsed();
+            nonces.push(self.nonce_sent().context("a miss was not asked for")?);
+        }
+        Ok((nonces, took))
+    }
+
+    fn nonce_sent(&self) -> Option<u64> {
+        let payload = self.out.iter().find_map(|action| match action {
+            Action::Send { payload, .. } => Some(payload),
+            _ => None,
+        })?;
+        let Ok(Message::Ecm(ecm)) = Message::decode(payload) else { return None };
+        match Message::decode(&ecm.payload) {
+            Ok(Message::MapRequest(request)) => Some(request.nonce),
+            _ => None,
+        }
+    }
+
+    /// Replies, made before the clock starts.
+    fn reply(&mut self, requests: impl Iterator<Item = (u32, u64)>) -> Result<Duration> {
+        let from = SocketAddr::from(([192, 0, 2, 53], 4342));
+        let to = SocketAddr::from(([192, 0, 2, 1], 4342));
+        let mut events = Vec::new();
+        for (n, nonce) in requests {
+            let prefix = IpNet::from(Ipv4Net::new_assert(Self::eid(n), 28));
+            let mut record = EidRecord::new(EidPrefix { iid: Iid(0), prefix }, 1440);
+            let rloc = |k: u32| IpAddr::from(Ipv4Addr::from_bits(0xC612_0001 + k % self.rlocs));
+            record.locators = vec![LocatorRecord::new(rloc(n), 1, 50), LocatorRecord::new(rloc(n + 1), 1, 50)];
+            let reply =
+                MapReply { probe: false, echo_nonce: false, nonce, records: vec![record], security: None };
+            let payload = Message::MapReply(reply).to_bytes()?;
+            events.push(Event::Datagram { from, to, payload });
+        }
+        let start = Instant::now();
+        for event in events {
+            self.step(event);
+        }
+        Ok(start.elapsed())
+    }
+
+    fn idle_tick(&mut self) -> Duration {
+        let rounds = 100_000;
+        let start = Instant::now();
+        for _ in 0..rounds {
+            self.step(Event::Tick);
+        }
+        start.elapsed() / rounds
+    }
+
+    /// A usage report of 1,000 entries, per entry.
+    fn used(&mut self) -> Duration {
+        let prefix = |n| IpNet::from(Ipv4Net::new_assert(Self::eid(n), 28));
+        let eids: Vec<_> = (0..1_000).map(|n| EidPrefix { iid: Iid(0), prefix: prefix(n * 7) }).collect();
+        let start = Instant::now();
+        self.step(Event::EntriesUsed(eids));
+        start.elapsed() / 1_000
+    }
+
+    fn fail_rloc(&mut self) -> (Duration, usize) {
+        let rloc = IpAddr::from(Ipv4Addr::from_bits(0xC612_0001));
+        let event = Event::UnderlayChanged { rloc, reachable: false };
+        let start = Instant::now();
+        self.step(event);
+        (start.elapsed(), self.out.len())
+    }
+}
+
+/// Resident memory of this process, bytes.
+fn resident_bytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no value in VmRSS")?.parse()?;
+    Ok(kib * 1024)
+}
