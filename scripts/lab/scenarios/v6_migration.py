@@ -88,7 +88,7 @@ class SiteToInternet:
         capture = measure.Capture(lab, "core")
         _both_ways(lab, capture, [("host to site", "host", "sitea", "2001:db8:e00a::10", HOST6)])
         entry = lab.cli("xtra", "show", "map-cache", HOST6)["entries"][0]
-        asked = "map-reply" if self.name.endswith("3") else "static"
+        asked = "learnt" if self.name.endswith("3") else "static"
         lab.record(f"the site reaches the host by a {asked} entry to the PETR",
                    entry["origin"] == asked and bool(entry["locators"]), entry["origin"], "")
 
