@@ -9,6 +9,7 @@ import time
 
 from .net import LabError, sh
 
+FIRST_BLAST_PORT = (10000).to_bytes(2, "big")
 TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "traffic.py")
 
 
@@ -110,7 +111,7 @@ def no_native(lab, capture, name, display_filter):
 
 
 def outer_destinations(pcap):
-    """Inner (source port, destination port) -> outer IPv4 destination, from a capture of `any`."""
+    """Inner ports -> outer IPv4 destination of each flow of udp-blast, from a capture of `any`."""
     flows = {}
     with open(pcap, "rb") as data:
         data.read(24)
@@ -119,6 +120,8 @@ def outer_destinations(pcap):
             outer = frame[20:]  # Linux cooked capture v2
             inner = outer[20 + 8 + 8:]
             ports = inner[(inner[0] & 15) * 4:][:4]
+            if ports[2:] < FIRST_BLAST_PORT:
+                continue
             flows[ports] = ".".join(map(str, outer[16:20]))
     return flows
 

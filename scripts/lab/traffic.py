@@ -88,7 +88,7 @@ def udp_blast(address, port, flows):
     begin = time.monotonic()
     for n in range(flows):
         sockets[n % 250].sendto(b"flow", (address, 10000 + n // 250))
-        ahead = n / 20000 - (time.monotonic() - begin)
+        ahead = n / 10000 - (time.monotonic() - begin)
         if ahead > 0.002:
             time.sleep(ahead)
 

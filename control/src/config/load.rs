@@ -40,7 +40,14 @@ impl Machine {
 /// # Errors
 /// Everything that is wrong with the file, one line each.
 pub fn check_config(path: impl AsRef<Path>) -> Result<Config, ConfigErrors> {
-    let path = path.as_ref();
+    check_config_for(path.as_ref(), &Machine::here())
+}
+
+/// Reads and checks a configuration file for `machine`.
+///
+/// # Errors
+/// Everything that is wrong with the file, one line each.
+pub fn check_config_for(path: &Path, machine: &Machine) -> Result<Config, ConfigErrors> {
     let fail = |message: String| ConfigErrors {
         path: path.to_owned(),
         problems: vec![Problem { line: None, message }],
@@ -65,7 +72,7 @@ pub fn check_config(path: impl AsRef<Path>) -> Result<Config, ConfigErrors> {
             });
         }
     };
-    parse_config(&text, path, &Machine::here())
+    parse_config(&text, path, machine)
 }
 
 /// Checks the text of a configuration file; `path` is for messages.

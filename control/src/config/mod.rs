@@ -21,7 +21,7 @@ mod words;
 
 pub use error::{ConfigErrors, Problem};
 pub use leaf::{At, Bounded, Key, Leaf, Word};
-pub use load::{Machine, check_config, parse_config};
+pub use load::{Machine, check_config, check_config_for, parse_config};
 pub use model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
 pub use schema::json_schema;
 pub use words::{

@@ -7,10 +7,12 @@ use super::engine_cell::EngineCell;
 use super::error::Error;
 use super::notices::Notices;
 use super::plane::Plane;
+use super::reload;
 use crate::api::ApiInbox;
 use crate::config::Config;
 use crate::engine::event::{Action, Event, Time};
 use crate::net::ControlSockets;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Most datagrams of each family taken per turn.
@@ -35,6 +37,13 @@ pub(super) struct Runtime {
     pub(super) notices: Notices,
     poll: Poll,
     actions: Vec<Action>,
+    reload: Reload,
+}
+
+/// Where the configuration came from, and who says that it is to be read again.
+pub(super) struct Reload {
+    pub(super) path: PathBuf,
+    pub(super) hangup: tokio::signal::unix::Signal,
 }
 
 /// What woke the control thread.
@@ -43,6 +52,7 @@ enum Wake {
     Netlink(Result<Vec<crate::netlink::Changed>, crate::netlink::Error>),
     Timer,
     Api(Option<crate::api::ApiCall>),
+    Hangup,
 }
 
 impl Runtime {
@@ -53,6 +63,7 @@ impl Runtime {
         sockets: ControlSockets,
         plane: Option<Plane>,
         inbox: ApiInbox,
+        reload: Reload,
     ) -> Self {
         Self {
             clock,
@@ -65,6 +76,7 @@ impl Runtime {
             notices: Notices::default(),
             poll: Poll::default(),
             actions: Vec::new(),
+            reload,
         }
     }
 
@@ -85,6 +97,7 @@ impl Runtime {
                 Wake::Netlink(Err(e)) => self.on_netlink_error(&e),
                 Wake::Api(Some(call)) => call.answer(self),
                 Wake::Api(None) => {}
+                Wake::Hangup => self.read_configuration()?,
             }
             self.turn()?;
         }
@@ -92,7 +105,7 @@ impl Runtime {
 
     async fn wait(&mut self, timer: &Timer) -> Result<Wake, Error> {
         let deadline = self.deadline();
-        let Self { sockets, plane, inbox, .. } = self;
+        let Self { sockets, plane, inbox, reload, .. } = self;
         let netlink = async {
             match plane {
                 Some(plane) => plane.netlink.next().await,
@@ -105,6 +118,7 @@ impl Runtime {
             changes = netlink => Ok(Wake::Netlink(changes)),
             done = timer.until(deadline) => done.map(|()| Wake::Timer).map_err(Error::EventLoop),
             call = inbox.next() => Ok(Wake::Api(call)),
+            _ = reload.hangup.recv() => Ok(Wake::Hangup),
         }
     }
 
@@ -163,16 +177,36 @@ impl Runtime {
         let now = self.clock.now();
         let mut actions = std::mem::take(&mut self.actions);
         let restarted = self.engine.step(now, event, &mut actions)?;
-        for action in actions.drain(..) {
-            self.act(now, action);
-        }
-        self.actions = actions;
+        self.act_all(now, actions);
         if restarted {
             self.counters.engine_restarts += 1;
             if let Some(plane) = &mut self.plane {
                 plane.on_engine_restart(now);
             }
             return self.event(Event::Tick);
+        }
+        self.carry()
+    }
+
+    fn act_all(&mut self, now: Time, mut actions: Vec<Action>) {
+        for action in actions.drain(..) {
+            self.act(now, action);
+        }
+        self.actions = actions;
+    }
+
+    /// SIGHUP: the new configuration in force, or the old one as before.
+    fn read_configuration(&mut self) -> Result<(), Error> {
+        match reload::read(&self.reload.path, &self.config) {
+            Ok(config) => {
+                let now = self.clock.now();
+                let mut actions = std::mem::take(&mut self.actions);
+                self.engine.reconfigure(now, &config, &mut actions);
+                self.act_all(now, actions);
+                self.config = config;
+                tracing::info!("SIGHUP: the configuration was read again and is in force");
+            }
+            Err(why) => tracing::error!("SIGHUP: the old configuration stays in force: {why}"),
         }
         self.carry()
     }

@@ -38,9 +38,14 @@ impl EngineCell {
     /// # Errors
     /// The system has no randomness.
     pub(super) fn start(config: &Config) -> Result<Self, Error> {
-        let epoch = NonceEpoch::new(&config.daemon.state_dir, &config.daemon.name);
-        let config = config.clone();
-        Self::new(Box::new(move || make(&config, &epoch)))
+        Self::new(maker(config))
+    }
+
+    /// Puts a new configuration in force. The nonces of Map-Registers go on where they are.
+    pub(super) fn reconfigure(&mut self, now: Time, config: &Config, out: &mut Vec<Action>) {
+        let epoch = self.engine.config().register_nonce_epoch;
+        self.engine.reconfigure(now, config.engine(epoch), out);
+        self.make = maker(config);
     }
 }
 
@@ -76,6 +81,12 @@ impl<E: Steps> EngineCell<E> {
         self.engine = (self.make)()?;
         Ok(true)
     }
+}
+
+fn maker(config: &Config) -> Box<dyn Fn() -> Result<Engine, Error>> {
+    let epoch = NonceEpoch::new(&config.daemon.state_dir, &config.daemon.name);
+    let config = config.clone();
+    Box::new(move || make(&config, &epoch))
 }
 
 fn make(config: &Config, epoch: &NonceEpoch) -> Result<Engine, Error> {

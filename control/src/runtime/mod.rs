@@ -16,6 +16,7 @@ mod nonce_epoch;
 mod notices;
 mod plane;
 mod ports;
+mod reload;
 mod sd_notify;
 mod start;
 mod usage;

@@ -2,7 +2,7 @@
 
 use super::carrier::Carrier;
 use super::clock::{Clock, Timer};
-use super::core::Runtime;
+use super::core::{Reload, Runtime};
 use super::engine_cell::EngineCell;
 use super::error::Error;
 use super::plane::Plane;
@@ -17,6 +17,7 @@ use crate::net::{CONTROL_PORT, ControlSockets};
 use crate::netlink::{Netlink, prepare_host_interface, quiet_backing_interface};
 use pxtr_dataplane::launch::{Dataplane, LaunchConfig, launch};
 use pxtr_dataplane::path::flow::FlowKey;
+use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -24,17 +25,17 @@ use tokio::task::JoinSet;
 /// The kernel has this long to send its tables the first time.
 const NETLINK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs the daemon on this thread until SIGTERM or SIGINT.
+/// Runs the daemon on this thread until SIGTERM or SIGINT. At SIGHUP it reads `path` again.
 ///
 /// # Errors
 /// It did not start, or met something it can not live with.
-pub fn run(config: Config) -> Result<(), Error> {
+pub fn run(config: Config, path: &Path) -> Result<(), Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::EventLoop)?;
-    runtime.block_on(daemon(config))
+    runtime.block_on(daemon(config, path))
 }
 
-async fn daemon(config: Config) -> Result<(), Error> {
+async fn daemon(config: Config, path: &Path) -> Result<(), Error> {
     let clock = Clock::start();
     // Signals from here on: one that comes during the start ends the start.
     let mut stop = Signals::new()?;
@@ -74,7 +75,9 @@ async fn daemon(config: Config) -> Result<(), Error> {
         "pxtrd is up"
     );
     sd_notify::say("READY=1");
-    let mut runtime = Runtime::new(clock, config, engine, sockets, plane, inbox);
+    let reload =
+        Reload { path: path.to_owned(), hangup: signal(SignalKind::hangup()).map_err(Error::EventLoop)? };
+    let mut runtime = Runtime::new(clock, config, engine, sockets, plane, inbox, reload);
     let result = tokio::select! {
         result = runtime.run(&timer) => result,
         () = stop.terminated() => Ok(()),
@@ -139,11 +142,11 @@ fn warn_of_missing_rlocs(config: &Config, netlink: &Netlink) {
     }
 }
 
-/// SIGTERM and SIGINT end the daemon; SIGHUP is answered.
+/// SIGTERM and SIGINT end the daemon. SIGHUP is caught from the start, and acted on when it is up.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
+    _hangup: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -152,19 +155,14 @@ impl Signals {
         Ok(Self {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
-            hangup: on(SignalKind::hangup())?,
+            _hangup: on(SignalKind::hangup())?,
         })
     }
 
     async fn terminated(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => break tracing::info!("SIGTERM: going down"),
-                _ = self.interrupt.recv() => break tracing::info!("SIGINT: going down"),
-                _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP: a running daemon does not read its configuration again; restart it");
-                }
-            }
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: going down"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT: going down"),
         }
     }
 }

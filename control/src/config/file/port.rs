@@ -40,15 +40,15 @@ pub struct PortTable {
     pub mtu: Key<Bounded<1280, 9216>>,
     /// The choice whether LISP-encapsulated packets for our RLOCs are accepted here.
     ///
-    /// Default: `false`. Change: live.
+    /// Default: `false`. Change: process restart.
     pub underlay: Key<bool>,
     /// The choice whether native packets are accepted here for forwarding.
     ///
-    /// Default: `false`. Change: live.
+    /// Default: `false`. Change: process restart.
     pub native: Key<bool>,
     /// The name of the VRF that packets of this port belong to.
     ///
-    /// Default: the first VRF. Change: live.
+    /// Default: the first VRF. Change: process restart.
     pub vrf: Key<Word<Name>>,
 }
 
@@ -75,6 +75,6 @@ pub struct VrfTable {
     /// The EID prefixes that a PITR attracts and looks up in the mapping system.
     ///
     /// An xTR without this list takes every destination for a possible EID.
-    /// Required by role pitr in one VRF at least. Default: `[]`. Change: live.
+    /// Required by role pitr in one VRF at least. Default: `[]`. Change: process restart.
     pub eid_space: Key<Vec<At<Word<Prefix>>>>,
 }

@@ -70,8 +70,8 @@ const HEAD: &str = "\
 # A line '#key = value' shows a default (or, where there is none, an example): removing the '#' of a
 # default changes nothing. Unknown keys are refused. 'pxtrd --check-config --config FILE' says all that
 # is wrong with a file, line by line.
-# Change: 'live' or 'process restart', what a change needs once a running pxtrd can reload its file. This
-# version reads it at its start only: every change needs a restart (systemctl restart pxtrd).
+# Change: 'live' (systemctl reload pxtrd, or SIGHUP) or 'process restart' (systemctl restart pxtrd). A file
+# with a mistake, or with a change that needs a restart, is refused whole: the old one stays in force.
 ";
 
 fn configs() -> PathBuf {
