@@ -13,7 +13,7 @@ use crate::engine::event::{Action, EidPrefix, Forwarding, Locator, Time};
 use crate::netlink::{Changed, KernelView};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{Delta, MapAction, Target};
-use pxtr_dataplane::types::{AdjacencyId, PortId, RlocId, VrfId};
+use pxtr_dataplane::types::{AdjacencyId, LocatorSetId, PortId, RlocId, VrfId};
 use std::net::IpAddr;
 
 /// Why an action did not reach the data plane.
@@ -234,8 +234,12 @@ impl Feeder {
         if !self.entries.has_room(key) {
             return Err(Refused::Entries);
         }
+        let before = match self.entries.get(key).map(|entry| entry.held) {
+            Some(Held::Set(id)) => Some(id),
+            _ => None,
+        };
         let (action, held) = match forwarding {
-            Forwarding::Encapsulate(locators) => self.hold(now, view, locators)?,
+            Forwarding::Encapsulate(locators) => self.hold(now, view, locators, before)?,
             Forwarding::NoAction => (MapAction::NoLocator { unreachable: false }, Held::Nothing),
             Forwarding::NativelyForward => (MapAction::NativelyForward, Held::Nothing),
             Forwarding::SendMapRequest => (MapAction::SendMapRequest, Held::Nothing),
@@ -252,12 +256,13 @@ impl Feeder {
         Ok(())
     }
 
-    /// Takes hold of the slots that a mapping needs.
+    /// Takes hold of the slots that a mapping needs. `before`: what the EID-prefix used until now.
     fn hold(
         &mut self,
         now: Time,
         view: &KernelView,
         locators: &[Locator],
+        before: Option<LocatorSetId>,
     ) -> Result<(MapAction, Held), Refused> {
         let Self { spec, ports, fib, hops, out, rlocs, sets, .. } = self;
         let mut cx = Context { now, view, ports, out };
@@ -269,7 +274,8 @@ impl Feeder {
                 Ok((MapAction::Encapsulate(Target::Rloc(slot)), Held::Rloc(one.rloc)))
             }
             several => {
-                let id = sets.acquire(several, rlocs, underlay, hops, &mut cx).ok_or(Refused::Locators)?;
+                let id =
+                    sets.acquire(several, before, rlocs, underlay, hops, &mut cx).ok_or(Refused::Locators)?;
                 Ok((MapAction::Encapsulate(Target::Set(id)), Held::Set(id)))
             }
         }

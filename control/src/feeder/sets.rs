@@ -42,11 +42,13 @@ impl Sets {
         self.slots.settle(applied);
     }
 
-    /// The slot of a locator-set, made if need be, with one more user. `None`: no slot left for it
-    /// or for one of its RLOCs.
+    /// The slot of a locator-set, made if need be, with one more user. A new one takes over the
+    /// flows of the set `before` as far as its weights allow. `None`: no slot left for it or
+    /// for one of its RLOCs.
     pub(super) fn acquire(
         &mut self,
         locators: &[Locator],
+        before: Option<LocatorSetId>,
         rlocs: &mut Rlocs,
         underlay: Underlay<'_>,
         hops: &mut Hops,
@@ -76,7 +78,8 @@ impl Sets {
         }
         let locators: Box<[Locator]> = locators.into();
         self.by_locators.insert(locators.clone(), id);
-        self.sets.insert(id, Set { locators, users: 1, told: Box::default(), table: Vec::new() });
+        let table = before.and_then(|id| self.sets.get(&id)).map(|set| set.table.clone()).unwrap_or_default();
+        self.sets.insert(id, Set { locators, users: 1, told: Box::default(), table });
         self.rebuild(id, rlocs, cx);
         Some(id)
     }
