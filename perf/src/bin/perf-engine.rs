@@ -172,7 +172,8 @@ impl Bench {
             let prefix = IpNet::from(Ipv4Net::new_assert(Self::eid(n), 28));
             let mut record = EidRecord::new(EidPrefix { iid: Iid(0), prefix }, 1440);
             let rloc = |k: u32| IpAddr::from(Ipv4Addr::from_bits(0xC612_0001 + k % self.rlocs));
-            record.locators = vec![LocatorRecord::new(rloc(n), 1, 50), LocatorRecord::new(rloc(n + 1), 1, 50)];
+            record.locators =
+                vec![LocatorRecord::new(rloc(n), 1, 50), LocatorRecord::new(rloc(n + 1), 1, 50)];
             let reply =
                 MapReply { probe: false, echo_nonce: false, nonce, records: vec![record], security: None };
             let payload = Message::MapReply(reply).to_bytes()?;
