@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn weights_change_live_and_devices_do_not() {
-        let old = check_config(&lab("te-weights/xtr.toml")).unwrap();
+        let old = check_config(lab("te-weights/xtr.toml")).unwrap();
         let new = read(&lab("te-weights/xtr-70-30.toml"), &old).unwrap();
         assert_ne!(old.database, new.database);
         let refused = read(&lab("interworking/xtr4.toml"), &old).unwrap_err();
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_gone_keeps_the_old() {
-        let old = check_config(&lab("te-weights/xtr.toml")).unwrap();
+        let old = check_config(lab("te-weights/xtr.toml")).unwrap();
         assert!(read(&lab("te-weights/no-such.toml"), &old).unwrap_err().contains("no-such.toml"));
     }
 }
