@@ -228,7 +228,7 @@ fn a_host_interface_gets_its_mac_and_mtu_and_the_backing_one_falls_silent() {
         until(&mut n, |n| n.view().link(index).is_some_and(|l| l.up && l.mac == Some(mac) && l.mtu == 1400))
             .await;
 
-        let done = quiet_backing_interface(n.handle(), "peer").await.unwrap();
+        let done = quiet_backing_interface(n.handle(), "peer", None).await.unwrap();
         assert_eq!(done.len(), 5, "{done:?}");
         let read = |p: &str| std::fs::read_to_string(format!("/proc/sys/net/{p}")).unwrap().trim().to_owned();
         assert_eq!(read("ipv6/conf/peer/disable_ipv6"), "1");

@@ -166,6 +166,29 @@ pub struct PortSpec {
     pub ipv4: Option<Ipv4Addr>,
     /// The same for IPv6 (a global address; never link-local).
     pub ipv6: Option<Ipv6Addr>,
+    /// Rules for the sources of native packets; `None`: any source.
+    pub sources: Option<Box<SourceRules>>,
+}
+
+/// Which sources a port accepts, and which of them are hosts that move.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceRules {
+    /// Dynamic-EID prefixes of the port, host bits zero: a host in them that is not live yet is
+    /// reported, and is an EID of ours from its first packet on. A handful: they are tried in turn.
+    pub dynamic: Box<[IpNet]>,
+    /// Strict reverse path: other sources are dropped unless the FIB leads back to them by this port.
+    pub strict: bool,
+    /// Drop what carries the address of a live host and comes from another Ethernet address; it is
+    /// reported in either case.
+    pub refuse_claims: bool,
+}
+
+impl SourceRules {
+    /// The address lies in a dynamic-EID prefix of the port.
+    #[must_use]
+    pub fn is_dynamic(&self, addr: IpAddr) -> bool {
+        self.dynamic.iter().any(|prefix| prefix.contains(&addr))
+    }
 }
 
 /// One change. Order matters: what is referred to is sent before what refers to it.
@@ -225,7 +248,18 @@ pub enum Delta {
         /// EID-prefix of our site.
         prefix: IpNet,
     },
-    /// Remove a local EID-prefix.
+    /// A host of ours that lives at another site now: it is no local EID, and what still comes for
+    /// it out of an encapsulation goes on to where the map-cache says. Takes the place of a
+    /// local EID of the same length, and the other way round.
+    AwayEidSet {
+        /// VRF.
+        vrf: VrfId,
+        /// The host.
+        eid: IpAddr,
+        /// Re-encapsulate; else drop.
+        forward: bool,
+    },
+    /// Remove a local EID-prefix, or a host that is away.
     LocalEidDel {
         /// VRF.
         vrf: VrfId,

@@ -3,11 +3,12 @@
 //! Packets for the kernel do not travel here but over the host path as mbufs. A full ring loses the
 //! event and counts it: every event is a hint that recurs while its cause lasts.
 
-use crate::types::{PortId, RlocId, VrfId};
+use crate::types::{MacAddr, PortId, RlocId, VrfId};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// An event for control.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Punt {
     /// A packet wants an EID that has no mapping. Sent once per held EID, again each second while
     /// packets still arrive.
@@ -28,4 +29,42 @@ pub enum Punt {
     },
     /// An RLOC slot in state `Resolving` has packets waiting.
     RlocWanted(RlocId),
+    /// A host speaks whose address lies in a dynamic-EID prefix of the port, and it is not live
+    /// there; or somebody else uses the address of a live one. At most once a second.
+    DynamicEid {
+        /// VRF.
+        vrf: VrfId,
+        /// Its address.
+        eid: IpAddr,
+        /// Where it is.
+        port: PortId,
+        /// Its Ethernet address.
+        mac: MacAddr,
+        /// What showed it.
+        seen: Seen,
+        /// Another Ethernet address holds the EID at this site.
+        claim: bool,
+    },
+    /// An encapsulated packet came for a host that is away: who sent it does not know that yet
+    /// . At most once a second for a host and sender.
+    AwayHit {
+        /// VRF.
+        vrf: VrfId,
+        /// The host.
+        eid: IpAddr,
+        /// Outer source of the packet.
+        rloc: IpAddr,
+    },
+}
+
+/// What showed a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// An IP packet.
+    Data,
+    /// ARP.
+    Arp,
+    /// Neighbour discovery.
+    Nd,
 }

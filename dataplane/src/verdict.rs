@@ -128,6 +128,8 @@ drop_reasons! {
     MartianDestination, "martian_destination", "The destination address must not be forwarded to.";
     OwnSource, "own_source", "A packet from outside carries one of our own RLOCs or port addresses as its source.";
     LinkLocalSource, "link_local_source", "A packet with a link-local source is not forwarded.";
+    SourceForeign, "source_foreign", "The port's reverse path leads elsewhere: nobody gets access by plugging in.";
+    EidClaimed, "eid_claimed", "The source is the address of a live dynamic EID that another Ethernet address holds.";
     FragmentTiny, "fragment_tiny", "The first fragment of a packet for us does not hold the transport header.";
     Multicast, "multicast", "Multicast is not routed.";
     // Arriving where it is not wanted.
@@ -152,6 +154,7 @@ drop_reasons! {
     InnerMulticast, "inner_multicast", "The inner destination is a multicast address (R-219).";
     InnerIsEid, "inner_is_eid", "The inner destination is an EID and this VRF does not re-encapsulate.";
     InnerNotLocal, "inner_not_local", "The inner destination is not in our site and this VRF is no PETR.";
+    EidAway, "eid_away", "The inner destination moved to another site and is not sent on to it (R-190).";
     EcnInvalid, "ecn_invalid", "The outer header says congestion experienced, the inner transport does not support ECN (RFC 6040).";
     // Map-cache.
     MapNoAction, "map_no_action", "The mapping has no locators and the action No-Action.";

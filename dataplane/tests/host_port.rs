@@ -114,6 +114,7 @@ fn feed(dataplane: &mut Dataplane, mtu: u16) {
         mtu,
         ipv4: Some([192, 0, 2, 254].into()),
         ipv6: Some("2001:db8::254".parse().expect("address")),
+        sources: None,
     };
     let spec = VrfSpec {
         instance_id: InstanceId(0),

@@ -124,6 +124,7 @@ fn feed(dataplane: &mut Dataplane) {
             mtu: 1500,
             ipv4: Some([192, 0, 2, 254].into()),
             ipv6: None,
+            sources: None,
         })
     };
     let spec = VrfSpec {

@@ -72,6 +72,7 @@ fn bench() -> Bench {
             mtu: 1500,
             ipv4: Some(address.into()),
             ipv6: None,
+            sources: None,
         };
         bench.apply(Delta::PortSet(id, Box::new(spec)));
     }

@@ -6,7 +6,7 @@ use super::types::{
 };
 use crate::engine::event::Time;
 use crate::engine::{Counter, Counters};
-use crate::roles::etr::DatabaseView;
+use crate::roles::etr::{DatabaseView, PeerRegistration};
 use crate::roles::map_server::{RegistrantId, RegistrationView};
 use crate::runtime::RuntimeCounters;
 use pxtr_dataplane::counters::{Snapshot, WorkerStats};
@@ -29,7 +29,6 @@ pub fn database(views: impl Iterator<Item = DatabaseView>, now: Time, limit: usi
 }
 
 fn database_entry(view: DatabaseView, now: Time) -> DatabaseEntry {
-    let seconds_ago = |at: Option<Time>| at.map(|at| now.since(at) / 1000);
     DatabaseEntry {
         instance_id: view.eid.iid.0,
         eid_prefix: view.eid.prefix,
@@ -44,18 +43,21 @@ fn database_entry(view: DatabaseView, now: Time) -> DatabaseEntry {
                 reachable: true,
             })
             .collect(),
-        registrations: view
-            .registrations
-            .iter()
-            .map(|r| RegistrationState {
-                map_server: r.map_server,
-                confirmed: r.confirmed,
-                last_register_s_ago: seconds_ago(r.last_register),
-                last_notify_s_ago: seconds_ago(r.last_notify),
-                retries: r.retries,
-            })
-            .collect(),
+        registrations: registration_states(&view.registrations, now),
     }
+}
+
+/// How far registrations are.
+pub fn registration_states(registrations: &[PeerRegistration], now: Time) -> Vec<RegistrationState> {
+    let seconds_ago = |at: Option<Time>| at.map(|at| now.since(at) / 1000);
+    let one = |r: &PeerRegistration| RegistrationState {
+        map_server: r.map_server,
+        confirmed: r.confirmed,
+        last_register_s_ago: seconds_ago(r.last_register),
+        last_notify_s_ago: seconds_ago(r.last_notify),
+        retries: r.retries,
+    };
+    registrations.iter().map(one).collect()
 }
 
 /// An element of `show registrations` from the Map-Server's view of it.

@@ -23,17 +23,19 @@ mod types;
 
 pub use channel::{ApiCall, ApiHandle, ApiInbox, channel};
 pub use client::{Client, ClientError};
-pub use convert::{counter_help, database, drops, rates_between, registration, statistics, worker};
+pub use convert::{
+    counter_help, database, drops, rates_between, registration, registration_states, statistics, worker,
+};
 pub use error::{ApiError, ErrorCode};
 pub use listener::{ListenError, SocketFile, listen};
 pub use request::{EidFilter, ListQuery, MapCacheQuery, Request, VERSION};
 pub use server::serve;
 pub use source::ApiSource;
 pub use types::{
-    Answer, Cleared, DaemonInfo, Database, DatabaseEntry, DropReasonCount, Drops, EntryAction, EntryOrigin,
-    Health, HealthCheck, HostPort, Locator, LocatorState, MapCache, MapCacheEntry, Port, PortCounters, Ports,
-    RegisteredLocator, Registration, RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs,
-    Statistics, Worker, WorkerRates, Workers,
+    Answer, AwayEid, AwayEids, Cleared, DaemonInfo, Database, DatabaseEntry, DropReasonCount, Drops,
+    DynamicEid, DynamicEids, EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Locator, LocatorState,
+    MapCache, MapCacheEntry, Port, PortCounters, Ports, RegisteredLocator, Registration, RegistrationState,
+    Registrations, Reply, Rloc, RlocLocalState, Rlocs, Statistics, Worker, WorkerRates, Workers,
 };
 
 #[cfg(test)]

@@ -31,6 +31,12 @@ pub enum Request {
     /// What ETRs registered with this Map-Server.
     #[serde(rename = "show registrations")]
     ShowRegistrations(ListQuery),
+    /// Hosts of dynamic-EID prefixes that are here.
+    #[serde(rename = "show dynamic-eid")]
+    ShowDynamicEid(ListQuery),
+    /// Hosts of ours that are at other sites.
+    #[serde(rename = "show away")]
+    ShowAway(ListQuery),
     /// Locators of other routers that map-cache entries use.
     #[serde(rename = "show rlocs")]
     ShowRlocs(ListQuery),

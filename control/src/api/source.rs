@@ -3,7 +3,8 @@
 use super::error::ApiError;
 use super::request::{ListQuery, MapCacheQuery, Request};
 use super::types::{
-    Cleared, Database, Drops, Health, MapCache, Ports, Registrations, Reply, Rlocs, Statistics, Workers,
+    AwayEids, Cleared, Database, Drops, DynamicEids, Health, MapCache, Ports, Registrations, Reply, Rlocs,
+    Statistics, Workers,
 };
 
 /// The state of a daemon as clients see it. Implemented by the runtime (and by a fake in tests); runs
@@ -20,6 +21,10 @@ pub trait ApiSource {
     /// # Errors
     /// This daemon is no Map-Server.
     fn registrations(&self, query: &ListQuery) -> Result<Registrations, ApiError>;
+    /// Hosts of dynamic-EID prefixes that are here.
+    fn dynamic_eids(&self, query: &ListQuery) -> DynamicEids;
+    /// Hosts of ours that are at other sites.
+    fn away(&self, query: &ListQuery) -> AwayEids;
     /// Locators of other routers.
     fn rlocs(&self, query: &ListQuery) -> Rlocs;
     /// NIC ports.
@@ -44,6 +49,8 @@ pub trait ApiSource {
             Request::ShowMapCache(query) => Reply::MapCache(self.map_cache(query)),
             Request::ShowDatabase(query) => Reply::Database(self.database(query)),
             Request::ShowRegistrations(query) => Reply::Registrations(self.registrations(query)?),
+            Request::ShowDynamicEid(query) => Reply::DynamicEid(self.dynamic_eids(query)),
+            Request::ShowAway(query) => Reply::Away(self.away(query)),
             Request::ShowRlocs(query) => Reply::Rlocs(self.rlocs(query)),
             Request::ShowPorts => Reply::Ports(self.ports()),
             Request::ShowWorkers => Reply::Workers(self.workers()),

@@ -37,6 +37,10 @@ pub(super) enum Show {
     Database(ListArgs),
     /// EID-prefixes that ETRs registered with this Map-Server
     Registrations(ListArgs),
+    /// Hosts of dynamic-EID prefixes that are at this site
+    DynamicEid(ListArgs),
+    /// Hosts of this site that moved to another one
+    Away(ListArgs),
     /// Locators of other routers: reachability, next hop, MTU, packets
     Rlocs(ListArgs),
     /// NIC ports: link, counters, kernel interface
@@ -128,6 +132,8 @@ impl Show {
             }),
             Self::Database(args) => Request::ShowDatabase(args.into()),
             Self::Registrations(args) => Request::ShowRegistrations(args.into()),
+            Self::DynamicEid(args) => Request::ShowDynamicEid(args.into()),
+            Self::Away(args) => Request::ShowAway(args.into()),
             Self::Rlocs(args) => Request::ShowRlocs(args.into()),
             Self::Ports { .. } => Request::ShowPorts,
             Self::Workers { .. } => Request::ShowWorkers,

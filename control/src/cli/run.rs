@@ -59,6 +59,8 @@ pub(super) fn output(cli: &Cli, reply: Reply) -> String {
         (Reply::MapCache(map_cache), _) => render::map_cache(map_cache),
         (Reply::Database(database), _) => render::database(database),
         (Reply::Registrations(registrations), _) => render::registrations(registrations),
+        (Reply::DynamicEid(hosts), _) => render::dynamic_eids(hosts),
+        (Reply::Away(hosts), _) => render::away(hosts),
         (Reply::Rlocs(rlocs), _) => render::rlocs(rlocs),
         (Reply::Ports(ports), command) => {
             render::ports(ports, matches!(command, Command::Show(Show::Ports { xstats: true })))

@@ -3,14 +3,15 @@
 
 use super::check::secret;
 use super::file::{
-    File, KeyTable, LocatorTable, MapServerPeerTable, PortTable, SiteTable, StaticMappingTable, VrfTable,
+    DynamicEidTable, File, KeyTable, LocatorTable, MapServerPeerTable, PortTable, SiteTable,
+    StaticMappingTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
-use super::words::{ActionWord, AlgorithmWord, HexId, IdleWord, Name};
+use super::words::{ActionWord, AlgorithmWord, AwayWord, HexId, IdleWord, Name};
 use crate::engine::config::{
-    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Key as AuthKey, MapServerPeer, Roles, Site,
-    SitePrefix, StaticMapping,
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, Key as AuthKey, MapServerPeer, Roles,
+    Site, SitePrefix, StaticMapping,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::types::{PortId, VrfId};
@@ -36,6 +37,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
         }),
         map_servers: lisp.map_server.items().iter().map(|ms| map_server(ms)).collect::<Option<_>>()?,
         database: database(file, &vrfs)?,
+        dynamic_eids: dynamic_eids(file, &vrfs)?,
         static_mappings: lisp
             .static_mapping
             .items()
@@ -183,6 +185,9 @@ fn ports(file: &File, vrfs: &[Vrf]) -> Option<Vec<Port>> {
             underlay: flag(&table.underlay, false),
             native: flag(&table.native, false),
             vrf: find_vrf(&table.vrf, file, vrfs)?.id,
+            gateway_mac: table.gateway_mac.get().map(|mac| mac.0.0),
+            strict_source: table.strict_source.get().copied(),
+            refuse_claims: flag(&table.refuse_claims, true),
         })
     };
     (0..).zip(file.port.items()).map(build).collect()
@@ -212,6 +217,25 @@ fn database(file: &File, vrfs: &[Vrf]) -> Option<Vec<DatabaseMapping>> {
         });
     }
     Some(database)
+}
+
+fn dynamic_eids(file: &File, vrfs: &[Vrf]) -> Option<Vec<DynamicEidRange>> {
+    let names = || file.port.items().iter().map(|port| port.name.get());
+    let id = |name: &At<Word<Name>>| {
+        let at = names().position(|known| known.is_some_and(|known| known == &**name))?;
+        Some(PortId(u16::try_from(at).ok()?))
+    };
+    let build = |table: &At<DynamicEidTable>| {
+        let eid =
+            EidPrefix { iid: find_vrf(&table.vrf, file, vrfs)?.iid, prefix: table.eid_prefix.get()?.0.0 };
+        let ttl_minutes = number(&table.ttl_minutes, 1);
+        Some(DynamicEidRange {
+            mapping: DatabaseMapping { eid, ttl_minutes, locators: locators(&table.locators)? },
+            ports: table.ports.items().iter().map(id).collect::<Option<_>>()?,
+            forward_away: table.away.get().is_none_or(|word| word.0 == AwayWord::Forward),
+        })
+    };
+    file.lisp.get()?.dynamic_eid.items().iter().map(build).collect()
 }
 
 fn static_mapping(table: &StaticMappingTable, file: &File, vrfs: &[Vrf]) -> Option<StaticMapping> {

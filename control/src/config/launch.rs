@@ -39,12 +39,17 @@ impl Config {
     /// EID prefixes.
     fn replica_limits(&self) -> ReplicaLimits {
         let spaces: usize = self.vrfs.iter().map(|vrf| vrf.eid_space.len().max(2)).sum();
-        let own = spaces + self.static_mappings.len() + self.database.len();
+        let own = spaces + self.static_mappings.len() + self.database.len() + self.limits_of_hosts();
         let own = u32::try_from(own).unwrap_or(u32::MAX);
         ReplicaLimits {
             entries: self.limits.map_cache_entries.saturating_add(own),
             ..ReplicaLimits::default()
         }
+    }
+
+    /// Live hosts and hosts that are away have entries of their own.
+    fn limits_of_hosts(&self) -> usize {
+        if self.dynamic_eids.is_empty() { 0 } else { 2 * self.limits.dynamic_eids as usize }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::words::RoleWord;
 use crate::engine::config::{
-    ConfiguredLocator, DatabaseMapping, Limits, MapServerPeer, Roles, Site, StaticMapping,
+    ConfiguredLocator, DatabaseMapping, DynamicEidRange, Limits, MapServerPeer, Roles, Site, StaticMapping,
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
-use pxtr_dataplane::types::{PortId, VrfId};
+use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -40,6 +40,8 @@ pub struct Config {
     pub map_servers: Vec<MapServerPeer>,
     /// The own site's mappings.
     pub database: Vec<DatabaseMapping>,
+    /// Prefixes whose hosts come and go.
+    pub dynamic_eids: Vec<DynamicEidRange>,
     /// Mappings that never come from the network.
     pub static_mappings: Vec<StaticMapping>,
     /// Sites of the Map-Server.
@@ -137,6 +139,12 @@ pub struct Port {
     pub native: bool,
     /// VRF.
     pub vrf: VrfId,
+    /// Ethernet address in place of the NIC's.
+    pub gateway_mac: Option<MacAddr>,
+    /// Sources must be routed back by this port, or be dynamic EIDs of it; `None`: where there are any.
+    pub strict_source: Option<bool>,
+    /// Drop packets with the address of a live dynamic EID and another Ethernet address.
+    pub refuse_claims: bool,
 }
 
 /// A `[[vrf]]`.

@@ -3,6 +3,7 @@
 use super::leaf::Leaf;
 use crate::engine::config::AuthAlgorithm;
 use ipnet::IpNet;
+use pxtr_dataplane::types::MacAddr;
 use schemars::{Schema, json_schema};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -55,6 +56,30 @@ impl Leaf for IfName {
     }
     fn schema() -> Schema {
         json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,15}$"})
+    }
+}
+
+/// An Ethernet address of one station.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mac(pub MacAddr);
+
+impl Leaf for Mac {
+    const WHAT: &'static str = "an Ethernet address";
+    fn parse(text: &str) -> Result<Self, String> {
+        let bytes: Vec<u8> = text
+            .split(':')
+            .filter(|byte| byte.len() == 2)
+            .filter_map(|byte| u8::from_str_radix(byte, 16).ok())
+            .collect();
+        let six = <[u8; 6]>::try_from(bytes).ok().filter(|_| text.len() == 17);
+        match six {
+            Some(mac) if mac[0] & 1 == 0 && mac != [0; 6] => Ok(Self(MacAddr(mac))),
+            Some(_) => Err("is no address of one station; its first byte must be even".into()),
+            None => Err("is no Ethernet address; write it like \"02:00:5e:00:01:01\"".into()),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$"})
     }
 }
 
@@ -338,6 +363,16 @@ words! {
         DropPolicyDenied = "drop-policy-denied",
         /// ACT 5.
         DropAuthFailure = "drop-auth-failure",
+    }
+}
+
+words! {
+    /// What is done with packets for a host that moved away.
+    AwayWord: "a treatment" {
+        /// Sent on to its new site.
+        Forward = "forward",
+        /// Dropped.
+        Drop = "drop",
     }
 }
 

@@ -84,7 +84,7 @@ fn space_around(config: &EngineConfig, eid: &EidPrefix) -> Option<IpNet> {
     around.copied().min_by_key(IpNet::prefix_len)
 }
 
-fn judge(cx: &mut Cx<'_>, eid: EidPrefix, record: &EidRecord) -> Accepted {
+pub(super) fn judge(cx: &mut Cx<'_>, eid: EidPrefix, record: &EidRecord) -> Accepted {
     if record.ttl_minutes == 0 {
         return Accepted { eid, mapping: None };
     }

@@ -2,6 +2,7 @@
 
 use super::event::{EidPrefix, Iid};
 use ipnet::IpNet;
+use pxtr_dataplane::types::PortId;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -87,6 +88,17 @@ pub struct DatabaseMapping {
     pub locators: Vec<ConfiguredLocator>,
 }
 
+/// A prefix whose hosts come and go (xTR; R-185).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DynamicEidRange {
+    /// The prefix, and what each live host in it is registered with.
+    pub mapping: DatabaseMapping,
+    /// Where hosts are looked for.
+    pub ports: Vec<PortId>,
+    /// What comes here for a host that moved away is sent on to its new site, else dropped.
+    pub forward_away: bool,
+}
+
 /// A Map-Server to register with (xTR).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapServerPeer {
@@ -169,6 +181,13 @@ pub struct Limits {
     pub idle_timeout_s: u32,
     /// Smallest prefix length accepted in a positive Map-Reply.
     pub min_prefix_len: u8,
+    /// Most live dynamic EIDs.
+    pub dynamic_eids: u32,
+    /// A dynamic EID that was not heard of for that long is asked whether it is there, seconds
+    ///
+    pub dynamic_eid_timeout_s: u32,
+    /// How long packets for a host that moved away are sent on, minutes.
+    pub away_timeout_minutes: u32,
 }
 
 impl Default for Limits {
@@ -187,6 +206,9 @@ impl Default for Limits {
             default_ttl_minutes: 1440,
             idle_timeout_s: 3600,
             min_prefix_len: 1,
+            dynamic_eids: 10_000,
+            dynamic_eid_timeout_s: 3600,
+            away_timeout_minutes: 1440,
         }
     }
 }
@@ -215,6 +237,8 @@ pub struct EngineConfig {
     pub vrfs: Vec<VrfConfig>,
     /// xTR: what we are authoritative for.
     pub database: Vec<DatabaseMapping>,
+    /// xTR: prefixes whose hosts come and go.
+    pub dynamic_eids: Vec<DynamicEidRange>,
     /// xTR: where we register.
     pub map_servers: Vec<MapServerPeer>,
     /// xTR-ID and Site-ID, sent when present.

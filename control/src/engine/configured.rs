@@ -15,7 +15,8 @@ impl Itr {
     pub fn configure(&mut self, cx: &mut Cx<'_>) {
         self.resolver.configure(cx);
         self.rlocs.configure(cx);
-        let space = eid_space(cx.config);
+        let mut space = eid_space(cx.config);
+        space.extend(self.away.iter().copied());
         let statics = static_entries(cx.config);
         let shrunk = !self.cache.space.is_subset(&space);
         self.cache.space = space;

@@ -5,9 +5,11 @@ use super::counters::Counters;
 use super::cx::Cx;
 use super::dispatch;
 use super::event::{Action, Event, Time};
+use super::hosts;
 use super::itr::Itr;
 use super::rng::Rng;
 use super::role_set::RoleSet;
+use crate::roles::Etr;
 use crate::roles::etr::DatabaseView;
 use crate::roles::map_server::RegistrationView;
 
@@ -60,13 +62,18 @@ impl Engine {
             }
             Event::IcmpUnreachable { rloc } => itr.rlocs.on_icmp(&mut cx, rloc),
             Event::ClearMapCache(inside) => itr.clear(&mut cx, inside.as_ref()),
+            event @ (Event::HostSeen(_) | Event::AwayHit { .. } | Event::HostProbed { .. }) => {
+                roles.etr_mut().into_iter().for_each(|etr| host_event(&mut cx, etr, &event));
+            }
         }
+        hosts::settle(&mut cx, itr, roles);
         itr.on_tick(&mut cx);
         for role in roles.each() {
             if role.next_deadline().is_some_and(|at| at <= cx.now) {
                 role.on_tick(&mut cx);
             }
         }
+        hosts::settle(&mut cx, itr, roles);
     }
 
     /// When to step with `Event::Tick` if nothing else happens before.
@@ -131,6 +138,16 @@ impl Engine {
         let cx =
             Cx { now: self.now, rng: &mut self.rng, out, counters: &mut self.counters, config: &self.config };
         (cx, &mut self.itr, &mut self.roles)
+    }
+}
+
+/// Events about hosts are the ETR's.
+fn host_event(cx: &mut Cx<'_>, etr: &mut Etr, event: &Event) {
+    match event {
+        Event::HostSeen(seen) => etr.on_host_seen(cx, seen),
+        Event::AwayHit { eid, rloc } => etr.on_away_hit(cx, *eid, *rloc),
+        Event::HostProbed { eid, alive } => etr.on_host_probed(cx, eid, *alive),
+        _ => {}
     }
 }
 

@@ -147,6 +147,27 @@ counters! {
     ProbeRepliesSent => "rloc_probe_replies_sent",
     #[doc = "Solicit-Map-Requests sent because a mapping of ours changed (R-100)."]
     SmrsSent => "smrs_sent",
+    #[doc = "Solicit-Map-Requests not sent: too many ITRs are to be told."]
+    SmrsNotSent => "smrs_not_sent",
+    // Dynamic EIDs.
+    #[doc = "Hosts of dynamic-EID prefixes found at our site (R-185)."]
+    HostsAppeared => "dynamic_eids_appeared",
+    #[doc = "Live hosts found at another port of ours."]
+    HostsMovedPort => "dynamic_eids_moved_port",
+    #[doc = "Hosts of ours that a Map-Server says are at another site now (R-188)."]
+    HostsMovedAway => "dynamic_eids_moved_away",
+    #[doc = "Live hosts that no longer answered and were deregistered (R-193)."]
+    HostsLeft => "dynamic_eids_left",
+    #[doc = "Live hosts asked whether they are still there."]
+    HostsProbed => "dynamic_eids_probed",
+    #[doc = "Times that another Ethernet address used the address of a live host, at most one a second each."]
+    HostsClaimed => "dynamic_eids_claimed",
+    #[doc = "Hosts seen where no dynamic-EID prefix is configured for them; ignored."]
+    HostsOutsideRange => "dynamic_eids_outside_range",
+    #[doc = "Hosts not taken up: too many are live, or too many came at once."]
+    HostsOverLimit => "dynamic_eids_over_limit",
+    #[doc = "Reports of encapsulated packets for hosts that moved away (R-190)."]
+    AwayHits => "away_hits",
     // ETR: registering.
     #[doc = "Map-Registers sent, retransmissions included."]
     RegistersSent => "map_registers_sent",

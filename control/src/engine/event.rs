@@ -4,6 +4,8 @@
 //! draws no randomness of its own: `now` and the seed come in.
 
 use ipnet::IpNet;
+use pxtr_dataplane::punt::Seen;
+use pxtr_dataplane::types::{MacAddr, PortId};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
@@ -86,8 +88,56 @@ pub enum Event {
         /// RLOC.
         rloc: IpAddr,
     },
+    /// A worker saw a host of a dynamic-EID prefix that is not live.
+    HostSeen(HostSeen),
+    /// An encapsulated packet came for a host of ours that is at another site.
+    AwayHit {
+        /// The host.
+        eid: EidPrefix,
+        /// Outer source of the packet.
+        rloc: IpAddr,
+    },
+    /// The answer to [`Action::ProbeHost`].
+    HostProbed {
+        /// The host.
+        eid: EidPrefix,
+        /// It answers.
+        alive: bool,
+    },
     /// Operator asked to forget mappings learnt from the network: all, or those inside a prefix.
     ClearMapCache(Option<EidPrefix>),
+}
+
+/// A host of a dynamic-EID prefix, as a worker saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSeen {
+    /// The host, a prefix of full length.
+    pub eid: EidPrefix,
+    /// Where.
+    pub port: PortId,
+    /// Its Ethernet address.
+    pub mac: MacAddr,
+    /// What showed it.
+    pub seen: Seen,
+    /// The EID is live with another Ethernet address.
+    pub claim: bool,
+}
+
+/// Where a host of a dynamic-EID prefix is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// At our site.
+    Here {
+        /// Behind this port.
+        port: PortId,
+    },
+    /// At another site.
+    Away {
+        /// What still comes here for it is sent on, else dropped.
+        forward: bool,
+    },
+    /// Nobody knows.
+    Gone,
 }
 
 /// What the data plane is to do with an EID-prefix.
@@ -164,6 +214,21 @@ pub enum Action {
         iid: Iid,
         /// EID.
         eid: IpAddr,
+    },
+    /// A host of a dynamic-EID prefix came, went away, or is forgotten: what the data plane and the
+    /// kernel's routes are to say of it.
+    Host {
+        /// The host, a prefix of full length.
+        eid: EidPrefix,
+        /// Where it is.
+        place: Place,
+    },
+    /// Find out whether a host is still there, and answer with [`Event::HostProbed`].
+    ProbeHost {
+        /// The host.
+        eid: EidPrefix,
+        /// Where it was seen.
+        port: PortId,
     },
     /// Something worth telling the operator; the runtime logs it rate-limited.
     Notice(Notice),

@@ -11,6 +11,7 @@ use super::rlocs::Rlocs;
 use crate::codec::{MapReply, MapRequest};
 use crate::roles::limit::{Bucket, Rate};
 use ipnet::IpNet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// SMRs of all peers together that are looked at, per second.
@@ -28,6 +29,8 @@ pub struct Itr {
     /// Lookups.
     pub resolver: Resolver,
     smrs: Bucket,
+    /// Hosts of our own site that are at another one: asked for like everybody else's.
+    pub(super) away: BTreeSet<EidPrefix>,
 }
 
 impl Itr {
@@ -37,7 +40,7 @@ impl Itr {
         let host = EidPrefix { iid, prefix: IpNet::from(eid) };
         // A static mapping or a reply that the worker has not seen yet is no reason to ask.
         match self.cache.lookup(iid, eid).map(|entry| entry.act) {
-            Some(Act::SendMapRequest) if may_ask(cx, iid, eid) => {
+            Some(Act::SendMapRequest) if self.away.contains(&host) || may_ask(cx, iid, eid) => {
                 self.resolver.want(cx, host, Cause::Miss, Some(source));
             }
             Some(Act::SendMapRequest) | None => {

@@ -12,6 +12,7 @@ mod cx;
 mod dispatch;
 pub mod event;
 mod hex_bytes;
+mod hosts;
 mod itr;
 mod lists;
 mod locator_sets;

@@ -54,6 +54,11 @@ impl RoleSet {
         self.etr.as_ref()
     }
 
+    /// The same, to be told something.
+    pub(crate) fn etr_mut(&mut self) -> Option<&mut Etr> {
+        self.etr.as_mut()
+    }
+
     /// Map-Server, if on.
     #[must_use]
     pub fn map_server(&self) -> Option<&MapServer> {

@@ -5,6 +5,7 @@ use super::fib::{Fib, Rib};
 use super::hops::{Context, Hops};
 use super::hosts::Hosts;
 use super::output::Output;
+use super::places::Places;
 use super::ports::{PortChange, Ports};
 use super::rlocs::{Rlocs, Underlay};
 use super::sets::Sets;
@@ -43,6 +44,7 @@ pub struct Feeder {
     pub(super) rlocs: Rlocs,
     pub(super) sets: Sets,
     pub(super) entries: Entries,
+    pub(super) places: Places,
 }
 
 impl Feeder {
@@ -60,6 +62,7 @@ impl Feeder {
             rlocs: Rlocs::new(capacity.rlocs),
             sets: Sets::new(capacity.locator_sets),
             entries: Entries::new(capacity.entries),
+            places: Places::new(),
             spec,
         };
         feeder.start();
@@ -211,11 +214,16 @@ impl Feeder {
                 self.out.delta(Delta::Abandon { vrf, eid: *eid });
                 Ok(())
             }
+            Action::Host { eid, place } => self.on_host(now, view, *eid, *place),
+            Action::ProbeHost { eid, port } => {
+                self.on_probe(*eid, *port);
+                Ok(())
+            }
             Action::Send { .. } | Action::Notice(_) => Ok(()),
         }
     }
 
-    fn vrf(&self, iid: u32) -> Result<&VrfFeed, Refused> {
+    pub(super) fn vrf(&self, iid: u32) -> Result<&VrfFeed, Refused> {
         self.spec.vrf_of_iid(crate::engine::event::Iid(iid)).ok_or(Refused::Instance(iid))
     }
 
@@ -281,7 +289,7 @@ impl Feeder {
         }
     }
 
-    fn let_go(&mut self, now: Time, view: &KernelView, held: Held) {
+    pub(super) fn let_go(&mut self, now: Time, view: &KernelView, held: Held) {
         let Self { ports, hops, out, rlocs, sets, .. } = self;
         let mut cx = Context { now, view, ports, out };
         match held {
@@ -304,6 +312,7 @@ impl Feeder {
     /// The engine starts anew. Its entries stay until it installs them again or
     /// [`Self::withdraw_stale`] removes them; RLOCs it had declared down are up until it says so.
     pub fn on_engine_restart(&mut self, now: Time, view: &KernelView) {
+        self.forget_places(now, view);
         self.entries.epoch = self.entries.epoch.wrapping_add(1);
         for rloc in self.rlocs.forget_engine_states() {
             self.resolve_rloc(now, view, rloc);

@@ -85,6 +85,13 @@ impl Entries {
         Some((slot, Held::Nothing))
     }
 
+    /// Says whether an entry is our own site's.
+    pub(super) fn own(&mut self, key: (VrfId, IpNet), site: bool) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.site = site;
+        }
+    }
+
     /// Removes an entry; `fence`: sequence number of the delta that does so.
     pub(super) fn remove(&mut self, key: (VrfId, IpNet), fence: u64) -> Option<Held> {
         let entry = self.entries.remove(&key)?;

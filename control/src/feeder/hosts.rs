@@ -37,6 +37,8 @@ struct Host {
     valid: bool,
     rejects: bool,
     installed: Option<Installed>,
+    /// The data plane has what is installed.
+    told: bool,
 }
 
 /// Host routes and open questions.
@@ -120,7 +122,12 @@ impl Hosts {
         let from = (vrf, prefix.network(), PortId(0));
         let to = (vrf, prefix.broadcast(), PortId(u16::MAX));
         let keys: Vec<Key> = self.hosts.range(from..=to).map(|(key, _)| *key).collect();
+        // A route for exactly one host took the place of the neighbour's, or left it.
+        let host = prefix.prefix_len() == prefix.max_prefix_len();
         for key in keys {
+            if let Some(host) = self.hosts.get_mut(&key).filter(|_| host) {
+                host.told = false;
+            }
             self.sync(key, fib, hops, cx);
         }
     }
@@ -162,7 +169,9 @@ impl Hosts {
         let (vrf, addr, port) = key;
         let Some(host) = self.hosts.get_mut(&key) else { return };
         let prefix = IpNet::from(addr);
-        let real = fib.get(vrf, prefix).is_some();
+        // A host route out of the neighbour's own port says no more than the link's (dynamic EIDs).
+        let own = matches!(fib.get(vrf, prefix), Some(Rib::Connected(p)) if *p == port);
+        let real = fib.get(vrf, prefix).is_some() && !own;
         let on_link = matches!(fib.lookup(vrf, addr), Some((_, Rib::Connected(p))) if *p == port);
         let old = host.installed;
         let new = match (on_link && !real, host.valid, host.rejects) {
@@ -174,7 +183,8 @@ impl Hosts {
             _ => None,
         };
         host.installed = new;
-        if new != old {
+        let told = std::mem::replace(&mut host.told, true);
+        if new != old || (new.is_some() && !told) {
             match new {
                 Some(installed) => {
                     let route = match installed {
@@ -184,9 +194,12 @@ impl Hosts {
                     cx.out.delta(Delta::RouteSet { vrf, prefix, route });
                 }
                 None if real => {}
+                None if own => cx.out.delta(Delta::RouteSet { vrf, prefix, route: Route::Glean(port) }),
                 None => cx.out.delta(Delta::RouteDel { vrf, prefix }),
             }
-            if let Some(Installed::Via(id)) = old {
+            if let Some(Installed::Via(id)) = old
+                && new != old
+            {
                 hops.release(id, Use::Host, cx.out);
             }
         }

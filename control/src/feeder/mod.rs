@@ -5,6 +5,7 @@
 //! - `core`: the [`Feeder`], what comes in and who is told.
 //! - `ports`, `fib`, `hosts`, `hops`: interfaces, native routes, neighbours' host routes, next hops.
 //! - `entries`, `sets`, `rlocs`: map-cache entries, locator-sets, RLOCs.
+//! - `places`: hosts of dynamic-EID prefixes and where they are.
 //! - `slots`: slot numbers and their quarantine. `outbox`: what a worker has yet to be told.
 
 mod core;
@@ -14,6 +15,7 @@ mod hops;
 mod hosts;
 mod outbox;
 mod output;
+mod places;
 mod ports;
 mod rlocs;
 mod sets;
@@ -23,7 +25,7 @@ mod views;
 
 pub use core::{Feeder, Refused};
 pub use outbox::Outbox;
-pub use output::{Ask, Output};
+pub use output::{Ask, Output, Probe};
 pub use rlocs::DownReason;
 pub use spec::{Capacity, FeederSpec, PortFeed, VrfFeed};
 pub use views::{FeederStats, RlocPath, RlocView};

@@ -34,6 +34,7 @@ fn key(delta: &Delta) -> Key {
         Delta::LocatorSetSet(id, _) => Key::LocatorSet(id.0),
         Delta::RouteSet { vrf, prefix, .. } | Delta::RouteDel { vrf, prefix } => Key::Route(vrf, prefix),
         Delta::AdjacencySet(id, _) => Key::Adjacency(id.0),
+        Delta::AwayEidSet { vrf, eid, .. } => Key::LocalEid(vrf, IpNet::from(eid)),
         Delta::LocalEidSet { vrf, prefix } | Delta::LocalEidDel { vrf, prefix } => Key::LocalEid(vrf, prefix),
         Delta::Abandon { vrf, eid } => Key::Abandon(vrf, eid),
     }

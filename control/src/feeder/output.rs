@@ -1,6 +1,7 @@
 //! What comes out of the feeder: deltas for every worker, events for the engine, wishes for netlink.
 
-use crate::engine::event::Event;
+use crate::engine::event::{EidPrefix, Event};
+use crate::netlink::HostRoute;
 use pxtr_dataplane::feed::Delta;
 use pxtr_dataplane::types::RlocId;
 use std::net::IpAddr;
@@ -14,6 +15,15 @@ pub struct Ask {
     pub addr: IpAddr,
 }
 
+/// A host that may have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The host.
+    pub eid: EidPrefix,
+    /// Interface index.
+    pub link: u32,
+}
+
 /// Collected by the feeder's methods, drained by the runtime.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -25,6 +35,10 @@ pub struct Output {
     pub asks: Vec<Ask>,
     /// RLOC slots that were given to another RLOC: their counters start anew from here.
     pub rebound_rlocs: Vec<RlocId>,
+    /// Host routes that the kernel is to have or to lose.
+    pub host_routes: Vec<HostRoute>,
+    /// Hosts that the kernel is to be asked about, for [`Event::HostProbed`].
+    pub probes: Vec<Probe>,
     sequence: u64,
 }
 

@@ -44,6 +44,7 @@ impl Ports {
                 mtu: feed.mtu,
                 ipv4: None,
                 ipv6: None,
+                sources: feed.sources.clone().map(Box::new),
             },
             feed: feed.clone(),
             link: None,

@@ -5,10 +5,12 @@
 //!
 //! - `model`: the words. `parse`: netlink messages to words. `view`: the copy and its diff.
 //! - `monitor`: the socket: dumps, notifications, overrun recovery, neighbour resolution.
+//! - `host_route`: the routes to hosts of dynamic-EID prefixes.
 //! - `setup`: what we change in the kernel: host interfaces up with MAC and MTU, and the kernel
 //!   interface behind an AF_PACKET or AF_XDP port kept quiet.
 
 mod error;
+mod host_route;
 mod model;
 mod monitor;
 mod parse;
@@ -16,6 +18,7 @@ mod setup;
 mod view;
 
 pub use error::Error;
+pub use host_route::{HostRoute, PROTOCOL};
 pub use model::{
     Address, Link, Neighbour, NeighbourState, NextHop, Route, RouteKey, RouteKind, TABLE_LOCAL, TABLE_MAIN,
     Update,

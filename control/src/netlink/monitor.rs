@@ -6,6 +6,7 @@
 //! view is all that is passed on.
 
 use super::error::Error;
+use super::host_route::{self, HostRoute};
 use super::model::Update;
 use super::parse;
 use super::view::{Changed, Interest, KernelView};
@@ -171,6 +172,20 @@ impl Netlink {
         message.header.flags = NeighbourFlags::Use;
         message.attributes.push(NeighbourAttribute::Destination(addr.into()));
         self.send(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
+    }
+
+    /// Makes the kernel have a host route out of an interface, or lose it. Does not wait. Requests
+    /// are carried out in the order of the calls; routes go with their interface.
+    ///
+    /// # Errors
+    /// The kernel could not be asked.
+    pub fn host_route(&self, route: HostRoute) -> Result<(), Error> {
+        let message = host_route::message(route);
+        if route.present {
+            self.send(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE)
+        } else {
+            self.send(RouteNetlinkMessage::DelRoute(message), 0)
+        }
     }
 
     /// Gives an interface a carrier or takes it away, as if a cable were plugged. Does not wait.

@@ -59,11 +59,16 @@ pub async fn prepare_host_interface(handle: &Handle, want: &HostInterface) -> Re
 /// the kernel sees a copy of each, and the host port already gave it the ones it is to answer.
 ///
 /// Link up, no ARP, no IPv6, no IPv4 forwarding, and strict reverse-path filtering: a source that is
-/// routed through the host port is then refused here. Returns what was done, for the log.
+/// routed through the host port is then refused here. `mac`: the Ethernet address that it takes, which
+/// the device then has too. Returns what was done, for the log.
 ///
 /// # Errors
 /// No such interface, or the kernel refused.
-pub async fn quiet_backing_interface(handle: &Handle, name: &str) -> Result<Vec<String>, Error> {
+pub async fn quiet_backing_interface(
+    handle: &Handle,
+    name: &str,
+    mac: Option<MacAddr>,
+) -> Result<Vec<String>, Error> {
     let link = find(handle, name).await?;
     let change = LinkUnspec::new_with_index(link.header.index).arp(false).up().build();
     handle.link().set(change).execute().await.map_err(|source| Error::LinkSet {
@@ -72,6 +77,15 @@ pub async fn quiet_backing_interface(handle: &Handle, name: &str) -> Result<Vec<
         source: Box::new(source),
     })?;
     let mut done = vec!["up".to_owned(), "arp off".to_owned()];
+    if let Some(mac) = mac {
+        let change = LinkUnspec::new_with_index(link.header.index).address(mac.0.to_vec()).build();
+        handle.link().set(change).execute().await.map_err(|source| Error::LinkSet {
+            name: name.to_owned(),
+            what: "the gateway's MAC address",
+            source: Box::new(source),
+        })?;
+        done.push(format!("address {mac}"));
+    }
     for (key, value) in [
         (format!("net/ipv6/conf/{name}/disable_ipv6"), "1"),
         (format!("net/ipv4/conf/{name}/rp_filter"), "1"),

@@ -1,12 +1,13 @@
 //! The answers to clients: the runtime's state in the API's words.
 
 use super::core::Runtime;
+use super::hosts;
 use super::plane::Plane;
 use crate::api::{
-    self, ApiError, ApiSource, Cleared, DaemonInfo, Database, Drops, EidFilter, EntryAction, EntryOrigin,
-    ErrorCode, Health, HealthCheck, HostPort, ListQuery, Locator, LocatorState, MapCache, MapCacheEntry,
-    MapCacheQuery, Port, PortCounters, Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics,
-    Workers,
+    self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, EidFilter,
+    EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, ListQuery, Locator, LocatorState,
+    MapCache, MapCacheEntry, MapCacheQuery, Port, PortCounters, Ports, Registrations, Rloc, RlocLocalState,
+    Rlocs, Statistics, Workers,
 };
 use crate::engine::event::{EidPrefix, Event, Locator as Candidate};
 use crate::engine::mapping::{Act, Origin};
@@ -68,6 +69,14 @@ impl ApiSource for Runtime {
             out.registrations.push(api::registration(view));
         }
         Ok(out)
+    }
+
+    fn dynamic_eids(&self, query: &ListQuery) -> DynamicEids {
+        hosts::here(self, query)
+    }
+
+    fn away(&self, query: &ListQuery) -> AwayEids {
+        hosts::away(self, query)
     }
 
     fn rlocs(&self, query: &ListQuery) -> Rlocs {

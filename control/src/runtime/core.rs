@@ -234,7 +234,7 @@ impl Runtime {
     /// Hands the feeder's output to workers, kernel and engine until nothing is left.
     fn carry(&mut self) -> Result<(), Error> {
         let Some(plane) = &mut self.plane else { return Ok(()) };
-        let events = plane.carry(&mut self.counters);
+        let events = plane.carry(self.clock.now(), &mut self.counters);
         events.into_iter().try_for_each(|event| self.event(event))
     }
 }

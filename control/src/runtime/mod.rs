@@ -12,6 +12,7 @@ mod core;
 mod counters;
 mod engine_cell;
 mod error;
+mod hosts;
 mod nonce_epoch;
 mod notices;
 mod plane;

@@ -6,14 +6,15 @@ use super::error::Error;
 use super::usage::{self, UsageScan};
 use super::workers::Workers;
 use crate::api::{self, Worker};
-use crate::engine::event::{Action, EidPrefix, Event, Time};
-use crate::feeder::{Feeder, Refused};
+use crate::engine::event::{Action, EidPrefix, Event, HostSeen, Time};
+use crate::feeder::{Feeder, Probe, Refused};
 use crate::netlink::{Changed, Netlink};
+use ipnet::IpNet;
 use pxtr_dataplane::counters::Snapshot;
 use pxtr_dataplane::launch::{PortHandle, Running, WorkerHandle};
 use pxtr_dataplane::punt::Punt;
 use pxtr_dataplane::types::{PortId, RlocId};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// How long a restarted engine has to install what it knows before what it does not is withdrawn,
 /// milliseconds.
@@ -23,6 +24,8 @@ const STALE_SLOTS: u32 = 1_000;
 const STALE_PAUSE_MS: u64 = 50;
 /// Pause between looks at the links of the ports, milliseconds.
 const CARRIER_PAUSE_MS: u64 = 50;
+/// The kernel has found out about a neighbour by then, milliseconds: it waits 5 s, then asks 3 times.
+const PROBE_MS: u64 = 10_000;
 /// Pause between looks for dead threads, milliseconds.
 const ALIVE_PAUSE_MS: u64 = 1_000;
 
@@ -44,6 +47,8 @@ pub(super) struct Plane {
     usage_round: Time,
     alive_at: Time,
     stale: Option<(Time, u32)>,
+    /// Hosts that the kernel was asked about, and when to look at what it found.
+    probes: VecDeque<(Time, Probe)>,
     /// Snapshots of the workers from a moment ago, for rates.
     sample: (Time, Vec<Snapshot>),
     sample_before: (Time, Vec<Snapshot>),
@@ -75,6 +80,7 @@ impl Plane {
             usage_round: Time::default(),
             alive_at: Time::default(),
             stale: None,
+            probes: VecDeque::new(),
             sample: Default::default(),
             sample_before: Default::default(),
         }
@@ -144,6 +150,12 @@ impl Plane {
             let next = self.feeder.withdraw_stale(now, self.netlink.view(), from, STALE_SLOTS);
             self.stale = next.map(|from| (now.plus_ms(STALE_PAUSE_MS), from));
         }
+        while let Some(&(_, probe)) = self.probes.front().filter(|(at, _)| *at <= now) {
+            self.probes.pop_front();
+            let state = self.netlink.view().neighbour(probe.link, probe.eid.prefix.addr());
+            let alive = state.is_some_and(|state| state.mac().is_some());
+            events.push(Event::HostProbed { eid: probe.eid, alive });
+        }
         self.feeder.on_tick(now, self.netlink.view());
         Ok(events)
     }
@@ -159,6 +171,19 @@ impl Plane {
                 self.feeder.on_neighbour_miss(now, view, port, neighbour);
             }
             Punt::RlocWanted(slot) => self.feeder.on_rloc_wanted(now, view, slot),
+            Punt::DynamicEid { vrf, eid, port, mac, seen, claim } => match self.feeder.iid(vrf) {
+                Some(iid) => {
+                    let eid = EidPrefix { iid, prefix: IpNet::from(eid) };
+                    events.push(Event::HostSeen(HostSeen { eid, port, mac, seen, claim }));
+                }
+                None => counters.punts_unknown += 1,
+            },
+            Punt::AwayHit { vrf, eid, rloc } => match self.feeder.iid(vrf) {
+                Some(iid) => {
+                    events.push(Event::AwayHit { eid: EidPrefix { iid, prefix: IpNet::from(eid) }, rloc });
+                }
+                None => counters.punts_unknown += 1,
+            },
         }
     }
 
@@ -177,7 +202,7 @@ impl Plane {
     }
 
     /// Hands the feeder's output on. Returns what the engine is to know.
-    pub(super) fn carry(&mut self, counters: &mut RuntimeCounters) -> Vec<Event> {
+    pub(super) fn carry(&mut self, now: Time, counters: &mut RuntimeCounters) -> Vec<Event> {
         let out = &mut self.feeder.out;
         for slot in out.rebound_rlocs.drain(..) {
             self.rloc_base.insert(slot, self.workers.rloc(slot));
@@ -186,6 +211,12 @@ impl Plane {
             counters.neighbours_asked += 1;
             counters.netlink_send_failed +=
                 u64::from(self.netlink.use_neighbour(ask.link, ask.addr).is_err());
+        }
+        for route in out.host_routes.drain(..) {
+            counters.netlink_send_failed += u64::from(self.netlink.host_route(route).is_err());
+        }
+        for probe in out.probes.drain(..) {
+            self.probes.push_back((now.plus_ms(PROBE_MS), probe));
         }
         self.workers.put(std::mem::take(&mut out.deltas));
         let events = std::mem::take(&mut out.events);
@@ -268,9 +299,17 @@ impl Plane {
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let stale = self.stale.map(|(at, _)| at);
-        [self.feeder.next_deadline(), stale, Some(self.usage_at), Some(self.alive_at), Some(self.carrier_at)]
-            .into_iter()
-            .flatten()
-            .min()
+        let probe = self.probes.front().map(|(at, _)| *at);
+        [
+            self.feeder.next_deadline(),
+            stale,
+            probe,
+            Some(self.usage_at),
+            Some(self.alive_at),
+            Some(self.carrier_at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

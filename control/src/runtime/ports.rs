@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::feeder::{Capacity, FeederSpec, PortFeed, VrfFeed};
 use crate::netlink::{HostInterface, Interest};
-use pxtr_dataplane::feed::VrfSpec;
+use pxtr_dataplane::feed::{SourceRules, VrfSpec};
 use pxtr_dataplane::launch::{LaunchConfig, PortHandle};
 use pxtr_dataplane::types::InstanceId;
 
@@ -46,6 +46,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         native: port.native,
         mac: handle.mac(),
         mtu: port.mtu,
+        sources: source_rules(config, port),
     });
     FeederSpec {
         ports: ports.collect(),
@@ -59,6 +60,15 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
             ..Capacity::default()
         },
     }
+}
+
+/// What the native sources of a port are held to; `None`: nothing is asked of them.
+fn source_rules(config: &Config, port: &crate::config::Port) -> Option<SourceRules> {
+    let ranges = config.dynamic_eids.iter().filter(|range| range.ports.contains(&port.id));
+    let dynamic: Box<[_]> = ranges.map(|range| range.mapping.eid.prefix).collect();
+    let strict = port.strict_source.unwrap_or(!dynamic.is_empty());
+    let rules = SourceRules { dynamic, strict, refuse_claims: port.refuse_claims };
+    (rules.strict || !rules.dynamic.is_empty()).then_some(rules)
 }
 
 fn vrf_feed(config: &Config, vrf: &crate::config::Vrf) -> VrfFeed {

@@ -93,7 +93,7 @@ async fn bring_up(config: &Config, clock: Clock) -> Result<Option<Plane>, Error>
     let mut netlink = Netlink::open(ports::interest(config, &launch_config))?;
     for port in &config.ports {
         let Some(name) = ports::backing_interface(&port.device, &port.device_args) else { continue };
-        let done = quiet_backing_interface(netlink.handle(), name).await?;
+        let done = quiet_backing_interface(netlink.handle(), name, port.gateway_mac).await?;
         tracing::info!(port = port.name, interface = name, "kernel kept from answering: {}", done.join(", "));
     }
     let Dataplane { workers, ports: handles, running } = start_dataplane(&launch_config)?;

@@ -184,6 +184,7 @@ impl Shadow {
                 Action::Abandon { eid, .. } => {
                     self.waiting.remove(&eid);
                 }
+                Action::Host { .. } | Action::ProbeHost { .. } => panic!("no dynamic EIDs are configured"),
                 Action::Send { .. } | Action::Notice(_) => {}
             }
         }

@@ -39,6 +39,7 @@ pub fn pitr() -> EngineConfig {
             eid_space: vec![net("10.0.0.0/8"), net("2001:db8:e000::/36")],
         }],
         database: Vec::new(),
+        dynamic_eids: Vec::new(),
         map_servers: Vec::new(),
         xtr_id: None,
         use_petr: Vec::new(),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-struct Lab {
-    nodes: BTreeMap<String, Node>,
+pub struct Lab {
+    pub nodes: BTreeMap<String, Node>,
 }
 
 fn engine_config(path: &Path) -> EngineConfig {
@@ -25,7 +25,7 @@ fn configs() -> PathBuf {
 
 impl Lab {
     /// Starts all daemons of a lab; files such as `xtr-70-30.toml` are for later reloads.
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let mut lab = Self { nodes: BTreeMap::new() };
         for file in std::fs::read_dir(configs().join(name)).expect("a lab") {
             let path = file.expect("a file").path();
@@ -38,7 +38,7 @@ impl Lab {
         lab
     }
 
-    fn node(&mut self, name: &str) -> &mut Node {
+    pub fn node(&mut self, name: &str) -> &mut Node {
         self.nodes.get_mut(name).expect("a node of this lab")
     }
 
@@ -48,7 +48,7 @@ impl Lab {
     }
 
     /// Delivers until nobody has anything to say.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for _ in 0..100 {
             let sent: Vec<Sent> = self.nodes.values_mut().flat_map(Node::take).collect();
             if sent.is_empty() {
@@ -63,7 +63,7 @@ impl Lab {
         panic!("they talk for ever");
     }
 
-    fn pass(&mut self, seconds: u64) {
+    pub fn pass(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.nodes.values_mut().for_each(|n| n.pass(1000));
             self.settle();
@@ -71,7 +71,7 @@ impl Lab {
     }
 
     /// What a node's data plane is told when a packet wants an EID.
-    fn resolve(&mut self, node: &str, eid: &str) -> String {
+    pub fn resolve(&mut self, node: &str, eid: &str) -> String {
         let n = self.node(node);
         n.installed.clear();
         n.step(Event::Miss { iid: Iid(0), eid: ip(eid), source: ip("192.0.2.77") });
@@ -79,7 +79,7 @@ impl Lab {
         self.last_installed(node)
     }
 
-    fn last_installed(&mut self, node: &str) -> String {
+    pub fn last_installed(&mut self, node: &str) -> String {
         let Some((eid, forwarding)) = self.node(node).installed.last().cloned() else {
             return "nothing".into();
         };

@@ -14,5 +14,6 @@ mod map_server_notify;
 mod map_server_register;
 mod map_server_request;
 mod messages;
+mod mobility;
 mod node;
 mod vectors;

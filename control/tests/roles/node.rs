@@ -6,7 +6,7 @@ use pxtr_control::engine::config::{
     AuthAlgorithm, ConfiguredLocator, DatabaseMapping, EngineConfig, Key, Limits, MapServerPeer, Roles,
     Secret, Site, SitePrefix, VrfConfig,
 };
-use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid, Time};
+use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid, Place, Time};
 use pxtr_control::engine::{Counter, Engine};
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,6 +42,7 @@ pub fn blank() -> EngineConfig {
         map_resolvers: Vec::new(),
         vrfs: vec![VrfConfig { name: "default".into(), iid: Iid(0), eid_space: Vec::new() }],
         database: Vec::new(),
+        dynamic_eids: Vec::new(),
         map_servers: Vec::new(),
         xtr_id: None,
         use_petr: Vec::new(),
@@ -145,13 +146,24 @@ pub struct Node {
     sent: Vec<Sent>,
     /// What the data plane was told, in order.
     pub installed: Vec<(EidPrefix, Forwarding)>,
+    /// Where the data plane was told that hosts are, in order.
+    pub hosts: Vec<(EidPrefix, Place)>,
+    /// Hosts that the kernel is to be asked about, in order.
+    pub probed: Vec<EidPrefix>,
 }
 
 impl Node {
     /// Started at an arbitrary time.
     pub fn new(config: EngineConfig) -> Self {
         let engine = Engine::new(config, [7; 32]);
-        let mut node = Self { engine, now: Time(1_000_000), sent: Vec::new(), installed: Vec::new() };
+        let mut node = Self {
+            engine,
+            now: Time(1_000_000),
+            sent: Vec::new(),
+            installed: Vec::new(),
+            hosts: Vec::new(),
+            probed: Vec::new(),
+        };
         node.step(Event::Tick);
         node
     }
@@ -177,6 +189,8 @@ impl Node {
                     self.sent.push(Sent { at: self.now, source, to, payload, message });
                 }
                 Action::Install { eid, forwarding } => self.installed.push((eid, forwarding)),
+                Action::Host { eid, place } => self.hosts.push((eid, place)),
+                Action::ProbeHost { eid, .. } => self.probed.push(eid),
                 _ => {}
             }
         }

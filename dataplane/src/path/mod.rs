@@ -20,3 +20,4 @@ pub mod native;
 pub mod petr;
 pub mod pitr;
 pub mod route;
+pub mod source;

@@ -4,7 +4,7 @@
 use super::ip::Ip;
 use crate::feed::{MapAction, PortSpec, Reject, Target, VrfSpec};
 use crate::fib::{RouteHit, RouteRef};
-use crate::replica::Replica;
+use crate::replica::{LocalEid, Replica};
 use crate::types::{AdjacencyId, EntryId, PortId, RlocId, VrfId};
 use crate::verdict::{DropReason, Notice, Wait};
 use crate::wire::lisp;
@@ -115,7 +115,7 @@ pub fn decide_native(
     if !port.native || ip.link_local_source {
         return only_for_us(ip, cx, port.native, tables);
     }
-    let is_candidate = vrf.pitr || (vrf.xtr && is_candidate(ip, cx, tables));
+    let is_candidate = vrf.pitr || (vrf.xtr && is_candidate(ip, cx, port, tables));
     if is_candidate && let Some(entry) = mapping.resolve(ip, cx, tables) {
         return alive(ip, by_mapping(ip, cx, entry, tables));
     }
@@ -144,21 +144,33 @@ fn only_for_us(ip: &Ip, cx: Context, native: bool, tables: &Replica) -> Step {
 }
 
 /// from a local EID, to what is neither local nor known to the FIB but by a default route.
-fn is_candidate(ip: &Ip, cx: Context, tables: &Replica) -> bool {
-    tables.is_local_eid(cx.vrf, ip.addrs.source()) && is_remote(ip, cx, tables)
+/// A host in a dynamic-EID prefix of the port is an EID of ours before control knows it.
+fn is_candidate(ip: &Ip, cx: Context, port: &PortSpec, tables: &Replica) -> bool {
+    let source = ip.addrs.source();
+    let ours = tables.is_local_eid(cx.vrf, source)
+        || port.sources.as_ref().is_some_and(|rules| rules.is_dynamic(source));
+    ours && is_remote(ip, cx, tables)
 }
 
 fn is_remote(ip: &Ip, cx: Context, tables: &Replica) -> bool {
     let destination = ip.addrs.destination();
-    !tables.is_local_eid(cx.vrf, destination)
-        && tables.fib_lookup(cx.vrf, destination).is_none_or(|hit| hit.default)
+    match tables.local_eid(cx.vrf, destination) {
+        Some(LocalEid::Site | LocalEid::Host) => false,
+        Some(LocalEid::Away | LocalEid::AwayDrop) => true,
+        None => tables.fib_lookup(cx.vrf, destination).is_none_or(|hit| hit.default),
+    }
 }
 
 /// A packet out of a LISP packet.
 fn decapsulated(ip: &Ip, cx: Context, mapping: &mut Mapping, vrf: &VrfSpec, tables: &Replica) -> Step {
     let destination = ip.addrs.destination();
-    if vrf.xtr && tables.is_local_eid(cx.vrf, destination) {
-        return via_fib(ip, cx, false, tables);
+    if vrf.xtr {
+        match tables.local_eid(cx.vrf, destination) {
+            Some(LocalEid::Site | LocalEid::Host) => return via_fib(ip, cx, false, tables),
+            Some(LocalEid::Away) => return to_new_site(ip, cx, mapping, tables),
+            Some(LocalEid::AwayDrop) => return told(DropReason::EidAway, Notice::HostUnreachable),
+            None => {}
+        }
     }
     // A PETR that is PITR in the same VRF sees EIDs in its map-cache: it re-encapsulates if it is
     // an RTR, else it refuses them, for a native route may lead them back to us.
@@ -174,6 +186,15 @@ fn decapsulated(ip: &Ip, cx: Context, mapping: &mut Mapping, vrf: &VrfSpec, tabl
     } else {
         //
         told(DropReason::InnerNotLocal, Notice::NetUnreachable)
+    }
+}
+
+/// A packet for a host of ours that moved away: on to where it is, as an RTR does.
+fn to_new_site(ip: &Ip, cx: Context, mapping: &mut Mapping, tables: &Replica) -> Step {
+    match mapping.resolve(ip, cx, tables) {
+        // The site's own prefix decides only until the host's entry is there.
+        Some(entry) if tables.entry(entry) != MapAction::LocalSite => by_mapping(ip, cx, entry, tables),
+        _ => Step::Await(Wait::Mapping),
     }
 }
 

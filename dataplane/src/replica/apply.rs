@@ -3,12 +3,13 @@
 use super::applied::{Applied, Ignored, Retired, Touched};
 use super::lookup::INSTANCE_BITS;
 use super::tables::Replica;
-use super::vrf::Vrf;
+use super::vrf::{LocalEid, Vrf};
 use crate::feed::{Delta, MapAction, RlocState, Route, VrfSpec};
 use crate::fib::FibError;
 use crate::lpm::Key4;
 use crate::types::{Eid, EntryId, InstanceId, RlocId, VrfId};
 use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// Reserved for NAT traversal; never an instance.
 const RESERVED_INSTANCE: u32 = InstanceId::MAX;
@@ -55,7 +56,8 @@ impl Replica {
                 true => Ok(None),
                 false => Err((Ignored::Adjacency(id), None)),
             },
-            Delta::LocalEidSet { vrf, prefix } => self.set_local_eid(vrf, prefix),
+            Delta::LocalEidSet { vrf, prefix } => self.set_local_eid(vrf, prefix, LocalEid::of(prefix)),
+            Delta::AwayEidSet { vrf, eid, forward } => self.set_away_eid(vrf, eid, forward),
             Delta::LocalEidDel { vrf, prefix } => self.remove_local_eid(vrf, prefix),
             Delta::Abandon { .. } => Ok(None),
         }
@@ -154,23 +156,33 @@ impl Replica {
         Ok(paths.map(Retired::Paths))
     }
 
-    fn set_local_eid(&mut self, vrf: VrfId, prefix: IpNet) -> Outcome {
+    fn set_away_eid(&mut self, vrf: VrfId, eid: IpAddr, forward: bool) -> Outcome {
+        let what = if forward { LocalEid::Away } else { LocalEid::AwayDrop };
+        self.set_local_eid(vrf, IpNet::from(eid), what)
+    }
+
+    fn set_local_eid(&mut self, vrf: VrfId, prefix: IpNet, what: LocalEid) -> Outcome {
         let room = self.used.local_eids < self.limits.local_eids;
         let tables = vrf_mut(&mut self.vrfs, vrf)?;
-        if tables.local_eids.get(prefix).is_some() {
+        let former = tables.local_eids.get(prefix).map(LocalEid::from_word);
+        if former == Some(what) {
             return Ok(None);
         }
-        if !room || tables.local_eids.insert(prefix, 0).is_err() {
+        let fits = former.is_some() || room;
+        if !fits || tables.local_eids.insert(prefix, what as u32).is_err() {
             return Err((Ignored::TableFull(vrf), None));
         }
-        self.used.local_eids += 1;
+        self.used.local_eids += u32::from(former.is_none());
+        self.used.away += u32::from(what.is_away());
+        self.used.away -= u32::from(former.is_some_and(LocalEid::is_away));
         Ok(None)
     }
 
     fn remove_local_eid(&mut self, vrf: VrfId, prefix: IpNet) -> Outcome {
         let removed = vrf_mut(&mut self.vrfs, vrf)?.local_eids.remove(prefix);
-        removed.ok_or((Ignored::Absent(vrf), None))?;
+        let former = removed.ok_or((Ignored::Absent(vrf), None))?;
         self.used.local_eids -= 1;
+        self.used.away -= u32::from(LocalEid::from_word(former).is_away());
         Ok(None)
     }
 }

@@ -1,7 +1,7 @@
 //! What the path asks. Nothing here allocates, locks or panics.
 
 use super::tables::Replica;
-use super::vrf::Vrf;
+use super::vrf::{LocalEid, Vrf};
 use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
@@ -51,7 +51,21 @@ impl Replica {
     #[inline]
     #[must_use]
     pub fn is_local_eid(&self, vrf: VrfId, addr: IpAddr) -> bool {
-        self.tables(vrf).is_some_and(|vrf| vrf.local_eids.lookup(addr).is_some())
+        self.local_eid(vrf, addr).is_some_and(|what| !what.is_away())
+    }
+
+    /// What our own site has to do with the address; `None`: nothing.
+    #[inline]
+    #[must_use]
+    pub fn local_eid(&self, vrf: VrfId, addr: IpAddr) -> Option<LocalEid> {
+        self.tables(vrf)?.local_eids.lookup(addr).map(LocalEid::from_word)
+    }
+
+    /// Some host of ours is away.
+    #[inline]
+    #[must_use]
+    pub const fn any_away(&self) -> bool {
+        self.used.away > 0
     }
 
     /// The map-cache entry of a destination. `None`: not an EID as far as we know.

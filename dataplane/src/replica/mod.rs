@@ -22,3 +22,4 @@ mod vrf;
 pub use applied::{Applied, Ignored, Retired, Touched};
 pub use limits::ReplicaLimits;
 pub use tables::Replica;
+pub use vrf::LocalEid;

@@ -32,6 +32,8 @@ pub(super) struct Used {
     pub(super) mappings: u32,
     pub(super) routes: u32,
     pub(super) local_eids: u32,
+    /// Of these the hosts that are away.
+    pub(super) away: u32,
 }
 
 impl Replica {

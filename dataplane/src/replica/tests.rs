@@ -48,6 +48,7 @@ fn port() -> Box<PortSpec> {
         mtu: 1500,
         ipv4: None,
         ipv6: None,
+        sources: None,
     })
 }
 

@@ -48,13 +48,51 @@ impl Prefixes {
     }
 }
 
+/// What the site has to do with an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum LocalEid {
+    /// Inside an EID-prefix of ours.
+    Site = 0,
+    /// An EID of ours by itself: a live dynamic EID.
+    Host = 1,
+    /// A host of ours that is at another site, what comes for it goes there.
+    Away = 2,
+    /// The same, what comes for it is dropped.
+    AwayDrop = 3,
+}
+
+impl LocalEid {
+    /// What a local EID-prefix says of the addresses in it.
+    pub(super) fn of(prefix: IpNet) -> Self {
+        if prefix.prefix_len() == prefix.max_prefix_len() { Self::Host } else { Self::Site }
+    }
+
+    #[inline]
+    pub(super) const fn from_word(word: u32) -> Self {
+        match word {
+            1 => Self::Host,
+            2 => Self::Away,
+            3 => Self::AwayDrop,
+            _ => Self::Site,
+        }
+    }
+
+    /// At another site.
+    #[inline]
+    #[must_use]
+    pub const fn is_away(self) -> bool {
+        matches!(self, Self::Away | Self::AwayDrop)
+    }
+}
+
 /// One VRF: its properties and its three kinds of prefixes.
 #[derive(Debug)]
 pub(super) struct Vrf {
     pub(super) spec: VrfSpec,
     /// EID-prefix to entry slot.
     pub(super) map_cache: Prefixes,
-    /// EID-prefixes of our own site; the values mean nothing.
+    /// EID-prefixes of our own site, and hosts of it that are away: [`LocalEid`] as a number.
     pub(super) local_eids: Prefixes,
     pub(super) fib: Fib,
 }

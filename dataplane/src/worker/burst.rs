@@ -4,12 +4,14 @@
 //! different packets overlap. No stage before the last sends, drops or counts a fate.
 
 use super::core::Core;
+use super::news::News;
 use super::outcome::{Facts, carry_out};
 use crate::buffer::PacketBuf;
 use crate::feed::{PortSpec, VrfSpec};
 use crate::io::{BURST, Io, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::classify::{Class, classify};
+use crate::path::flow::FlowKey;
 use crate::path::ip::Addrs;
 use crate::path::petr;
 use crate::path::route::{self, Context, Mapping, Origin, Step};
@@ -106,7 +108,11 @@ impl Stages {
         match spec.and_then(|spec| Some((spec, core.replica.vrf(spec.vrf)?))) {
             Some((spec, vrf)) => {
                 let known = Known { id: port, port: spec, vrf };
-                look(core, burst, lanes, known, &mut tally);
+                let stats = &core.links.stats;
+                let mut news =
+                    News { punts: &mut core.links.punts, recent: &mut core.recent, stats, now: core.now };
+                let tables = (&core.replica, &core.key, core.verify_udp_checksum);
+                look(tables, burst, lanes, known, &mut news, &mut tally);
                 if spec.native && vrf.pitr {
                     look_up(&core.replica, lanes, spec.vrf, &mut self.v4, &mut self.v6);
                 }
@@ -143,10 +149,16 @@ struct Known<'a> {
     vrf: &'a VrfSpec,
 }
 
-/// First stage: what is each frame; LISP for us is stripped.
+/// First stage: what is each frame; LISP for us is stripped, and sources are held to the port's rules.
 #[inline(always)]
-fn look<I: Io>(core: &Core<I>, burst: &mut I::Burst, lanes: &mut [Lane], known: Known, tally: &mut Tally) {
-    let (tables, key) = (&core.replica, &core.key);
+fn look<P: PacketBurst>(
+    (tables, key, verify_udp_checksum): (&Replica, &FlowKey, bool),
+    burst: &mut P,
+    lanes: &mut [Lane],
+    known: Known,
+    news: &mut News<'_>,
+    tally: &mut Tally,
+) {
     let cx = Context { vrf: known.port.vrf, port: known.id, origin: Origin::Native };
     for (at, lane) in lanes.iter_mut().enumerate() {
         let Some(buf) = burst.get_mut(at) else { break };
@@ -155,15 +167,26 @@ fn look<I: Io>(core: &Core<I>, burst: &mut I::Burst, lanes: &mut [Lane], known: 
         lane.routed = true;
         facts.mapping = Mapping::Unknown;
         facts.cx = cx;
-        match classify(buf, known.port, tables, key, &mut facts.ip) {
+        let class = classify(buf, known.port, tables, key, &mut facts.ip);
+        if let Some(rules) = &known.port.sources
+            && let Some(reason) = news.source(buf.data(), (class, &facts.ip), cx, rules, tables)
+        {
+            lane.settle(Verdict::Drop(reason, None));
+            continue;
+        }
+        // The outer source is overwritten by what comes out.
+        let outer = tables.any_away().then(|| facts.ip.addrs.source());
+        match class {
             Class::Ip => {}
-            Class::Lisp => match petr::decapsulate(buf, &mut facts.ip, tables, key, core.verify_udp_checksum)
-            {
+            Class::Lisp => match petr::decapsulate(buf, &mut facts.ip, tables, key, verify_udp_checksum) {
                 Ok(inner) => {
                     facts.cx.vrf = inner.vrf;
                     facts.cx.origin = Origin::Decapsulated;
                     tally.decapsulated += 1;
                     tally.ecn_strange += u64::from(inner.ecn_strange);
+                    if let Some(outer) = outer {
+                        news.away(inner.vrf, &facts.ip, outer, tables);
+                    }
                 }
                 Err(reason) => lane.settle(Verdict::Drop(reason, None)),
             },

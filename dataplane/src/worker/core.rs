@@ -2,6 +2,7 @@
 
 use super::config::{Links, WorkerConfig};
 use super::egress::{Egress, From};
+use super::news::Recent;
 use super::outcome::{Facts, carry_out};
 use crate::buffer::PacketBuf;
 use crate::clock::Clock;
@@ -29,6 +30,8 @@ pub(super) struct Core<I: Io> {
     pub(super) replica: Replica,
     pub(super) hold: HoldTable<I::Buf>,
     pub(super) links: Links,
+    /// What control was told lately.
+    pub(super) recent: Recent,
     pub(super) key: FlowKey,
     pub(super) verify_udp_checksum: bool,
     /// Tick of this round.
@@ -50,6 +53,7 @@ impl<I: Io> Core<I> {
             limiter: IcmpLimiter::new(config.icmp, ports, clock.hz(), config.flow_key),
             egress: std::iter::repeat_with(Egress::default).take(ports).collect(),
             pieces: Some(I::Burst::default()),
+            recent: Recent::new(clock.hz()),
             key: config.flow_key,
             verify_udp_checksum: config.verify_udp_checksum,
             now: clock.now(),

@@ -20,6 +20,7 @@ mod config;
 mod core;
 mod egress;
 mod idle;
+mod news;
 mod outcome;
 mod run;
 mod upkeep;

@@ -303,6 +303,7 @@ fn port(id: PortId, vrf: VrfId, underlay: bool, ipv4: &str, ipv6: &str) -> Delta
         mtu: 1500,
         ipv4: Some(ipv4.parse().unwrap()),
         ipv6: Some(ipv6.parse().unwrap()),
+        sources: None,
     };
     Delta::PortSet(id, Box::new(spec))
 }

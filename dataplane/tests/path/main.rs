@@ -11,6 +11,7 @@ mod fragments;
 mod hostile;
 mod icmp;
 mod lab;
+mod mobility;
 mod native;
 mod packets;
 mod waiting;

@@ -145,6 +145,14 @@ impl ApiSource for Fake {
         })
     }
 
+    fn dynamic_eids(&self, _: &ListQuery) -> DynamicEids {
+        DynamicEids::default()
+    }
+
+    fn away(&self, _: &ListQuery) -> AwayEids {
+        AwayEids::default()
+    }
+
     fn rlocs(&self, _: &ListQuery) -> Rlocs {
         let up = Rloc {
             rloc: ip("198.51.100.6"),

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod dataplane;
+mod hosts;
 mod mappings;
 mod reply;
 
@@ -10,6 +11,7 @@ pub use dataplane::{
     DropReasonCount, Drops, HostPort, Port, PortCounters, Ports, Rloc, RlocLocalState, Rlocs, Worker,
     WorkerRates, Workers,
 };
+pub use hosts::{AwayEid, AwayEids, DynamicEid, DynamicEids};
 pub use mappings::{
     Database, DatabaseEntry, EntryAction, EntryOrigin, Locator, LocatorState, MapCache, MapCacheEntry,
     RegisteredLocator, Registration, RegistrationState, Registrations,

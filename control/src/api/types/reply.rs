@@ -1,6 +1,9 @@
 //! The envelope of all answers.
 
-use super::{Cleared, Database, Drops, Health, MapCache, Ports, Registrations, Rlocs, Statistics, Workers};
+use super::{
+    AwayEids, Cleared, Database, Drops, DynamicEids, Health, MapCache, Ports, Registrations, Rlocs,
+    Statistics, Workers,
+};
 use crate::api::error::ApiError;
 use crate::api::request::VERSION;
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,10 @@ pub enum Reply {
     Database(Database),
     /// To `show registrations`.
     Registrations(Registrations),
+    /// To `show dynamic-eid`.
+    DynamicEid(DynamicEids),
+    /// To `show away`.
+    Away(AwayEids),
     /// To `show rlocs`.
     Rlocs(Rlocs),
     /// To `show ports`.

@@ -2,9 +2,11 @@
 
 mod daemon;
 mod dataplane;
+mod hosts;
 mod mappings;
 mod text;
 
 pub(super) use daemon::{cleared, health, statistics};
 pub(super) use dataplane::{drops, ports, rlocs, workers};
+pub(super) use hosts::{away, dynamic_eids};
 pub(super) use mappings::{database, map_cache, registrations};

@@ -69,6 +69,12 @@ fn empty_lists_are_sentences() {
             "no EID-prefixes of an own site are configured",
         ),
         ("pxtr show registrations", Reply::Registrations(Default::default()), "nothing is registered"),
+        (
+            "pxtr show dynamic-eid",
+            Reply::DynamicEid(Default::default()),
+            "no host of a dynamic-EID prefix is here",
+        ),
+        ("pxtr show away", Reply::Away(Default::default()), "no host of this site is at another one"),
         ("pxtr show rlocs", Reply::Rlocs(Default::default()), "no locators are known"),
         ("pxtr show ports", Reply::Ports(Default::default()), "this daemon has no ports"),
         ("pxtr show workers", Reply::Workers(Default::default()), "this daemon has no workers"),

@@ -5,6 +5,7 @@ use super::super::file::{LispTable, LocatorTable};
 use super::super::leaf::{At, Key, Word};
 use super::super::words::Name;
 use super::all::{Cx, unique};
+use super::dynamic;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -56,6 +57,7 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
         }
     }
     database(lisp, problems);
+    dynamic::check(cx, lisp, problems);
     statics(lisp, problems);
 }
 
@@ -115,7 +117,7 @@ fn is_own(lisp: &LispTable, rloc: IpAddr) -> bool {
 }
 
 /// The locators of one mapping.
-fn locators(path: &str, list: &Key<Vec<At<LocatorTable>>>, problems: &mut Problems) {
+pub(super) fn locators(path: &str, list: &Key<Vec<At<LocatorTable>>>, problems: &mut Problems) {
     let rlocs = || list.items().iter().filter_map(|locator| locator.rloc.at());
     unique(path, rlocs().map(|rloc| (rloc.0, rloc.span())), "give each locator once", problems);
     for rloc in rlocs() {
@@ -166,7 +168,7 @@ fn database(lisp: &LispTable, problems: &mut Problems) {
     }
 }
 
-fn has_own(lisp: &LispTable, locator: &LocatorTable) -> bool {
+pub(super) fn has_own(lisp: &LispTable, locator: &LocatorTable) -> bool {
     locator.rloc.get().is_some_and(|rloc| is_own(lisp, rloc.0))
 }
 
@@ -201,7 +203,7 @@ fn statics(lisp: &LispTable, problems: &mut Problems) {
 }
 
 /// An EID-prefix as it is printed: with its VRF when that is named.
-fn eid(
+pub(super) fn eid(
     vrf: &Key<Word<Name>>,
     prefix: &Key<Word<super::super::words::Prefix>>,
 ) -> Option<(Eid, std::ops::Range<usize>)> {
@@ -210,7 +212,7 @@ fn eid(
 }
 
 #[derive(PartialEq, Eq, Hash)]
-struct Eid {
+pub(super) struct Eid {
     vrf: Option<String>,
     prefix: IpNet,
 }

@@ -4,6 +4,7 @@
 //! must not cause a second, misleading line here.
 
 mod all;
+mod dynamic;
 mod limits;
 mod lisp;
 mod ports;

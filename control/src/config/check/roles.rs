@@ -74,7 +74,8 @@ fn pitr(cx: &Cx<'_>, lisp: &LispTable, place: &Range<usize>, problems: &mut Prob
 }
 
 fn xtr(lisp: &LispTable, place: &Range<usize>, problems: &mut Problems) {
-    if lisp.database.items().is_empty() && !bad(&["lisp.database"], problems) {
+    let site = !lisp.database.items().is_empty() || !lisp.dynamic_eid.items().is_empty();
+    if !site && !bad(&["lisp.database", "lisp.dynamic_eid"], problems) {
         problems.at(
             place.clone(),
             "role \"xtr\" has no site; give its EID prefixes and locators in [[lisp.database]]",
@@ -98,6 +99,7 @@ fn xtr(lisp: &LispTable, place: &Range<usize>, problems: &mut Problems) {
 fn without_xtr(lisp: &LispTable, problems: &mut Problems) {
     let keys = [
         ("lisp.database", lisp.database.span()),
+        ("lisp.dynamic_eid", lisp.dynamic_eid.span()),
         ("lisp.map_server", lisp.map_server.span()),
         ("lisp.use_petr", lisp.use_petr.span()),
         ("lisp.xtr_id", lisp.xtr_id.span()),

@@ -109,6 +109,9 @@ fn names_used<'f>(cx: &Cx<'f>) -> Vec<(&'static str, &'f At<Word<Name>>)> {
         for mapping in lisp.database.items() {
             note("lisp.database.vrf", &mapping.vrf);
         }
+        for range in lisp.dynamic_eid.items() {
+            note("lisp.dynamic_eid.vrf", &range.vrf);
+        }
         for mapping in lisp.static_mapping.items() {
             note("lisp.static_mapping.vrf", &mapping.vrf);
         }

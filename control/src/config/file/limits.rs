@@ -64,6 +64,19 @@ pub struct LimitsTable {
     ///
     /// Default: `1`. Change: live.
     pub min_prefix_len: Key<Bounded<0, 32>>,
+    /// The number of live dynamic EIDs, at most.
+    ///
+    /// Default: `10000`. Change: live.
+    pub dynamic_eids: Key<Bounded<1, 1_000_000>>,
+    /// The time after which a dynamic EID that was not heard of is asked whether it is there, in seconds.
+    ///
+    /// One that does not answer is deregistered.
+    /// Default: `3600`. Change: live.
+    pub dynamic_eid_timeout_s: Key<Bounded<5, 604_800>>,
+    /// The time for which packets for a host that moved away are sent on to its new site, in minutes.
+    ///
+    /// Default: `1440`. Change: live.
+    pub away_timeout_minutes: Key<Bounded<1, 525_600>>,
 }
 
 impl LimitsTable {
@@ -95,6 +108,9 @@ impl LimitsTable {
         set(&mut l.default_ttl_minutes, &self.default_ttl_minutes);
         set(&mut l.idle_timeout_s, &self.idle_timeout_s);
         set(&mut l.min_prefix_len, &self.min_prefix_len);
+        set(&mut l.dynamic_eids, &self.dynamic_eids);
+        set(&mut l.dynamic_eid_timeout_s, &self.dynamic_eid_timeout_s);
+        set(&mut l.away_timeout_minutes, &self.away_timeout_minutes);
         l
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{
-    AbsolutePath, ActionWord, AlgorithmWord, HexId, Name, Prefix, RoleWord, SecretText,
+    AbsolutePath, ActionWord, AlgorithmWord, AwayWord, HexId, Name, Prefix, RoleWord, SecretText,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,6 +49,10 @@ pub struct LispTable {
     ///
     /// Default: none. Change: live.
     pub database: Key<Vec<At<DatabaseTable>>>,
+    /// The EID prefixes whose hosts move between sites.
+    ///
+    /// Default: none. Change: live.
+    pub dynamic_eid: Key<Vec<At<DynamicEidTable>>>,
     /// The mappings that never come from the network.
     ///
     /// Default: none. Change: live.
@@ -133,6 +137,40 @@ pub struct DatabaseTable {
     /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
     pub locators: Key<Vec<At<LocatorTable>>>,
+}
+
+/// `[[lisp.dynamic_eid]]`: hosts that come to this site and leave it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DynamicEidTable {
+    /// The EID prefix whose hosts may appear here; each one is registered by itself when it speaks.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub eid_prefix: Key<Word<Prefix>>,
+    /// The name of the VRF that the prefix belongs to.
+    ///
+    /// Default: the first VRF. Change: live.
+    pub vrf: Key<Word<Name>>,
+    /// The names of the native ports where the hosts are looked for.
+    ///
+    /// Required. Change: process restart.
+    #[schemars(extend("x-required" = true))]
+    pub ports: Key<Vec<At<Word<Name>>>>,
+    /// The time for which others may keep the mapping of a host, in minutes.
+    ///
+    /// Default: `1`. Change: live.
+    pub ttl_minutes: Key<Bounded<1, 525_600>>,
+    /// The locators that a host has here.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub locators: Key<Vec<At<LocatorTable>>>,
+    /// The treatment of packets that still come for a host after it moved away: "forward" or "drop".
+    ///
+    /// In either case their sender is told to ask anew.
+    /// Default: `"forward"`. Change: live.
+    pub away: Key<Word<AwayWord>>,
 }
 
 /// `[[lisp.static_mapping]]`: a mapping of the operator's.

@@ -16,7 +16,9 @@ mod root;
 
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
 pub use limits::LimitsTable;
-pub use lisp::{DatabaseTable, LispTable, LocatorTable, MapServerPeerTable, StaticMappingTable};
+pub use lisp::{
+    DatabaseTable, DynamicEidTable, LispTable, LocatorTable, MapServerPeerTable, StaticMappingTable,
+};
 pub use map_server::{KeyTable, MapResolverTable, MapServerTable, SitePrefixTable, SiteTable};
 pub use port::{PortTable, VrfTable};
 pub use root::File;

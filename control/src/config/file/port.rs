@@ -1,7 +1,7 @@
 //! `[[port]]` and `[[vrf]]`.
 
 use crate::config::leaf::{At, Bounded, Key, Word};
-use crate::config::words::{Device, IfName, Name, Prefix, Text};
+use crate::config::words::{Device, IfName, Mac, Name, Prefix, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -50,6 +50,21 @@ pub struct PortTable {
     ///
     /// Default: the first VRF. Change: process restart.
     pub vrf: Key<Word<Name>>,
+    /// The Ethernet address of an anycast gateway, the same at every site that hosts move between.
+    ///
+    /// The port takes it in place of its own, and so do ARP and neighbour discovery: a host that moved
+    /// keeps its gateway. For net_af_packet and net_af_xdp.
+    /// Default: none, the NIC's address. Change: process restart.
+    pub gateway_mac: Key<Word<Mac>>,
+    /// The choice whether native sources must be routed back by this port, or be dynamic EIDs of it.
+    ///
+    /// Default: on where `lisp.dynamic_eid` looks for hosts, else off. Change: process restart.
+    pub strict_source: Key<bool>,
+    /// The choice whether packets with the address of a live dynamic EID but another Ethernet address
+    /// are dropped; they are counted and logged anyway.
+    ///
+    /// Default: `true`. Change: process restart.
+    pub refuse_claims: Key<bool>,
 }
 
 /// `[[vrf]]`: a tenant: its own Instance-ID, map-cache and routing table.

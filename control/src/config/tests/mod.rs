@@ -2,6 +2,7 @@
 
 mod accepted;
 mod documented;
+mod dynamic;
 mod reference;
 mod refused;
 

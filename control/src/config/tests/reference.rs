@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
-const EXAMPLES: [(&str, &str); 36] = [
+const EXAMPLES: [(&str, &str); 42] = [
     ("daemon.name", "\"pxtr\""),
     ("daemon.api_socket", "\"/run/pxtr/pxtr.sock\""),
     ("daemon.http_listen", "\"127.0.0.1:9341\""),
@@ -36,6 +36,12 @@ const EXAMPLES: [(&str, &str); 36] = [
     ("lisp.database.eid_prefix", "\"10.4.0.0/24\""),
     ("lisp.database.vrf", "\"default\""),
     ("lisp.database.locators", "[{ rloc = \"198.51.100.2\", priority = 1, weight = 100 }]"),
+    ("port.gateway_mac", "\"02:00:5e:00:01:01\""),
+    ("port.strict_source", "true"),
+    ("lisp.dynamic_eid.eid_prefix", "\"10.4.1.0/24\""),
+    ("lisp.dynamic_eid.vrf", "\"default\""),
+    ("lisp.dynamic_eid.ports", "[\"core\"]"),
+    ("lisp.dynamic_eid.locators", "[{ rloc = \"198.51.100.2\", priority = 1, weight = 100 }]"),
     ("lisp.static_mapping.eid_prefix", "\"10.5.0.0/24\""),
     ("lisp.static_mapping.vrf", "\"default\""),
     ("lisp.static_mapping.locators", "[{ rloc = \"198.51.100.5\" }]"),
@@ -177,7 +183,17 @@ fn the_reference_with_its_defaults_uncommented_means_the_same() {
         line.starts_with('#') && !line.starts_with("# ") && schema.to_string().contains(&format!("\"{key}\""))
     };
     // Examples of keys without default (secret_file beside secret, action beside locators) stay out.
-    let examples = ["secret_file", "xtr_id", "site_id", "use_petr", "action", "idle_sleep_us", "file_prefix"];
+    let examples = [
+        "secret_file",
+        "xtr_id",
+        "site_id",
+        "use_petr",
+        "action",
+        "idle_sleep_us",
+        "file_prefix",
+        "gateway_mac",
+        "strict_source",
+    ];
     let full: String = plain
         .lines()
         .map(|line| {

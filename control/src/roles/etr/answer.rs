@@ -106,9 +106,9 @@ impl Etr {
         for asked in &request.records {
             let Some(eid) = asked_eid(request, asked) else { continue };
             let matching = self.database.answer(&eid, reply::ANSWER_MAX_RECORDS);
-            records.extend(matching.into_iter().filter_map(|(prefix, &index)| {
+            records.extend(matching.into_iter().filter_map(|(prefix, &owned)| {
                 let eid = EidPrefix { iid: eid.iid, prefix };
-                Some(record(config, config.database.get(index)?, &eid, probed))
+                Some(record(config, owned.mapping(config)?, &eid, probed))
             }));
         }
         let mut records = records.into_non_empty()?;

@@ -34,7 +34,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    fn new(peer: usize, members: std::ops::Range<usize>) -> Self {
+    pub(super) fn new(peer: usize, members: std::ops::Range<usize>) -> Self {
         Self {
             peer,
             members,
@@ -68,16 +68,23 @@ impl Batch {
         batches
     }
 
-    /// Notes that it went out under `nonce`; `awaited`: a Map-Notify must come.
-    pub(super) fn sent(&mut self, now: Time, nonce: u64, awaited: bool) {
+    /// The nonces under which it was sent lately.
+    pub(super) fn nonces(&self) -> impl Iterator<Item = u64> {
+        self.nonces.into_iter().filter(|nonce| *nonce != 0)
+    }
+
+    /// Notes that it went out under `nonce`; `awaited`: a Map-Notify must come. Returns the nonce that
+    /// is no longer taken for one of its own.
+    pub(super) fn sent(&mut self, now: Time, nonce: u64, awaited: bool) -> u64 {
         self.nonces.rotate_right(1);
-        self.nonces[0] = nonce;
+        let dropped = std::mem::replace(&mut self.nonces[0], nonce);
         self.last_sent = Some(now);
         if awaited {
             self.retry_ms.get_or_insert(RETRY_FIRST_MS);
         } else {
             self.retry_ms = None;
         }
+        dropped
     }
 
     /// When to send it again if no Map-Notify comes.

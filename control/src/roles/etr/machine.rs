@@ -1,25 +1,49 @@
 //! The ETR state machine: its parts and who is called for what.
 
 use super::audience::Audience;
-use super::registrar::Registrar;
+use super::dynamic::{DynamicEids, HostChange};
+use super::registrar::{Registrar, Taken};
 use super::solicitor::Solicitor;
-use super::view::{self, DatabaseView};
+use super::view::{self, AwayView, DatabaseView, DynamicEidView};
 use crate::codec::{Ecm, MapNotify, MapRequest};
-use crate::engine::config::EngineConfig;
-use crate::engine::event::Time;
-use crate::engine::{Cx, Handled, Meta, Role};
+use crate::engine::config::{DatabaseMapping, EngineConfig};
+use crate::engine::event::{EidPrefix, HostSeen, Place, Time};
+use crate::engine::{Counter, Cx, Handled, Meta, Role};
+use crate::roles::forward;
 use crate::roles::prefix_table::EidTable;
 use crate::roles::reply::AnswerLimits;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Which mapping an EID-prefix of ours has: an index into the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owned {
+    /// Of the database.
+    Database(usize),
+    /// Of the dynamic-EID prefixes: the prefix is a live host of it.
+    Dynamic(usize),
+}
+
+impl Owned {
+    /// The mapping; the prefix that it names is the range's, for a live host.
+    pub(super) fn mapping(self, config: &EngineConfig) -> Option<&DatabaseMapping> {
+        match self {
+            Self::Database(index) => config.database.get(index),
+            Self::Dynamic(index) => config.dynamic_eids.get(index).map(|range| &range.mapping),
+        }
+    }
+}
 
 /// ETR and, for RLOC-probes, PETR.
 #[derive(Debug, Default)]
 pub struct Etr {
-    /// Our EID-prefixes: index into the configuration's database.
-    pub(super) database: EidTable<usize>,
+    /// Our EID-prefixes.
+    pub(super) database: EidTable<Owned>,
     pub(super) limits: AnswerLimits,
     pub(super) audience: Audience,
     pub(super) solicitor: Solicitor,
     registrar: Registrar,
+    dynamic: DynamicEids,
 }
 
 impl Etr {
@@ -33,21 +57,81 @@ impl Etr {
     pub fn database<'a>(&'a self, config: &'a EngineConfig) -> impl Iterator<Item = DatabaseView> + 'a {
         view::database(config, &self.registrar)
     }
+
+    /// Hosts of dynamic-EID prefixes that are here, in no order.
+    pub fn dynamic_eids<'a>(&'a self, config: &'a EngineConfig) -> impl Iterator<Item = DynamicEidView> + 'a {
+        view::dynamic_eids(config, &self.dynamic)
+    }
+
+    /// Hosts of ours that are at other sites.
+    pub fn away(&self) -> impl Iterator<Item = AwayView> + '_ {
+        view::away(&self.dynamic)
+    }
+
+    /// A worker saw a host.
+    pub(crate) fn on_host_seen(&mut self, cx: &mut Cx<'_>, seen: &HostSeen) {
+        self.dynamic.on_host(cx, &mut self.registrar, seen);
+    }
+
+    /// The kernel was asked whether a host is there.
+    pub(crate) fn on_host_probed(&mut self, cx: &mut Cx<'_>, eid: &EidPrefix, alive: bool) {
+        self.dynamic.on_probed(cx, &mut self.registrar, eid, alive);
+    }
+
+    /// An encapsulated packet came for a host that is away: its sender is to ask anew.
+    pub(crate) fn on_away_hit(&mut self, cx: &mut Cx<'_>, eid: EidPrefix, rloc: IpAddr) {
+        if self.dynamic.on_away_hit(cx.now, &eid, rloc) && forward::can_forward(cx.config, rloc) {
+            cx.count(Counter::AwayHits);
+            self.solicitor.solicit_once(cx, rloc, eid);
+        }
+    }
+
+    /// What became of hosts since this was asked last; the answers to Map-Requests follow it.
+    pub(crate) fn host_changes(&mut self) -> Vec<HostChange> {
+        let changes = self.dynamic.changes();
+        for change in &changes {
+            match change.place {
+                Place::Here { .. } => {
+                    self.database.insert(change.eid, Owned::Dynamic(change.range));
+                }
+                Place::Away { .. } | Place::Gone => {
+                    if let Some(Owned::Dynamic(_)) = self.database.get(&change.eid) {
+                        self.database.remove(&change.eid);
+                    }
+                }
+            }
+        }
+        changes
+    }
+
+    /// Those who got the mapping of a host from us are told that it moved, once: what they send here
+    /// makes us tell them again.
+    fn tell_audience(&mut self, cx: &mut Cx<'_>, moved: Vec<EidPrefix>) {
+        for eid in moved {
+            let mapping = self.database.get(&eid).and_then(|owned| owned.mapping(cx.config));
+            let ttl_ms = mapping.map_or(0, |mapping| u64::from(mapping.ttl_minutes) * 60_000);
+            for (itr, eid) in self.audience.of(cx.now, &BTreeSet::from([eid]), ttl_ms) {
+                self.solicitor.solicit_once(cx, itr, eid);
+            }
+            self.audience.forget(&eid);
+        }
+    }
 }
 
 impl Role for Etr {
     fn configure(&mut self, cx: &mut Cx<'_>) {
+        self.dynamic.configure(cx, &mut self.registrar);
         self.database = index(cx.config);
+        for (_, live) in self.dynamic.live.iter() {
+            self.database.insert(live.eid, Owned::Dynamic(live.range));
+        }
         let changes = self.registrar.configure(cx);
         // What is no longer ours has no mapping to ask us for, but the ITRs are to notice.
         for (itr, eid) in self.audience.of(cx.now, &changes.eids, changes.ttl_ms) {
             self.solicitor.solicit(cx, itr, eid);
         }
-        changes
-            .eids
-            .iter()
-            .filter(|eid| self.database.get(eid).is_none())
-            .for_each(|eid| self.audience.forget(eid));
+        let gone = changes.eids.iter().filter(|eid| self.database.get(eid).is_none());
+        gone.for_each(|eid| self.audience.forget(eid));
     }
 
     fn on_map_request(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest) -> Handled {
@@ -65,24 +149,35 @@ impl Role for Etr {
     }
 
     fn on_map_notify(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], notify: &MapNotify) -> Handled {
-        self.registrar.on_map_notify(cx, meta, raw, notify)
+        match self.registrar.on_map_notify(cx, meta, raw, notify, &mut self.dynamic) {
+            Taken::NotOurs => return Handled::No,
+            Taken::Done => {}
+            Taken::News(server) => {
+                let moved = self.dynamic.on_notify(cx, server, notify);
+                self.tell_audience(cx, moved);
+            }
+        }
+        Handled::Yes
     }
 
     fn on_tick(&mut self, cx: &mut Cx<'_>) {
         self.registrar.on_tick(cx);
+        self.dynamic.on_tick(cx, &mut self.registrar);
         self.solicitor.on_tick(cx);
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        [self.registrar.next_deadline(), self.solicitor.next_deadline()].into_iter().flatten().min()
+        let all =
+            [self.registrar.next_deadline(), self.dynamic.next_deadline(), self.solicitor.next_deadline()];
+        all.into_iter().flatten().min()
     }
 }
 
-fn index(config: &EngineConfig) -> EidTable<usize> {
+fn index(config: &EngineConfig) -> EidTable<Owned> {
     let mut table = EidTable::default();
     if config.roles.xtr {
         for (i, mapping) in config.database.iter().enumerate() {
-            table.insert(mapping.eid, i);
+            table.insert(mapping.eid, Owned::Database(i));
         }
     }
     table

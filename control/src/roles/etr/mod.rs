@@ -5,10 +5,12 @@
 mod answer;
 mod audience;
 mod batch;
+mod dynamic;
 mod machine;
 mod registrar;
 mod solicitor;
 mod view;
 
+pub use dynamic::HostChange;
 pub use machine::Etr;
-pub use view::{DatabaseView, PeerRegistration};
+pub use view::{AwayView, DatabaseView, DynamicEidView, PeerRegistration};

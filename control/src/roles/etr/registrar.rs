@@ -1,10 +1,11 @@
 //! Keeps our EID-prefixes registered with every Map-Server (RFC 9301 sections 5.6, 5.7, 8.2).
 
 use super::batch::{Batch, map_register};
-use crate::codec::{AuthData, CONTROL_PORT, EidRecord, MapAction, MapNotify, Message, auth};
+use super::dynamic::DynamicEids;
+use crate::codec::{AuthData, CONTROL_PORT, EidRecord, MapAction, MapNotify, MapRegister, Message, auth};
 use crate::engine::config::{DatabaseMapping, EngineConfig, MapServerPeer};
 use crate::engine::event::{EidPrefix, Time};
-use crate::engine::{Counter, Cx, Handled, Meta, Timers};
+use crate::engine::{Counter, Cx, Meta, Timers};
 use crate::roles::limit::{Bucket, Rate};
 use crate::roles::reply;
 use std::collections::{BTreeSet, HashMap};
@@ -35,6 +36,17 @@ pub(super) struct Changes {
     pub(super) eids: BTreeSet<EidPrefix>,
     /// Longest TTL under which they were given out.
     pub(super) ttl_ms: u64,
+}
+
+/// What a Map-Notify was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// We register nowhere.
+    NotOurs,
+    /// An answer, or dropped.
+    Done,
+    /// Authentic and not asked for: what this Map-Server has to say.
+    News(IpAddr),
 }
 
 /// Registration with all Map-Servers.
@@ -109,6 +121,7 @@ impl Registrar {
     /// is over. A retransmission has a nonce of its own: the first one may have arrived, and its
     /// nonce would then be refused.
     fn send(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        let config = cx.config;
         let quick = cx.now < self.quick_until;
         let nonce = self.next_nonce(cx.config);
         let Some(batch) = self.batches.get_mut(slot as usize) else { return };
@@ -125,11 +138,11 @@ impl Registrar {
         let early = cx.rng.below(interval / 10 + 1);
         let next = batch.retry_at().unwrap_or_else(|| cx.now.plus_ms(interval - early));
         self.timers.set(slot, next);
-        send_register(cx, server, nonce, want_map_notify, records);
+        send(cx, server, map_register(config, server, nonce, want_map_notify, records));
     }
 
     /// grows with every message, over restarts too.
-    fn next_nonce(&mut self, config: &EngineConfig) -> u64 {
+    pub(super) fn next_nonce(&mut self, config: &EngineConfig) -> u64 {
         let floor = u64::from(config.register_nonce_epoch) << 32;
         self.last_nonce = self.last_nonce.saturating_add(1).max(floor + 1);
         self.last_nonce
@@ -150,7 +163,7 @@ impl Registrar {
                 .collect();
             for records in gone.chunks(WITHDRAWN_PER_MESSAGE) {
                 let nonce = self.next_nonce(cx.config);
-                send_register(cx, server, nonce, false, records.to_vec());
+                send(cx, server, map_register(cx.config, server, nonce, false, records.to_vec()));
             }
         }
     }
@@ -162,18 +175,20 @@ impl Registrar {
         meta: &Meta,
         raw: &[u8],
         notify: &MapNotify,
-    ) -> Handled {
-        if self.batches.is_empty() {
-            return Handled::No;
+        dynamic: &mut DynamicEids,
+    ) -> Taken {
+        if self.batches.is_empty() && cx.config.dynamic_eids.is_empty() {
+            return Taken::NotOurs;
         }
         cx.count(Counter::NotifiesReceived);
         let answered = self.batches.iter().position(|b| b.is_nonce(notify.nonce));
         let by_nonce = answered.and_then(|i| self.batches.get(i)).map(|b| b.peer);
+        let of_host = dynamic.peer_of_nonce(notify.nonce);
         let by_address = cx.config.map_servers.iter().position(|s| s.address == meta.from.ip());
         let config = cx.config;
-        let Some(server) = by_nonce.or(by_address).and_then(|i| config.map_servers.get(i)) else {
+        let Some(server) = by_nonce.or(of_host).or(by_address).and_then(|i| config.map_servers.get(i)) else {
             cx.count(Counter::NotifiesUnknownServer);
-            return Handled::Yes;
+            return Taken::Done;
         };
         let expected = auth::header(raw).is_ok_and(|h| h.algorithm == server.algorithm);
         if !expected || auth::verify(raw, &server.key.secret).is_err() {
@@ -181,7 +196,7 @@ impl Registrar {
                 Counter::NotifiesBadAuth,
                 format_args!("Map-Notify from {} for {}", meta.from, server.address),
             );
-            return Handled::Yes;
+            return Taken::Done;
         }
         match answered.and_then(|i| Some((u32::try_from(i).ok()?, self.batches.get_mut(i)?))) {
             Some((slot, batch)) => {
@@ -193,9 +208,13 @@ impl Registrar {
                 batch.acknowledged(cx.now);
                 cx.count(Counter::RegistersAcknowledged);
             }
-            None => self.acknowledge(cx, meta.from, server, notify),
+            None if of_host.is_some() => dynamic.acknowledged(cx, notify.nonce),
+            None => {
+                self.acknowledge(cx, meta.from, server, notify);
+                return Taken::News(server.address);
+            }
         }
-        Handled::Yes
+        Taken::Done
     }
 
     /// Map-Notify-Ack for an unsolicited Map-Notify: nonce and records as they came.
@@ -213,14 +232,8 @@ impl Registrar {
     }
 }
 
-fn send_register(
-    cx: &mut Cx<'_>,
-    server: &MapServerPeer,
-    nonce: u64,
-    want_map_notify: bool,
-    records: Vec<EidRecord>,
-) {
-    let message = map_register(cx.config, server, nonce, want_map_notify, records);
+/// Signs a Map-Register and sends it.
+pub(super) fn send(cx: &mut Cx<'_>, server: &MapServerPeer, message: MapRegister) {
     if let Some(payload) = reply::encode_signed(cx, &Message::MapRegister(message), &server.key.secret) {
         cx.count(Counter::RegistersSent);
         cx.send(SocketAddr::new(server.address, CONTROL_PORT), payload);

@@ -12,6 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 const INTERVAL_MS: u64 = 3_000;
 /// Rounds until an ITR that does not ask is given up: its mapping lives on until its TTL.
 const ROUNDS: u8 = 5;
+/// ITRs that packets can make us tell: outer sources may be invented.
+const ITRS_MAX: usize = 4096;
 
 /// SMRs under way.
 #[derive(Debug, Default)]
@@ -41,6 +43,19 @@ impl Solicitor {
         itr.changed.push_front((eid, 0));
         if self.timers.deadline(slot).is_none() {
             self.timers.set(slot, cx.now);
+        }
+    }
+
+    /// Tells `rloc` about `eid` one time, as soon as the rate allows: what makes us do so comes again
+    /// as long as it is needed.
+    pub(super) fn solicit_once(&mut self, cx: &mut Cx<'_>, rloc: IpAddr, eid: EidPrefix) {
+        if self.itrs.len() >= ITRS_MAX && !self.slots.contains_key(&rloc) {
+            return cx.count(Counter::SmrsNotSent);
+        }
+        self.solicit(cx, rloc, eid);
+        let itr = self.slots.get(&rloc).and_then(|slot| self.itrs.get_mut(*slot as usize));
+        if let Some((_, rounds)) = itr.and_then(|itr| itr.changed.front_mut()) {
+            *rounds = ROUNDS - 1;
         }
     }
 

@@ -1,8 +1,12 @@
 //! What `pxtr show database` lists.
 
+use super::batch::Batch;
+use super::dynamic::DynamicEids;
 use super::registrar::Registrar;
 use crate::engine::config::{ConfiguredLocator, EngineConfig};
 use crate::engine::event::{EidPrefix, Time};
+use pxtr_dataplane::punt::Seen;
+use pxtr_dataplane::types::{MacAddr, PortId};
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -48,15 +52,82 @@ pub(super) fn database<'a>(
 
 fn registrations(config: &EngineConfig, registrar: &Registrar, index: usize) -> Vec<PeerRegistration> {
     let of_mapping = registrar.batches().iter().filter(|b| b.members.contains(&index));
-    of_mapping
-        .filter_map(|batch| {
-            Some(PeerRegistration {
-                map_server: config.map_servers.get(batch.peer)?.address,
-                confirmed: batch.last_notify.is_some() && !batch.is_awaiting(),
-                last_register: batch.last_sent,
-                last_notify: batch.last_notify,
-                retries: batch.retries,
-            })
+    of_mapping.filter_map(|batch| registration(config, batch)).collect()
+}
+
+fn registration(config: &EngineConfig, batch: &Batch) -> Option<PeerRegistration> {
+    Some(PeerRegistration {
+        map_server: config.map_servers.get(batch.peer)?.address,
+        confirmed: batch.last_notify.is_some() && !batch.is_awaiting(),
+        last_register: batch.last_sent,
+        last_notify: batch.last_notify,
+        retries: batch.retries,
+    })
+}
+
+/// A host of a dynamic-EID prefix that is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DynamicEidView {
+    /// The host, a prefix of full length.
+    pub eid: EidPrefix,
+    /// The configured prefix that it lies in.
+    pub range: EidPrefix,
+    /// Where it is.
+    pub port: PortId,
+    /// Its Ethernet address when it was found.
+    pub mac: MacAddr,
+    /// How it was found.
+    pub seen: Seen,
+    /// When it was found.
+    pub since: Time,
+    /// When it was last known to be there.
+    pub confirmed: Time,
+    /// One per Map-Server.
+    pub registrations: Vec<PeerRegistration>,
+}
+
+/// A host of ours that is at another site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AwayView {
+    /// The host, a prefix of full length.
+    pub eid: EidPrefix,
+    /// When we were told.
+    pub since: Time,
+    /// The Map-Server that told us.
+    pub by: IpAddr,
+    /// When it is forgotten.
+    pub until: Time,
+    /// Reports of packets that still came here, at most one a second and sender.
+    pub hits: u64,
+    /// The last of them, and its outer source.
+    pub last_hit: Option<(Time, IpAddr)>,
+}
+
+pub(super) fn dynamic_eids<'a>(
+    config: &'a EngineConfig,
+    dynamic: &'a DynamicEids,
+) -> impl Iterator<Item = DynamicEidView> + 'a {
+    dynamic.live.iter().filter_map(|(_, live)| {
+        Some(DynamicEidView {
+            eid: live.eid,
+            range: config.dynamic_eids.get(live.range)?.mapping.eid,
+            port: live.port,
+            mac: live.mac,
+            seen: live.seen,
+            since: live.since,
+            confirmed: live.confirmed,
+            registrations: live.servers.iter().filter_map(|batch| registration(config, batch)).collect(),
         })
-        .collect()
+    })
+}
+
+pub(super) fn away(dynamic: &DynamicEids) -> impl Iterator<Item = AwayView> + '_ {
+    dynamic.away.iter().map(|(eid, away)| AwayView {
+        eid: *eid,
+        since: away.since,
+        by: away.by,
+        until: away.until,
+        hits: away.hits,
+        last_hit: away.last_hit,
+    })
 }

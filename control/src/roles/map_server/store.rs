@@ -84,10 +84,11 @@ impl Store {
         let slot = self.by_eid.get(&eid).copied();
         let Some((slot, row)) = slot.and_then(|s| Some((s, self.rows.get_mut(s)?))) else {
             let expires = new.expires;
+            let listeners = self.owners_around(&eid, new.id);
             let slot = self.rows.insert(Registered { eid, site, registrants: vec![new] });
             self.by_eid.insert(eid, slot);
             self.timers.set(slot, expires);
-            return Change { created: true, ..Change::default() };
+            return Change { created: true, listeners, ..Change::default() };
         };
         row.site = site;
         let id = new.id;
@@ -117,6 +118,17 @@ impl Store {
         let changed = row.locators() != before;
         self.arm(slot);
         Change { changed, listeners: if changed { listeners } else { Vec::new() }, ..Change::default() }
+    }
+
+    /// A host that registers by itself, inside a prefix of others, left them: they served it until
+    /// now, whether or not they had seen it.
+    fn owners_around(&self, eid: &EidPrefix, id: RegistrantId) -> Vec<Listener> {
+        let host = eid.prefix.prefix_len() == eid.prefix.max_prefix_len();
+        let around = self.by_eid.lookup_prefix(eid).filter(|_| host);
+        let row = around.and_then(|(_, slot)| self.rows.get(*slot));
+        row.filter(|row| !row.registrants.iter().any(|r| r.id == id))
+            .map(|row| listeners_but(row, id))
+            .unwrap_or_default()
     }
 
     /// Takes back the registration of one ETR; `None` when it has none (R-165: only a registrant

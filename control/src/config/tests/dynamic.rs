@@ -1,0 +1,50 @@
+//! `[[lisp.dynamic_eid]]`: what it becomes, and what is refused.
+
+use super::{FULL, parse};
+use crate::engine::event::Iid;
+use pxtr_dataplane::types::{MacAddr, PortId};
+
+/// FULL and one more table; `from` replaced by `to`.
+fn with(from: &str, to: &str) -> String {
+    let table = "[[lisp.dynamic_eid]]\neid_prefix = \"10.4.1.0/24\"\nvrf = \"red\"\nports = [\"native\"]\n\
+                 locators = [{ rloc = \"198.51.100.2\" }]\n";
+    let gateway = "host_interface = \"nat0\"\ngateway_mac = \"02:00:5e:00:01:01\"";
+    let text = FULL.replacen("host_interface = \"nat0\"", gateway, 1) + table;
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+fn hosts_that_move_are_told_by_prefix_ports_and_locators() {
+    let config = parse(&with("", "")).unwrap();
+    let range = &config.dynamic_eids[0];
+    assert_eq!((range.mapping.eid.iid, range.mapping.ttl_minutes), (Iid(7), 1));
+    assert_eq!((range.ports.as_slice(), range.forward_away), (&[PortId(0)][..], true));
+    assert_eq!(config.ports[0].gateway_mac, Some(MacAddr([2, 0, 0x5e, 0, 1, 1])));
+    assert!(config.ports[0].refuse_claims);
+    let config = parse(&with("ports = [\"native\"]", "ports = [\"native\"]\naway = \"drop\"")).unwrap();
+    assert!(!config.dynamic_eids[0].forward_away);
+}
+
+#[test]
+fn mistakes_get_one_line_each() {
+    for (from, to, expected) in [
+        ("ports = [\"native\"]", "ports = [\"nativ\"]", "\"nativ\" is no port of this file"),
+        ("ports = [\"native\"]", "ports = []", "lisp.dynamic_eid.ports is empty"),
+        ("ports = [\"native\"]", "ports = [\"core\"]", "takes no native packets"),
+        ("[{ rloc = \"198.51.100.2\" }]\n", "[{ rloc = \"198.51.100.9\" }]\n", "has none of lisp.rlocs"),
+        ("02:00:5e:00:01:01", "03:00:5e:00:01:01", "its first byte must be even"),
+        ("02:00:5e:00:01:01", "2:0:5e:0:1:1", "write it like \"02:00:5e:00:01:01\""),
+        (
+            "device = \"net_af_packet0\"\ndevice_args = \"iface=eth1\"",
+            "device = \"0000:3b:00.1\"",
+            "can not be set on",
+        ),
+    ] {
+        let errors = match parse(&with(from, to)) {
+            Ok(_) => String::new(),
+            Err(errors) => errors.to_string(),
+        };
+        assert!(errors.contains(expected), "{to}: {errors:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Hosts of dynamic-EID prefixes: what the data plane and the kernel are told of where they are
+//!
+
+use super::core::{Feeder, Refused};
+use super::entries::Held;
+use super::output::{Ask, Probe};
+use crate::engine::event::{EidPrefix, Place, Time};
+use crate::netlink::{HostRoute, KernelView};
+use ipnet::IpNet;
+use pxtr_dataplane::feed::{Delta, MapAction};
+use pxtr_dataplane::types::{PortId, VrfId};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Where hosts are, as the engine last said.
+pub(super) type Places = BTreeMap<(VrfId, IpAddr), Place>;
+
+impl Feeder {
+    /// A host came, went away, or is forgotten.
+    pub(super) fn on_host(
+        &mut self,
+        now: Time,
+        view: &KernelView,
+        eid: EidPrefix,
+        place: Place,
+    ) -> Result<(), Refused> {
+        let vrf = self.vrf(eid.iid.0)?.id;
+        let (addr, key) = (eid.prefix.addr(), (vrf, eid.prefix));
+        let former = self.places.remove(&(vrf, addr));
+        match place {
+            Place::Here { .. } => {
+                if !self.entries.has_room(key) {
+                    return Err(Refused::Entries);
+                }
+                self.out.delta(Delta::LocalEidSet { vrf, prefix: eid.prefix });
+                if let Some((entry, held)) = self.entries.set(key, Held::Nothing, true) {
+                    let action = MapAction::LocalSite;
+                    self.out.delta(Delta::MapSet { vrf, prefix: eid.prefix, entry, action });
+                    self.let_go(now, view, held);
+                }
+                self.entries.own(key, true);
+            }
+            Place::Away { forward } => {
+                self.disown(key, former);
+                self.out.delta(Delta::AwayEidSet { vrf, eid: addr, forward });
+            }
+            Place::Gone => {
+                self.disown(key, former);
+                if former.is_some() {
+                    self.out.delta(Delta::LocalEidDel { vrf, prefix: eid.prefix });
+                }
+            }
+        }
+        self.route(vrf, addr, former, place);
+        if place != Place::Gone {
+            self.places.insert((vrf, addr), place);
+        }
+        Ok(())
+    }
+
+    /// The entry that says that a host is here goes; the engine may put its own there.
+    fn disown(&mut self, key: (VrfId, IpNet), former: Option<Place>) {
+        if matches!(former, Some(Place::Here { .. })) {
+            self.out.delta(Delta::MapDel { vrf: key.0, prefix: key.1 });
+            self.entries.remove(key, self.out.sequence());
+        }
+    }
+
+    /// The kernel's route follows the host, and ARP or neighbour discovery finds it.
+    fn route(&mut self, vrf: VrfId, addr: IpAddr, former: Option<Place>, place: Place) {
+        let table = self.spec.vrf(vrf).map_or(0, |v| v.table);
+        let link = |place: Option<Place>, feeder: &Self| match place {
+            Some(Place::Here { port }) => feeder.ports.link(port),
+            _ => None,
+        };
+        let (before, after) = (link(former, self), link(Some(place), self));
+        if before != after {
+            let gone = before.map(|link| HostRoute { present: false, table, link, addr });
+            self.out.host_routes.extend(gone);
+        }
+        if let Some(link) = after {
+            self.out.host_routes.push(HostRoute { present: true, table, link, addr });
+            self.out.asks.push(Ask { link, addr });
+        }
+    }
+
+    /// The engine wants to know whether a host is there.
+    pub(super) fn on_probe(&mut self, eid: EidPrefix, port: PortId) {
+        if let Some(link) = self.ports.link(port) {
+            self.out.asks.push(Ask { link, addr: eid.prefix.addr() });
+            self.out.probes.push(Probe { eid, link });
+        }
+    }
+
+    /// A new engine knows of no hosts: they are found again by what they send.
+    pub(super) fn forget_places(&mut self, now: Time, view: &KernelView) {
+        for (vrf, addr) in self.places.keys().copied().collect::<Vec<_>>() {
+            let Some(iid) = self.spec.vrf(vrf).map(|v| v.iid) else { continue };
+            let eid = EidPrefix { iid, prefix: IpNet::from(addr) };
+            // Forgetting needs no room.
+            let _ = self.on_host(now, view, eid, Place::Gone);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Routes to hosts of dynamic-EID prefixes: the only routes that we make.
+
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use std::net::IpAddr;
+
+/// Their protocol number in the kernel, as `ip route show proto 99` takes it. Nobody else's in
+/// /etc/iproute2/rt_protos.
+pub const PROTOCOL: u8 = 99;
+
+/// A route to one host, which is on the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostRoute {
+    /// It is to be there; else not.
+    pub present: bool,
+    /// Kernel routing table.
+    pub table: u32,
+    /// Interface index.
+    pub link: u32,
+    /// The host.
+    pub addr: IpAddr,
+}
+
+pub(super) fn message(route: HostRoute) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    let (family, length, destination) = match route.addr {
+        IpAddr::V4(addr) => (AddressFamily::Inet, 32, RouteAddress::Inet(addr)),
+        IpAddr::V6(addr) => (AddressFamily::Inet6, 128, RouteAddress::Inet6(addr)),
+    };
+    message.header.address_family = family;
+    message.header.destination_prefix_length = length;
+    message.header.protocol = RouteProtocol::Other(PROTOCOL);
+    message.header.scope = if route.addr.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
+    message.header.kind = RouteType::Unicast;
+    message.header.table = u8::try_from(route.table).unwrap_or_default();
+    message.attributes.push(RouteAttribute::Destination(destination));
+    message.attributes.push(RouteAttribute::Oif(route.link));
+    message.attributes.push(RouteAttribute::Table(route.table));
+    message
+}

@@ -1,0 +1,107 @@
+//! What a worker tells control about hosts that move, at a limited rate.
+
+use crate::counters::WorkerStats;
+use crate::feed::SourceRules;
+use crate::path::classify::Class;
+use crate::path::ip::Ip;
+use crate::path::route::Context;
+use crate::path::source::{self, Judgement};
+use crate::punt::Punt;
+use crate::replica::Replica;
+use crate::ring::Producer;
+use crate::types::VrfId;
+use crate::verdict::DropReason;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+
+/// Places for events told lately. Events that share a place push each other out: told again early,
+/// never lost.
+const PLACES: usize = 1024;
+
+/// The events that control was told within the last second. Memory is fixed.
+#[derive(Debug)]
+pub(super) struct Recent {
+    told: Box<[Option<(Punt, u64)>]>,
+    /// Keyed, so that nobody outside can choose whom he pushes out.
+    hasher: RandomState,
+    second: u64,
+}
+
+impl Recent {
+    pub(super) fn new(ticks_per_second: u64) -> Self {
+        let told = vec![None; PLACES].into_boxed_slice();
+        Self { told, hasher: RandomState::new(), second: ticks_per_second }
+    }
+
+    /// Whether to tell it now; if so it is taken for told.
+    fn admit(&mut self, punt: &Punt, now: u64) -> bool {
+        let place = self.hasher.hash_one(punt) as usize % PLACES;
+        let Some(place) = self.told.get_mut(place) else { return false };
+        let lately = |(told, at): &(Punt, u64)| told == punt && now.saturating_sub(*at) < self.second;
+        let fresh = !place.as_ref().is_some_and(lately);
+        if fresh {
+            *place = Some((*punt, now));
+        }
+        fresh
+    }
+}
+
+/// The way of events to control, for the stages of a burst.
+#[derive(Debug)]
+pub(super) struct News<'a> {
+    pub(super) punts: &'a mut Producer<Punt>,
+    pub(super) recent: &'a mut Recent,
+    pub(super) stats: &'a WorkerStats,
+    pub(super) now: u64,
+}
+
+impl News<'_> {
+    /// Holds the source of a frame to the rules of its port. Returns why it is dropped, if it is.
+    pub(super) fn source(
+        &mut self,
+        frame: &[u8],
+        (class, ip): (Class, &Ip),
+        cx: Context,
+        rules: &SourceRules,
+        tables: &Replica,
+    ) -> Option<DropReason> {
+        let Context { vrf, port, .. } = cx;
+        let speaker = source::speaker(frame, class, ip)?;
+        let tell = |claim| Punt::DynamicEid {
+            vrf,
+            eid: speaker.addr,
+            port,
+            mac: speaker.mac,
+            seen: speaker.seen,
+            claim,
+        };
+        match source::judge(&speaker, (port, vrf), rules, tables) {
+            Judgement::Fine => None,
+            Judgement::Foreign => Some(DropReason::SourceForeign),
+            Judgement::Appeared => {
+                self.tell(tell(false));
+                None
+            }
+            Judgement::Claimed => {
+                self.tell(tell(true));
+                rules.refuse_claims.then_some(DropReason::EidClaimed)
+            }
+        }
+    }
+
+    /// Tells of an encapsulated packet for a host that is away.
+    pub(super) fn away(&mut self, vrf: VrfId, inner: &Ip, rloc: IpAddr, tables: &Replica) {
+        let eid = inner.addrs.destination();
+        if tables.local_eid(vrf, eid).is_some_and(|what| what.is_away()) {
+            self.tell(Punt::AwayHit { vrf, eid, rloc });
+        }
+    }
+
+    fn tell(&mut self, punt: Punt) {
+        if !self.recent.admit(&punt, self.now) {
+            return;
+        }
+        let counter = if self.punts.push(punt).is_ok() { &self.stats.punts } else { &self.stats.punts_lost };
+        counter.add(1);
+    }
+}
