@@ -2,6 +2,7 @@
 
 from ..net import LabError
 from . import interworking
+from .mobility import Cold, LispPeer, Silent, Spoof
 from .traffic_engineering import Backup, Weights
 from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 
@@ -13,6 +14,10 @@ ALL = {
     "v4-islands": Ipv4Islands(),
     "te-weights": Weights(),
     "te-backup": Backup(),
+    "mobility-cold": Cold(),
+    "mobility-silent": Silent(),
+    "mobility-lisp-peer": LispPeer(),
+    "mobility-spoof": Spoof(),
 }
 
 
