@@ -88,7 +88,9 @@ proptest! {
         }
         frame.truncate(frame.len().saturating_sub(cut % 100));
         frame.extend(tail);
-        frame[..6].copy_from_slice(&OUR_MAC[usize::from(port)]);
+        for (byte, ours) in frame.iter_mut().zip(OUR_MAC[usize::from(port)]) {
+            *byte = ours;
+        }
         if fix_checksum && frame.len() >= 34 {
             // Else nearly all damage ends at the header checksum.
             frame[24..26].fill(0);

@@ -101,6 +101,7 @@ impl Bench {
                 eid_space: vec![IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(64, 0, 0, 0), 2))],
             }],
             database: Vec::new(),
+            dynamic_eids: Vec::new(),
             map_servers: Vec::new(),
             xtr_id: None,
             use_petr: Vec::new(),
