@@ -173,6 +173,7 @@ impl Bench {
                 mtu: 1500,
                 ipv4: Some([192, 0, 2, 1].into()),
                 ipv6: None,
+                sources: None,
             };
             self.apply(Delta::PortSet(id, Box::new(spec)));
         }
