@@ -281,7 +281,8 @@ class Lab:
 
 
 def reap():
-    """Removes labs whose owner is gone."""
+    """Removes labs whose owner is gone, and what a dead child of our own shell left."""
+    mine = int(os.environ.get("PXTR_LAB_OWNER", 0))
     if not os.path.isdir(STATE):
         return
     for ident in os.listdir(STATE):
@@ -290,5 +291,5 @@ def reap():
             lab = Lab.from_dir(folder, ident)
         except (LabError, ValueError, KeyError):
             continue
-        if lab.owner and not alive(lab.owner):
+        if lab.owner and (lab.owner == mine or not alive(lab.owner)):
             lab.destroy()
