@@ -21,7 +21,7 @@ scripts/fuzz.sh 10
 build_release
 
 say "labs (the quick ones; the others: scripts/lab.sh list)"
-for lab in interworking v4-islands mobility-cold; do
+for lab in interworking v4-islands; do
   scripts/lab.sh run "$lab"
 done
 
