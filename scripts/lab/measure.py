@@ -72,7 +72,7 @@ def port_spread(lab, name, client, server, address, core):
     """The outer source port differs from flow to flow (R-083)."""
     flows = 1000
     sink = _serve(lab, server, "udp-echo", "9002")
-    capture = Capture(lab, core, filter_="udp dst port 4341", interface=None)
+    capture = Capture(lab, core, filter_="udp dst port 4341")
     lab.run(client, sys.executable, TOOL, "udp-flows", address, "9002", str(flows))
     time.sleep(0.5)
     capture.stop()
@@ -163,11 +163,11 @@ class Stream:
 class Capture:
     """A tcpdump on all interfaces of a node."""
 
-    def __init__(self, lab, node, packets=None, filter_="", interface=None):
+    def __init__(self, lab, node, packets=None, filter_=""):
         self.lab = lab
         self.file = os.path.join(lab.dir, f"capture-{len(lab.children)}.pcap")
         limit = ["-c", str(packets)] if packets else []
-        self.child = lab.spawn(node, "tcpdump", "-U", "-Z", "root", "-B", "16384", "-ni", interface or "any", "-Q", "in",
+        self.child = lab.spawn(node, "tcpdump", "-U", "-Z", "root", "-B", "16384", "-ni", "any", "-Q", "in",
                                "-w", self.file, *limit, *filter_.split(), stderr=subprocess.PIPE)
         while True:
             line = self.child.stderr.readline()

@@ -221,9 +221,6 @@ class Lab:
         """The daemon reads its configuration file again."""
         os.kill(self.daemons[node], signal.SIGHUP)
 
-    def stop_daemon(self, node, sig=signal.SIGTERM):
-        os.kill(self.daemons[node], sig)
-
     def wait_interface(self, node, *interfaces, timeout=20):
         for name in interfaces:
             self.wait(f"{node}: interface {name}",
