@@ -7,7 +7,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-const SOURCES: [&str; 4] = ["csrc/eal.c", "csrc/mbuf.c", "csrc/mtu.c", "csrc/port.c"];
+const SOURCES: [&str; 5] = ["csrc/cpu.c", "csrc/eal.c", "csrc/mbuf.c", "csrc/mtu.c", "csrc/port.c"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PKG_CONFIG_PATH");

@@ -57,6 +57,8 @@ const char *pxtr_version(void);
 const char *pxtr_runtime_dir(void);
 uint64_t pxtr_tsc_hz(void);
 /* Binds the calling thread to one CPU. */
+/* Not 0 when the CPU has what x86-64-v3 adds. May be called at any time. */
+int pxtr_cpu_is_x86_64_v3(void);
 int pxtr_pin(unsigned int cpu);
 /* The CPUs the calling thread may use: sets bytes of `cpus` (0 or 1), returns how many. */
 int pxtr_allowed_cpus(uint8_t *cpus, unsigned int len);

@@ -16,6 +16,7 @@ compile_error!("pxtr runs on x86-64 and aarch64 only");
 mod bindings;
 mod burst;
 mod clock;
+pub mod cpu;
 mod device;
 mod eal;
 mod error;

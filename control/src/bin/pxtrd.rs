@@ -26,6 +26,10 @@ const EXIT_CONFIG: u8 = 78;
 const EXIT_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
+    if let Err(lacking) = pxtr_dataplane::launch::check_cpu() {
+        eprintln!("pxtrd: {lacking}");
+        return ExitCode::from(EXIT_FAILURE);
+    }
     let arguments = Arguments::parse();
     let config = match config::check_config(&arguments.config) {
         Ok(config) => config,

@@ -12,6 +12,7 @@ mod start;
 mod worker_handle;
 
 pub use config::{EalLaunch, Idle, LaunchConfig, PortLaunch, WorkersLaunch};
+pub use dpdk_sys::cpu::check as check_cpu;
 pub use error::LaunchError;
 pub use handle::PortHandle;
 pub use running::Running;
