@@ -77,8 +77,8 @@ pub enum RlocState {
     Down,
 }
 
-/// A VRF's fixed properties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A VRF's fixed properties. The default: no role at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VrfSpec {
     /// Instance-ID in the data header; 0 = default instance, I=0.
     pub instance_id: InstanceId,
@@ -149,8 +149,8 @@ pub enum Adjacency {
     Failed,
 }
 
-/// A port as the path sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A port as the path sees it. The default accepts nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortSpec {
     /// VRF of native packets that arrive here.
     pub vrf: VrfId,

@@ -114,16 +114,9 @@ fn feed(dataplane: &mut Dataplane, mtu: u16) {
         mtu,
         ipv4: Some([192, 0, 2, 254].into()),
         ipv6: Some("2001:db8::254".parse().expect("address")),
-        sources: None,
+        ..PortSpec::default()
     };
-    let spec = VrfSpec {
-        instance_id: InstanceId(0),
-        pitr: true,
-        petr: false,
-        xtr: false,
-        decap_copy_dscp: false,
-        rtr: false,
-    };
+    let spec = VrfSpec { instance_id: InstanceId(0), pitr: true, petr: false, ..VrfSpec::default() };
     let local = |prefix: &str| {
         let prefix: IpNet = prefix.parse().expect("prefix");
         Delta::RouteSet { vrf, prefix, route: Route::Local }

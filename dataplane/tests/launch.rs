@@ -124,17 +124,10 @@ fn feed(dataplane: &mut Dataplane) {
             mtu: 1500,
             ipv4: Some([192, 0, 2, 254].into()),
             ipv6: None,
-            sources: None,
+            ..PortSpec::default()
         })
     };
-    let spec = VrfSpec {
-        instance_id: InstanceId(0),
-        pitr: true,
-        petr: true,
-        xtr: false,
-        decap_copy_dscp: false,
-        rtr: false,
-    };
+    let spec = VrfSpec { instance_id: InstanceId(0), pitr: true, petr: true, ..VrfSpec::default() };
     let rewrite = RlocRewrite {
         source: ip("198.51.100.2"),
         destination: ip("198.51.100.9"),

@@ -54,14 +54,7 @@ fn bench() -> Bench {
     let config = WorkerConfig::new(FlowKey::new([1, 2, 3, 4]));
     let worker = Worker::new(MemIo::new(2, 256, 2048, 2000), clock.clone(), &config, links);
     let mut bench = Bench { worker, feed, clock, stats };
-    let vrf = VrfSpec {
-        instance_id: InstanceId(7),
-        pitr: true,
-        petr: true,
-        xtr: false,
-        decap_copy_dscp: false,
-        rtr: false,
-    };
+    let vrf = VrfSpec { instance_id: InstanceId(7), pitr: true, petr: true, ..VrfSpec::default() };
     bench.apply(Delta::VrfSet(VrfId(0), vrf));
     for (id, underlay, address) in [(NATIVE, false, [192, 0, 2, 1]), (CORE, true, [198, 51, 100, 2])] {
         let spec = PortSpec {
@@ -72,7 +65,7 @@ fn bench() -> Bench {
             mtu: 1500,
             ipv4: Some(address.into()),
             ipv6: None,
-            sources: None,
+            ..PortSpec::default()
         };
         bench.apply(Delta::PortSet(id, Box::new(spec)));
     }

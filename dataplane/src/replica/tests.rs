@@ -17,7 +17,7 @@ const BLUE: VrfId = VrfId(3);
 
 fn spec(instance: u32) -> VrfSpec {
     let instance_id = InstanceId(instance);
-    VrfSpec { instance_id, pitr: true, petr: true, xtr: false, decap_copy_dscp: false, rtr: false }
+    VrfSpec { instance_id, pitr: true, petr: true, ..VrfSpec::default() }
 }
 
 fn net(text: &str) -> IpNet {
@@ -48,7 +48,7 @@ fn port() -> Box<PortSpec> {
         mtu: 1500,
         ipv4: None,
         ipv6: None,
-        sources: None,
+        ..PortSpec::default()
     })
 }
 

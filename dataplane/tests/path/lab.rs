@@ -112,14 +112,8 @@ impl Lab {
 
     /// The tables of the picture above.
     fn furnish(&mut self) {
-        let proxy = |iid| VrfSpec {
-            instance_id: InstanceId(iid),
-            pitr: true,
-            petr: true,
-            xtr: false,
-            decap_copy_dscp: false,
-            rtr: false,
-        };
+        let proxy =
+            |iid| VrfSpec { instance_id: InstanceId(iid), pitr: true, petr: true, ..VrfSpec::default() };
         self.apply(Delta::VrfSet(VrfId(0), proxy(0)));
         self.apply(Delta::VrfSet(VrfId(1), proxy(101)));
         self.apply(port(NATIVE, VrfId(0), false, "192.0.2.1", "2001:db8:1::1"));
@@ -303,7 +297,7 @@ fn port(id: PortId, vrf: VrfId, underlay: bool, ipv4: &str, ipv6: &str) -> Delta
         mtu: 1500,
         ipv4: Some(ipv4.parse().unwrap()),
         ipv6: Some(ipv6.parse().unwrap()),
-        sources: None,
+        ..PortSpec::default()
     };
     Delta::PortSet(id, Box::new(spec))
 }

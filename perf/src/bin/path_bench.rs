@@ -155,14 +155,7 @@ impl Bench {
     }
 
     fn furnish(&mut self, args: &Args, outer_v6: bool) {
-        let vrf = VrfSpec {
-            instance_id: InstanceId(7),
-            pitr: true,
-            petr: true,
-            xtr: false,
-            decap_copy_dscp: false,
-            rtr: false,
-        };
+        let vrf = VrfSpec { instance_id: InstanceId(7), pitr: true, petr: true, ..VrfSpec::default() };
         self.apply(Delta::VrfSet(VrfId(0), vrf));
         for (id, underlay) in [(NATIVE, false), (CORE, true)] {
             let spec = PortSpec {
@@ -173,7 +166,7 @@ impl Bench {
                 mtu: 1500,
                 ipv4: Some([192, 0, 2, 1].into()),
                 ipv6: None,
-                sources: None,
+                ..PortSpec::default()
             };
             self.apply(Delta::PortSet(id, Box::new(spec)));
         }

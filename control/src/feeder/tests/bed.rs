@@ -32,14 +32,7 @@ pub(super) fn net(s: &str) -> IpNet {
 }
 
 pub(super) fn vrf(id: u16, iid: u32, table: u32) -> VrfFeed {
-    let spec = VrfSpec {
-        instance_id: InstanceId(iid),
-        pitr: true,
-        petr: true,
-        xtr: false,
-        decap_copy_dscp: false,
-        rtr: false,
-    };
+    let spec = VrfSpec { instance_id: InstanceId(iid), pitr: true, petr: true, ..VrfSpec::default() };
     VrfFeed { id: VrfId(id), iid: Iid(iid), spec, table, eid_space: vec![], local_eids: vec![] }
 }
 
@@ -52,7 +45,7 @@ pub(super) fn port(id: u16, name: &str, vrf: u16, underlay: bool) -> PortFeed {
         native: !underlay,
         mac: MacAddr([2, 0, 0, 0, 1, id as u8]),
         mtu: 1500,
-        sources: None,
+        ..PortSpec::default()
     }
 }
 
