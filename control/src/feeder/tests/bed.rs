@@ -45,7 +45,7 @@ pub(super) fn port(id: u16, name: &str, vrf: u16, underlay: bool) -> PortFeed {
         native: !underlay,
         mac: MacAddr([2, 0, 0, 0, 1, id as u8]),
         mtu: 1500,
-        ..PortSpec::default()
+        sources: None,
     }
 }
 
