@@ -224,8 +224,8 @@ pub struct VrfConfig {
     pub eid_space: Vec<IpNet>,
 }
 
-/// Everything the engine is told at start (and, as a whole, at a reload).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything the engine is told at start (and, as a whole, at a reload). By default: nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineConfig {
     /// Roles.
     pub roles: Roles,

@@ -38,16 +38,9 @@ pub fn pitr() -> EngineConfig {
             iid: Iid(0),
             eid_space: vec![net("10.0.0.0/8"), net("2001:db8:e000::/36")],
         }],
-        database: Vec::new(),
-        dynamic_eids: Vec::new(),
-        map_servers: Vec::new(),
-        xtr_id: None,
-        use_petr: Vec::new(),
-        static_mappings: Vec::new(),
-        sites: Vec::new(),
-        map_resolver_forward_to: Vec::new(),
         limits: Limits { probe_interval_ms: 0, ..Limits::default() },
         register_nonce_epoch: 1,
+        ..EngineConfig::default()
     }
 }
 

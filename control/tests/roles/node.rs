@@ -37,20 +37,11 @@ pub fn eid(text: &str) -> EidPrefix {
 /// No role at all, both RLOCs.
 pub fn blank() -> EngineConfig {
     EngineConfig {
-        roles: Roles::default(),
         rlocs: vec![ip(US), ip(US_V6)],
-        map_resolvers: Vec::new(),
         vrfs: vec![VrfConfig { name: "default".into(), iid: Iid(0), eid_space: Vec::new() }],
-        database: Vec::new(),
-        dynamic_eids: Vec::new(),
-        map_servers: Vec::new(),
-        xtr_id: None,
-        use_petr: Vec::new(),
-        static_mappings: Vec::new(),
-        sites: Vec::new(),
-        map_resolver_forward_to: Vec::new(),
         limits: Limits { probe_interval_ms: 0, ..Limits::default() },
         register_nonce_epoch: 0x6000_0000,
+        ..EngineConfig::default()
     }
 }
 

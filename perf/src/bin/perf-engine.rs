@@ -100,14 +100,6 @@ impl Bench {
                 iid: Iid(0),
                 eid_space: vec![IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(64, 0, 0, 0), 2))],
             }],
-            database: Vec::new(),
-            dynamic_eids: Vec::new(),
-            map_servers: Vec::new(),
-            xtr_id: None,
-            use_petr: Vec::new(),
-            static_mappings: Vec::new(),
-            sites: Vec::new(),
-            map_resolver_forward_to: Vec::new(),
             limits: Limits {
                 map_cache_entries: args.entries,
                 map_requests_per_second: 1_000_000,
@@ -117,6 +109,7 @@ impl Bench {
                 ..Limits::default()
             },
             register_nonce_epoch: 1,
+            ..EngineConfig::default()
         };
         let mut bench = Self {
             engine: Engine::new(config, [7; 32]),
