@@ -56,7 +56,7 @@ impl Engine {
             Event::Datagram { from, to, payload } => {
                 dispatch::datagram(&mut cx, itr, roles, (from, to), &payload);
             }
-            Event::EntriesUsed(eids) => itr.on_used(cx.now, &eids),
+            Event::EntriesUsed(eids) => itr.on_used(&mut cx, &eids),
             Event::UnderlayChanged { rloc, reachable } => {
                 itr.rlocs.on_underlay(&mut cx, rloc, reachable);
             }

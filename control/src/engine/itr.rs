@@ -51,9 +51,19 @@ impl Itr {
         }
     }
 
-    /// Packets were forwarded by these entries.
-    pub fn on_used(&mut self, now: Time, eids: &[EidPrefix]) {
-        self.cache.on_used(now, eids);
+    /// Packets were forwarded by these entries. One that we do not know is left from an engine
+    /// before us, which the workers outlived: it is learnt again while they still use it.
+    pub fn on_used(&mut self, cx: &mut Cx<'_>, eids: &[EidPrefix]) {
+        for eid in eids {
+            if self.cache.touch(cx.now, eid) {
+                continue;
+            }
+            let around = self.cache.lookup_prefix(eid);
+            if around.is_some_and(|entry| entry.origin == Origin::EidSpace) {
+                // Refused: the next report names it again.
+                let _ = self.resolver.want(cx, *eid, Cause::Refresh, None);
+            }
+        }
     }
 
     /// A Map-Reply.
@@ -176,9 +186,10 @@ impl Itr {
         inside.map(|entry| entry.eid).take(SMR_INSIDE).collect()
     }
 
-    /// Forgets learnt mappings.
+    /// Forgets learnt mappings, and which lookups were in vain.
     pub fn clear(&mut self, cx: &mut Cx<'_>, inside: Option<&EidPrefix>) {
         self.cache.clear(cx, &mut self.rlocs, inside);
+        self.resolver.clear(inside);
     }
 
     /// Does what is due.

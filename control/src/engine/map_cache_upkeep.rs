@@ -48,16 +48,15 @@ impl MapCache {
         self.lru.iter().map(super::lists::Head::len).sum()
     }
 
-    /// Packets were forwarded by these entries.
-    pub fn on_used(&mut self, now: Time, eids: &[EidPrefix]) {
-        for eid in eids {
-            let Some(slot) = self.slot(eid) else { continue };
-            let Some(entry) = self.entries.get_mut(slot) else { continue };
-            entry.used = now;
-            if let Some(list) = entry.lru() {
-                self.links.move_to_back(&mut self.lru[list], slot);
-            }
+    /// Packets were forwarded by this entry. False: there is none.
+    pub fn touch(&mut self, now: Time, eid: &EidPrefix) -> bool {
+        let Some(slot) = self.slot(eid) else { return false };
+        let Some(entry) = self.entries.get_mut(slot) else { return false };
+        entry.used = now;
+        if let Some(list) = entry.lru() {
+            self.links.move_to_back(&mut self.lru[list], slot);
         }
+        true
     }
 
     /// Does what is due, within bounds. EID-prefixes to refresh are appended to `refresh`.

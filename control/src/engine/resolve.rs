@@ -7,7 +7,7 @@
 
 use super::counters::Counter;
 use super::cx::Cx;
-use super::event::{Action, EidPrefix, Time};
+use super::event::{Action, EidPrefix, Iid, Time};
 use super::map_resolvers::MapResolvers;
 use super::send::{self, Lookup};
 use super::slab::Slab;
@@ -129,7 +129,7 @@ impl Resolver {
         }
         let refused = if !self.has_room(cx, cause) {
             Some(Counter::LookupsOverPendingLimit)
-        } else if cause == Cause::Miss && !self.within_source_budget(cx, source) {
+        } else if cause == Cause::Miss && !self.within_source_budget(cx, eid.iid, source) {
             Some(Counter::LookupsOverSourceBudget)
         } else if cause == Cause::Miss && !self.within_rate(cx, cause) {
             Some(Counter::MapRequestsOverRate)
@@ -246,6 +246,19 @@ impl Resolver {
         let gap = if pending.cause == Cause::Smr { SMR_GAP_MS } else { GAP_MS };
         let until = pending.last_sent.plus_ms(gap);
         self.end(cx, asked.slot, Phase::Cooling, until);
+    }
+
+    /// Forgets which questions were asked in vain: all, or those inside a prefix.
+    pub fn clear(&mut self, inside: Option<&EidPrefix>) {
+        let is_inside =
+            |eid: &EidPrefix| inside.is_none_or(|i| i.iid == eid.iid && i.prefix.contains(&eid.prefix));
+        let held =
+            |(slot, p): (u32, &Pending)| (p.phase == Phase::HeldDown && is_inside(&p.eid)).then_some(slot);
+        let slots: Vec<u32> = self.table.iter().filter_map(held).collect();
+        for slot in slots {
+            self.timers.cancel(slot);
+            self.forget(slot);
+        }
     }
 
     /// Lookups, those that ended included as long as they are remembered.
@@ -374,10 +387,11 @@ impl Resolver {
         self.asking < limit && self.table.len() < 2 * limit
     }
 
-    fn within_source_budget(&mut self, cx: &Cx<'_>, source: Option<IpAddr>) -> bool {
+    /// fair over sources, and over instances, whose addresses may be the same.
+    fn within_source_budget(&mut self, cx: &Cx<'_>, iid: Iid, source: Option<IpAddr>) -> bool {
         let per_second = cx.config.limits.lookups_per_source_per_second;
         let (Some(source), Some(buckets)) = (source, &mut self.per_source) else { return true };
-        buckets.take(cx.now, sender(source), Rate { per_second, burst: per_second })
+        buckets.take(cx.now, (iid, sender(source)), Rate { per_second, burst: per_second })
     }
 
     fn within_rate(&mut self, cx: &Cx<'_>, cause: Cause) -> bool {

@@ -307,3 +307,31 @@ fn a_great_many_entries_that_expire_together_do_not_stop_the_engine_for_long() {
     w.pass(1);
     assert_eq!(first + w.take().len(), 10_000);
 }
+
+#[test]
+fn an_entry_that_only_the_data_plane_knows_is_learnt_again() {
+    // The engine was replaced after a panic; the workers forward with what they have.
+    let mut w = World::new(pitr());
+    w.used(&["10.1.2.0/24", "172.16.0.0/12"]);
+    let r = w.request();
+    assert_eq!(r.prefix(), eid("10.1.2.0/24"), "what lies outside our EID space is not asked for");
+    w.reply(r.message.nonce, vec![record("10.1.2.0/24", 60, &[A])]);
+    assert_eq!(w.take(), [install("10.1.2.0/24", &[A])]);
+    w.used(&["10.1.2.0/24"]);
+    assert!(w.requests().is_empty());
+}
+
+#[test]
+fn clear_also_forgets_what_was_asked_in_vain() {
+    let mut w = World::new(pitr());
+    for _ in 0..60 {
+        w.miss("10.1.2.3");
+        w.pass(1_000);
+    }
+    w.requests();
+    w.miss("10.1.2.3");
+    assert!(w.requests().is_empty(), "R-055: held down");
+    w.step(Event::ClearMapCache(Some(eid("10.1.0.0/16"))));
+    w.miss("10.1.2.3");
+    assert_eq!(w.requests().len(), 1);
+}
