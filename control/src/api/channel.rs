@@ -3,7 +3,9 @@
 use super::error::{ApiError, ErrorCode};
 use super::request::Request;
 use super::source::ApiSource;
+use super::tap::Tap;
 use super::types::Reply;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,12 +18,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 #[must_use]
 pub fn channel() -> (ApiHandle, ApiInbox) {
     let (send, receive) = mpsc::channel(CALLS_WAITING);
-    (ApiHandle(send), ApiInbox(receive))
+    let tap = Arc::new(Tap::default());
+    (ApiHandle { calls: send, tap: tap.clone() }, ApiInbox { calls: receive, tap })
 }
 
 /// The clients' end. Cheap to clone, may be used from any thread.
 #[derive(Clone, Debug)]
-pub struct ApiHandle(mpsc::Sender<ApiCall>);
+pub struct ApiHandle {
+    calls: mpsc::Sender<ApiCall>,
+    tap: Arc<Tap>,
+}
 
 impl ApiHandle {
     /// Asks the control thread.
@@ -30,7 +36,7 @@ impl ApiHandle {
     /// Its error, or `Busy` when it does not answer in time, or `Stopping` when it is gone.
     pub async fn ask(&self, request: Request) -> Result<Reply, ApiError> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send(ApiCall { request, reply }).map_err(|error| match error {
+        self.calls.try_send(ApiCall { request, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 ApiError::new(ErrorCode::Busy, "too many requests are waiting; try again in a moment")
             }
@@ -45,6 +51,11 @@ impl ApiHandle {
             )),
         }
     }
+
+    /// Where control messages can be listened to.
+    pub(super) fn tap(&self) -> &Arc<Tap> {
+        &self.tap
+    }
 }
 
 fn stopping() -> ApiError {
@@ -53,12 +64,21 @@ fn stopping() -> ApiError {
 
 /// The control thread's end.
 #[derive(Debug)]
-pub struct ApiInbox(mpsc::Receiver<ApiCall>);
+pub struct ApiInbox {
+    calls: mpsc::Receiver<ApiCall>,
+    tap: Arc<Tap>,
+}
 
 impl ApiInbox {
     /// The next call; `None` when no handle is left. Cancel safe.
     pub async fn next(&mut self) -> Option<ApiCall> {
-        self.0.recv().await
+        self.calls.recv().await
+    }
+
+    /// Where messages are shown to those who debug.
+    #[must_use]
+    pub fn tap(&self) -> &Tap {
+        &self.tap
     }
 }
 

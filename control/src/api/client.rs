@@ -74,6 +74,28 @@ impl Client {
     pub fn ask(&mut self, request: &Request) -> Result<Reply, ClientError> {
         let fail = |error| io_error(&self.path, error);
         self.stream.get_mut().write_all(request.to_line().as_bytes()).map_err(fail)?;
+        self.read()
+    }
+
+    /// Asks for a stream, and hands each of its replies to `each` until that says stop.
+    ///
+    /// # Errors
+    /// The daemon's error, or what is wrong with the connection.
+    pub fn stream(
+        &mut self,
+        request: &Request,
+        mut each: impl FnMut(Reply) -> bool,
+    ) -> Result<(), ClientError> {
+        let fail = |error| io_error(&self.path, error);
+        self.stream.get_mut().write_all(request.to_line().as_bytes()).map_err(fail)?;
+        // Silence means that nothing happens.
+        self.stream.get_mut().set_read_timeout(None).map_err(fail)?;
+        while each(self.read()?) {}
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Reply, ClientError> {
+        let fail = |error| io_error(&self.path, error);
         let mut line = String::new();
         if self.stream.read_line(&mut line).map_err(fail)? == 0 {
             return Err(fail(io::Error::new(

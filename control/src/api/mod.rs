@@ -14,11 +14,13 @@
 mod channel;
 mod client;
 mod convert;
+mod decoded;
 mod error;
 mod listener;
 mod request;
 mod server;
 mod source;
+mod tap;
 mod types;
 
 pub use channel::{ApiCall, ApiHandle, ApiInbox, channel};
@@ -26,16 +28,22 @@ pub use client::{Client, ClientError};
 pub use convert::{
     counter_help, database, drops, rates_between, registration, registration_states, statistics, worker,
 };
+pub use decoded::decoded;
 pub use error::{ApiError, ErrorCode};
 pub use listener::{ListenError, SocketFile, listen};
-pub use request::{EidFilter, ListQuery, MapCacheQuery, Request, VERSION};
+pub use request::{
+    DebugQuery, Direction, EidFilter, ListQuery, MapCacheQuery, MessageKind, Request, VERSION,
+};
 pub use server::serve;
 pub use source::ApiSource;
+pub use tap::{Passing, Tap};
 pub use types::{
-    Answer, AwayEid, AwayEids, Cleared, DaemonInfo, Database, DatabaseEntry, DropReasonCount, Drops,
-    DynamicEid, DynamicEids, EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Locator, LocatorState,
-    MapCache, MapCacheEntry, Port, PortCounters, Ports, RegisteredLocator, Registration, RegistrationState,
-    Registrations, Reply, Rloc, RlocLocalState, Rlocs, Statistics, Worker, WorkerRates, Workers,
+    Answer, AwayEid, AwayEids, Cleared, DaemonInfo, Database, DatabaseEntry, DebugMessage, DecodedAuth,
+    DecodedLocator, DecodedMessage, DecodedRecord, DropReasonCount, Drops, DynamicEid, DynamicEids,
+    EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Lisp, LispInstance, Locator, LocatorState,
+    MapCache, MapCacheEntry, MapResolverState, Port, PortCounters, Ports, RegisteredLocator, Registration,
+    RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs, Statistics, Worker, WorkerRates,
+    Workers,
 };
 
 #[cfg(test)]

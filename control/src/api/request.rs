@@ -55,6 +55,12 @@ pub enum Request {
     /// Whether the daemon is ready, and what is missing.
     #[serde(rename = "show health")]
     ShowHealth,
+    /// What the daemon is in the mapping system: RLOCs, Map-Resolvers, Map-Servers.
+    #[serde(rename = "show lisp")]
+    ShowLisp,
+    /// Show control messages as they come and go, until the client closes the connection.
+    #[serde(rename = "debug lisp")]
+    DebugLisp(DebugQuery),
     /// Forget mappings learnt from the network.
     #[serde(rename = "clear map-cache")]
     ClearMapCache(MapCacheQuery),
@@ -73,6 +79,114 @@ pub struct MapCacheQuery {
     /// Most entries in the reply, 1 to 100000. Default 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+/// Which control messages are meant: those to which all of it applies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DebugQuery {
+    /// Only these kinds, also inside ECMs; empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<MessageKind>,
+    /// Only those received, or only those sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Only those from or to this address or prefix, or that name an EID-prefix or a locator there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<EidFilter>,
+}
+
+/// Whether a message came in or went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// It came in.
+    Received,
+    /// It went out.
+    Sent,
+}
+
+/// A kind of control message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageKind {
+    /// Map-Request.
+    MapRequest,
+    /// Map-Reply.
+    MapReply,
+    /// Map-Register.
+    MapRegister,
+    /// Map-Notify.
+    MapNotify,
+    /// Map-Notify-Ack.
+    MapNotifyAck,
+    /// Map-Referral.
+    MapReferral,
+    /// Info-Request and Info-Reply.
+    Info,
+    /// Encapsulated Control Message.
+    Ecm,
+    /// Map-Request and Map-Reply with the P bit.
+    RlocProbe,
+    /// Map-Request with the S or s bit.
+    Smr,
+}
+
+impl MessageKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::MapRequest,
+        Self::MapReply,
+        Self::MapRegister,
+        Self::MapNotify,
+        Self::MapNotifyAck,
+        Self::MapReferral,
+        Self::Info,
+        Self::Ecm,
+        Self::RlocProbe,
+        Self::Smr,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MapRequest => "map-request",
+            Self::MapReply => "map-reply",
+            Self::MapRegister => "map-register",
+            Self::MapNotify => "map-notify",
+            Self::MapNotifyAck => "map-notify-ack",
+            Self::MapReferral => "map-referral",
+            Self::Info => "info",
+            Self::Ecm => "ecm",
+            Self::RlocProbe => "rloc-probe",
+            Self::Smr => "smr",
+        }
+    }
+
+    /// Whether a message of this type on the wire (section 3 of wire formats) may be of this kind.
+    const fn may_be(self, wire_type: u8) -> bool {
+        const ECM: u8 = 8;
+        match self {
+            Self::MapRequest | Self::Smr => matches!(wire_type, 1 | ECM),
+            Self::RlocProbe => matches!(wire_type, 1 | 2),
+            Self::MapReply => wire_type == 2,
+            Self::MapRegister => matches!(wire_type, 3 | ECM),
+            Self::MapNotify => matches!(wire_type, 4 | ECM),
+            Self::MapNotifyAck => wire_type == 5,
+            Self::MapReferral => wire_type == 6,
+            Self::Info => wire_type == 7,
+            Self::Ecm => wire_type == ECM,
+        }
+    }
+}
+
+impl DebugQuery {
+    /// Whether a message may be meant, as far as its first byte says.
+    pub(super) fn may_want(&self, direction: Direction, wire_type: u8) -> bool {
+        self.direction.is_none_or(|wanted| wanted == direction)
+            && (self.messages.is_empty() || self.messages.iter().any(|kind| kind.may_be(wire_type)))
+    }
 }
 
 /// How much of a list is wanted.

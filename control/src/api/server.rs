@@ -2,7 +2,7 @@
 
 use super::channel::ApiHandle;
 use super::error::{ApiError, ErrorCode};
-use super::request::Request;
+use super::request::{DebugQuery, Request};
 use super::types::{Answer, Reply};
 use std::future::Future;
 use std::sync::Arc;
@@ -75,11 +75,40 @@ async fn client(stream: UnixStream, api: ApiHandle) {
         if line.trim_ascii().is_empty() {
             continue;
         }
+        if let Ok(Request::DebugLisp(query)) = Request::parse(&line) {
+            return debug(query, &mut read, &mut write, &api).await;
+        }
         let result = match Request::parse(&line) {
             Ok(request) => api.ask(request).await,
             Err(error) => Err(error),
         };
         if send(&mut write, result.into()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// `debug lisp`: an answer for each message, until the client says anything or goes.
+async fn debug(
+    query: DebugQuery,
+    read: &mut (impl AsyncBufReadExt + Unpin),
+    write: &mut (impl AsyncWriteExt + Unpin),
+    api: &ApiHandle,
+) {
+    let mut listening = match api.tap().listen(query) {
+        Ok(listening) => listening,
+        Err(error) => {
+            let _ = send(write, Reply::Error(error).into()).await;
+            return;
+        }
+    };
+    loop {
+        let message = tokio::select! {
+            message = listening.next() => message,
+            _ = read.fill_buf() => return,
+        };
+        let Some(message) = message else { return };
+        if send(write, Reply::Debug(Box::new(message)).into()).await.is_err() {
             return;
         }
     }

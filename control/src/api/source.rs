@@ -1,10 +1,10 @@
 //! Who knows the answers.
 
-use super::error::ApiError;
+use super::error::{ApiError, ErrorCode};
 use super::request::{ListQuery, MapCacheQuery, Request};
 use super::types::{
-    AwayEids, Cleared, Database, Drops, DynamicEids, Health, MapCache, Ports, Registrations, Reply, Rlocs,
-    Statistics, Workers,
+    AwayEids, Cleared, Database, Drops, DynamicEids, Health, Lisp, MapCache, Ports, Registrations, Reply,
+    Rlocs, Statistics, Workers,
 };
 
 /// The state of a daemon as clients see it. Implemented by the runtime (and by a fake in tests); runs
@@ -37,6 +37,8 @@ pub trait ApiSource {
     fn statistics(&self) -> Statistics;
     /// Whether all is well.
     fn health(&self) -> Health;
+    /// Its place in the mapping system.
+    fn lisp(&self) -> Lisp;
     /// Forgets learnt mappings.
     fn clear_map_cache(&mut self, query: &MapCacheQuery) -> Cleared;
 
@@ -57,7 +59,14 @@ pub trait ApiSource {
             Request::ShowDrops => Reply::Drops(self.drops()),
             Request::ShowStatistics => Reply::Statistics(self.statistics()),
             Request::ShowHealth => Reply::Health(self.health()),
+            Request::ShowLisp => Reply::Lisp(self.lisp()),
+            Request::DebugLisp(_) => return Err(not_a_question()),
             Request::ClearMapCache(query) => Reply::Cleared(self.clear_map_cache(query)),
         })
     }
+}
+
+/// The server of the socket streams; whoever asks the control thread for it has lost its way.
+fn not_a_question() -> ApiError {
+    ApiError::new(ErrorCode::Unavailable, "debug lisp is a stream: use the API socket")
 }

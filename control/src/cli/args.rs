@@ -1,8 +1,10 @@
 //! The command line.
 
-use crate::api::{EidFilter, ListQuery, MapCacheQuery, Request};
+use crate::api::{DebugQuery, Direction, EidFilter, ListQuery, MapCacheQuery, MessageKind, Request};
 use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Show and change the state of a running pxtrd.
 #[derive(Clone, Debug, Parser)]
@@ -27,6 +29,15 @@ pub(super) enum Command {
     /// Forget learnt state
     #[command(subcommand)]
     Clear(Clear),
+    /// Watch a running daemon
+    #[command(subcommand)]
+    Debug(Debug),
+    /// Ask the mapping system for an EID, as RFC 6835 has it
+    ///
+    /// Sends Map-Requests over a socket of its own: neither the daemon's map-cache nor its budgets
+    /// are touched. Without @MAP-RESOLVER, those of the running daemon are asked; with it, no daemon
+    /// is needed. Exit code 1: no answer, or `self` found something wrong.
+    Lig(LigArgs),
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -43,6 +54,8 @@ pub(super) enum Show {
     Away(ListArgs),
     /// Locators of other routers: reachability, next hop, MTU, packets
     Rlocs(ListArgs),
+    /// RLOCs, Map-Resolvers and how they answer, Map-Servers, Instance-IDs
+    Lisp,
     /// NIC ports: link, counters, kernel interface
     Ports {
         /// The driver's extended statistics too
@@ -71,6 +84,124 @@ pub(super) enum Show {
 pub(super) enum Clear {
     /// Forget mappings learnt from the network: all, or those of an EID or inside a prefix
     MapCache(ClearArgs),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Debug {
+    /// Control messages as they come and go, decoded
+    ///
+    /// Without filter: all. Filters: `received` or `sent`; kinds of messages (map-request, map-reply,
+    /// map-register, map-notify, map-notify-ack, map-referral, info, ecm, rloc-probe, smr), one of
+    /// which it must be; an address or a prefix, which it must come from, go to, or name. At most
+    /// 1000 messages a second are shown; secrets are not.
+    Lisp(DebugArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct DebugArgs {
+    /// received, sent, a kind of message, an address, a prefix
+    #[arg(value_name = "FILTER")]
+    pub(super) filters: Vec<DebugFilter>,
+    /// End after so many messages
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
+}
+
+/// A word of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DebugFilter {
+    Direction(Direction),
+    Message(MessageKind),
+    About(EidFilter),
+}
+
+impl FromStr for DebugFilter {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "received" | "in" => return Ok(Self::Direction(Direction::Received)),
+            "sent" | "out" => return Ok(Self::Direction(Direction::Sent)),
+            _ => {}
+        }
+        if let Some(kind) = MessageKind::ALL.into_iter().find(|kind| kind.as_str() == word) {
+            return Ok(Self::Message(kind));
+        }
+        word.parse().map(Self::About).map_err(|_| {
+            let kinds: Vec<_> = MessageKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("neither received, sent, {}, nor an address or prefix", kinds.join(", "))
+        })
+    }
+}
+
+impl DebugArgs {
+    /// The filter as the daemon wants it.
+    ///
+    /// # Errors
+    /// Two words that exclude each other.
+    pub(super) fn query(&self) -> Result<DebugQuery, String> {
+        let mut query = DebugQuery::default();
+        for filter in &self.filters {
+            let former = match *filter {
+                DebugFilter::Message(kind) => {
+                    query.messages.push(kind);
+                    false
+                }
+                DebugFilter::Direction(direction) => query.direction.replace(direction).is_some(),
+                DebugFilter::About(about) => query.about.replace(about).is_some(),
+            };
+            if former {
+                return Err("give one direction and one address or prefix at most".to_owned());
+            }
+        }
+        Ok(query)
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct LigArgs {
+    /// An EID, or `self`: all EID-prefixes of the daemon's own site
+    #[arg(value_name = "EID")]
+    pub(super) target: LigTarget,
+    /// Ask this Map-Resolver
+    #[arg(value_name = "@MAP-RESOLVER", value_parser = at_address)]
+    pub(super) map_resolver: Option<IpAddr>,
+    /// Instance-ID
+    #[arg(long, value_name = "IID", default_value_t = 0)]
+    pub(super) instance_id: u32,
+    /// Map-Requests before giving up
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(super) count: u8,
+    /// Seconds to wait for the answer to each
+    #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(super) timeout: u8,
+    /// The site itself shall answer, no proxy for it (A bit)
+    #[arg(long)]
+    pub(super) authoritative: bool,
+    /// Our address for the answer [default: the daemon's RLOC, or what the kernel chooses]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) source: Option<IpAddr>,
+}
+
+/// What `lig` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LigTarget {
+    Eid(IpAddr),
+    Own,
+}
+
+impl FromStr for LigTarget {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "self" {
+            return Ok(Self::Own);
+        }
+        text.parse().map(Self::Eid).map_err(|_| "neither an EID like 10.4.0.1 nor `self`".to_owned())
+    }
+}
+
+fn at_address(text: &str) -> Result<IpAddr, String> {
+    let address = text.strip_prefix('@').ok_or("a Map-Resolver is given as @ADDRESS")?;
+    address.parse().map_err(|_| format!("'{address}' is no IP address"))
 }
 
 #[derive(Clone, Debug, Args)]
@@ -109,15 +240,16 @@ impl From<&ListArgs> for ListQuery {
 }
 
 impl Cli {
-    /// What to ask the daemon.
-    pub(super) fn request(&self) -> Request {
+    /// What to ask the daemon; `None`: it is more than a question.
+    pub(super) fn request(&self) -> Option<Request> {
         match &self.command {
-            Command::Show(show) => show.request(),
-            Command::Clear(Clear::MapCache(args)) => Request::ClearMapCache(MapCacheQuery {
+            Command::Show(show) => Some(show.request()),
+            Command::Clear(Clear::MapCache(args)) => Some(Request::ClearMapCache(MapCacheQuery {
                 eid: args.eid,
                 instance_id: args.instance_id,
                 limit: None,
-            }),
+            })),
+            Command::Debug(_) | Command::Lig(_) => None,
         }
     }
 }
@@ -135,6 +267,7 @@ impl Show {
             Self::DynamicEid(args) => Request::ShowDynamicEid(args.into()),
             Self::Away(args) => Request::ShowAway(args.into()),
             Self::Rlocs(args) => Request::ShowRlocs(args.into()),
+            Self::Lisp => Request::ShowLisp,
             Self::Ports { .. } => Request::ShowPorts,
             Self::Workers { .. } => Request::ShowWorkers,
             Self::Drops => Request::ShowDrops,

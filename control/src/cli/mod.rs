@@ -1,9 +1,12 @@
-//! The command `pxtr`: asks a daemon over its API socket and prints tables or JSON.
+//! The command `pxtr`: asks a daemon over its API socket and prints tables or JSON. `lig` asks the
+//! mapping system itself, over its own UDP socket.
 //!
-//! Exit codes: 0 done; 1 the daemon answered with an error, or `show health` found it not ready;
-//! 2 wrong usage; 3 no daemon could be reached.
+//! Exit codes: 0 done; 1 the daemon answered with an error, `show health` found it not ready, or `lig`
+//! got no answer; 2 wrong usage; 3 no daemon could be reached.
 
 mod args;
+mod debug;
+mod lig;
 mod render;
 mod run;
 mod socket;

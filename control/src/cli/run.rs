@@ -1,50 +1,64 @@
 //! From the command line to an exit code.
 
-use super::args::{Cli, Command, Show};
-use super::render;
+use super::args::{Cli, Command, Debug, Show};
 use super::socket::{RUN_DIR, find};
+use super::{debug, lig, render};
 use crate::api::{Answer, Client, ClientError, Reply};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-const FAILED: u8 = 1;
-const UNREACHABLE: u8 = 3;
+pub(super) const FAILED: u8 = 1;
+pub(super) const UNREACHABLE: u8 = 3;
 
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: &Cli) -> ExitCode {
     let environment = std::env::var_os("PXTR_SOCKET").map(Into::into);
-    let path = match find(cli.socket.as_deref(), environment, Path::new(RUN_DIR)) {
+    let found = find(cli.socket.as_deref(), environment, Path::new(RUN_DIR));
+    if let Command::Lig(args) = &cli.command {
+        return lig::run(args, cli.json, found);
+    }
+    let path = match found {
         Ok(path) => path,
         Err(message) => {
             eprintln!("pxtr: {message}");
             return ExitCode::from(UNREACHABLE);
         }
     };
-    match ask(cli, &path) {
-        Ok(reply) => finish(cli, reply),
-        Err(error) => {
-            eprintln!("pxtr: {error}");
-            ExitCode::from(if matches!(error, ClientError::Api(_)) { FAILED } else { UNREACHABLE })
-        }
+    match &cli.command {
+        Command::Debug(Debug::Lisp(args)) => debug::run(args, cli.json, &path),
+        _ => match cli.request() {
+            Some(request) => match Client::connect(&path).and_then(|mut client| client.ask(&request)) {
+                Ok(reply) => finish(cli, reply),
+                Err(error) => failed(&error),
+            },
+            None => ExitCode::SUCCESS,
+        },
     }
 }
 
-fn ask(cli: &Cli, path: &Path) -> Result<Reply, ClientError> {
-    Client::connect(path)?.ask(&cli.request())
+/// Says why the daemon did not do it.
+pub(super) fn failed(error: &ClientError) -> ExitCode {
+    eprintln!("pxtr: {error}");
+    ExitCode::from(if matches!(error, ClientError::Api(_)) { FAILED } else { UNREACHABLE })
 }
 
 fn finish(cli: &Cli, reply: Reply) -> ExitCode {
     let ready = !matches!(&reply, Reply::Health(health) if !health.ready);
     let text = output(cli, reply);
+    print(&text, ready)
+}
+
+/// Prints, and ends well if all is `good`.
+pub(super) fn print(text: &str, good: bool) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // `pxtr ... | head` has all it wants.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             eprintln!("pxtr: can not write: {error}");
             ExitCode::from(FAILED)
         }
-        _ if ready => ExitCode::SUCCESS,
+        _ if good => ExitCode::SUCCESS,
         _ => ExitCode::from(FAILED),
     }
 }
@@ -73,6 +87,8 @@ pub(super) fn output(cli: &Cli, reply: Reply) -> String {
             render::statistics(statistics, matches!(command, Command::Show(Show::Statistics { all: true })))
         }
         (Reply::Health(health), _) => render::health(health),
+        (Reply::Lisp(lisp), _) => render::lisp(lisp),
+        (Reply::Debug(message), _) => render::debug_message(message),
         (Reply::Cleared(cleared), _) => render::cleared(*cleared),
         (Reply::Error(error), _) => format!("{error}\n"),
     }

@@ -5,14 +5,15 @@ use super::hosts;
 use super::plane::Plane;
 use crate::api::{
     self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, EidFilter,
-    EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, ListQuery, Locator, LocatorState,
-    MapCache, MapCacheEntry, MapCacheQuery, Port, PortCounters, Ports, Registrations, Rloc, RlocLocalState,
-    Rlocs, Statistics, Workers,
+    EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, Lisp, LispInstance, ListQuery,
+    Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Port, PortCounters,
+    Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Workers,
 };
+use crate::engine::config::VrfConfig;
 use crate::engine::event::{EidPrefix, Event, Locator as Candidate};
 use crate::engine::mapping::{Act, Origin};
 use crate::engine::select;
-use crate::engine::views::{LocatorStatus, LocatorView, MapCacheView};
+use crate::engine::views::{LocatorStatus, LocatorView, MapCacheView, MapResolverView};
 use pxtr_dataplane::launch::PortHandle;
 use std::net::IpAddr;
 
@@ -141,6 +142,29 @@ impl ApiSource for Runtime {
             checks.push(check("registration", good == all.len(), detail));
         }
         Health::from_checks(checks)
+    }
+
+    fn lisp(&self) -> Lisp {
+        let engine = self.engine.get();
+        let config = engine.config();
+        let resolver = |r: MapResolverView| MapResolverState {
+            address: r.address,
+            suspect: r.suspect,
+            unanswered: r.unanswered,
+            rtt_ms: r.rtt_ms,
+        };
+        let instance = |v: &VrfConfig| LispInstance {
+            vrf: v.name.clone(),
+            instance_id: v.iid.0,
+            eid_space: v.eid_space.clone(),
+        };
+        Lisp {
+            roles: self.info().roles,
+            rlocs: config.rlocs.clone(),
+            map_resolvers: engine.map_resolvers().map(resolver).collect(),
+            map_servers: config.map_servers.iter().map(|m| m.address).collect(),
+            instances: config.vrfs.iter().map(instance).collect(),
+        }
     }
 
     fn clear_map_cache(&mut self, query: &MapCacheQuery) -> Cleared {

@@ -1,17 +1,18 @@
 //! The control thread: waits for something to happen, tells the engine and the feeder, carries away
 //! what they answer.
 
-use super::clock::{Clock, Timer};
+use super::clock::{Clock, Timer, unix_ms};
 use super::counters::RuntimeCounters;
 use super::engine_cell::EngineCell;
 use super::error::Error;
 use super::notices::Notices;
 use super::plane::Plane;
 use super::reload;
-use crate::api::ApiInbox;
+use crate::api::{ApiInbox, Direction, Passing};
 use crate::config::Config;
 use crate::engine::event::{Action, Event, Time};
 use crate::net::ControlSockets;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -155,10 +156,22 @@ impl Runtime {
         let mut events = Vec::new();
         let plane = self.plane.as_ref();
         let dropped = &mut self.counters.control_not_underlay;
+        let tap = self.inbox.tap();
+        let clock = self.clock;
         self.sockets.receive(DATAGRAMS_PER_TURN, |received| {
             if plane.is_some_and(|p| p.is_native_interface(received.interface)) {
                 *dropped += 1;
                 return;
+            }
+            if tap.is_listening() {
+                tap.show(&Passing {
+                    now: clock.now(),
+                    unix_ms: unix_ms(),
+                    direction: Direction::Received,
+                    peer: received.from,
+                    local: Some(received.to.ip()),
+                    payload: received.payload,
+                });
             }
             let payload = received.payload.to_vec();
             events.push(Event::Datagram { from: received.from, to: received.to, payload });
@@ -213,13 +226,7 @@ impl Runtime {
 
     fn act(&mut self, now: Time, action: Action) {
         match action {
-            Action::Send { port: _, source, to, payload } => match self.sockets.send(source, to, &payload) {
-                Ok(()) => self.counters.control_sent += 1,
-                Err(e) => {
-                    self.counters.control_send_failed += 1;
-                    self.notices.say(now, "control_send_failed", &e.to_string());
-                }
-            },
+            Action::Send { port: _, source, to, payload } => self.send(now, source, to, &payload),
             Action::Notice(notice) => self.notices.log(now, &notice),
             other => {
                 let Some(plane) = &mut self.plane else { return };
@@ -227,6 +234,21 @@ impl Runtime {
                     self.counters.actions_refused += 1;
                     self.notices.say(now, "action_refused", &format!("{e}: {other:?}"));
                 }
+            }
+        }
+    }
+
+    fn send(&mut self, now: Time, source: Option<IpAddr>, to: SocketAddr, payload: &[u8]) {
+        let tap = self.inbox.tap();
+        if tap.is_listening() {
+            let (direction, unix_ms) = (Direction::Sent, unix_ms());
+            tap.show(&Passing { now, unix_ms, direction, peer: to, local: source, payload });
+        }
+        match self.sockets.send(source, to, payload) {
+            Ok(()) => self.counters.control_sent += 1,
+            Err(e) => {
+                self.counters.control_send_failed += 1;
+                self.notices.say(now, "control_send_failed", &e.to_string());
             }
         }
     }

@@ -291,6 +291,28 @@ impl ApiSource for Fake {
         ])
     }
 
+    fn lisp(&self) -> Lisp {
+        Lisp {
+            roles: vec!["pitr".into(), "petr".into()],
+            rlocs: vec![ip("198.51.100.2"), ip("2001:db8:c0::2")],
+            map_resolvers: vec![
+                MapResolverState {
+                    address: ip("198.51.100.14"),
+                    suspect: false,
+                    unanswered: 0,
+                    rtt_ms: Some(3),
+                },
+                MapResolverState { address: ip("198.51.100.18"), suspect: true, unanswered: 4, rtt_ms: None },
+            ],
+            map_servers: vec![],
+            instances: vec![LispInstance {
+                vrf: "default".into(),
+                instance_id: 0,
+                eid_space: vec!["10.0.0.0/8".parse().unwrap()],
+            }],
+        }
+    }
+
     fn clear_map_cache(&mut self, query: &MapCacheQuery) -> Cleared {
         self.cleared.push(query.clone());
         Cleared {

@@ -11,7 +11,7 @@ fn answer(request: &str) -> Value {
     serde_json::to_value(Answer::from(result)).unwrap()
 }
 
-const REQUESTS: [&str; 13] = [
+const REQUESTS: [&str; 14] = [
     r#"{"cmd":"show map-cache"}"#,
     r#"{"cmd":"show map-cache","eid":"10.4.0.1","limit":1}"#,
     r#"{"cmd":"show database"}"#,
@@ -24,6 +24,7 @@ const REQUESTS: [&str; 13] = [
     r#"{"cmd":"show drops"}"#,
     r#"{"cmd":"show statistics"}"#,
     r#"{"cmd":"show health"}"#,
+    r#"{"cmd":"show lisp"}"#,
     r#"{"cmd":"clear map-cache","eid":"10.4.0.0/16","instance_id":0}"#,
 ];
 

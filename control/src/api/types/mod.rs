@@ -2,7 +2,9 @@
 
 mod daemon;
 mod dataplane;
+mod debug;
 mod hosts;
+mod lisp;
 mod mappings;
 mod reply;
 
@@ -11,7 +13,9 @@ pub use dataplane::{
     DropReasonCount, Drops, HostPort, Port, PortCounters, Ports, Rloc, RlocLocalState, Rlocs, Worker,
     WorkerRates, Workers,
 };
+pub use debug::{DebugMessage, DecodedAuth, DecodedLocator, DecodedMessage, DecodedRecord};
 pub use hosts::{AwayEid, AwayEids, DynamicEid, DynamicEids};
+pub use lisp::{Lisp, LispInstance, MapResolverState};
 pub use mappings::{
     Database, DatabaseEntry, EntryAction, EntryOrigin, Locator, LocatorState, MapCache, MapCacheEntry,
     RegisteredLocator, Registration, RegistrationState, Registrations,

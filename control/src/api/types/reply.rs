@@ -1,8 +1,8 @@
 //! The envelope of all answers.
 
 use super::{
-    AwayEids, Cleared, Database, Drops, DynamicEids, Health, MapCache, Ports, Registrations, Rlocs,
-    Statistics, Workers,
+    AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, Ports,
+    Registrations, Rlocs, Statistics, Workers,
 };
 use crate::api::error::ApiError;
 use crate::api::request::VERSION;
@@ -34,6 +34,10 @@ pub enum Reply {
     Statistics(Statistics),
     /// To `show health`.
     Health(Health),
+    /// To `show lisp`.
+    Lisp(Lisp),
+    /// To `debug lisp`: one such answer a message, until the client goes.
+    Debug(Box<DebugMessage>),
     /// To `clear map-cache`.
     Cleared(Cleared),
     /// To anything.

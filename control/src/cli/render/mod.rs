@@ -3,10 +3,12 @@
 mod daemon;
 mod dataplane;
 mod hosts;
+mod lisp;
 mod mappings;
 mod text;
 
 pub(super) use daemon::{cleared, health, statistics};
 pub(super) use dataplane::{drops, ports, rlocs, workers};
 pub(super) use hosts::{away, dynamic_eids};
+pub(super) use lisp::{debug_message, lig, lisp};
 pub(super) use mappings::{database, map_cache, registrations};

@@ -1,10 +1,10 @@
 //! What the command prints, and how it finds its daemon.
 
-use super::args::Cli;
+use super::args::{Cli, Command, Debug, LigTarget};
 use super::run::output;
 use super::socket::find;
 use crate::api::tests::Fake;
-use crate::api::{ApiSource, Reply};
+use crate::api::{ApiSource, DebugQuery, Direction, MessageKind, Reply};
 use clap::{CommandFactory, Parser};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn cli(line: &str) -> Cli {
 
 fn printed(line: &str) -> String {
     let cli = cli(line);
-    let reply = Fake::default().answer(&cli.request()).unwrap();
+    let reply = Fake::default().answer(&cli.request().unwrap()).unwrap();
     output(&cli, reply)
 }
 
@@ -34,6 +34,7 @@ fn tables_look_as_agreed() {
         "pxtr show database",
         "pxtr show registrations",
         "pxtr show rlocs",
+        "pxtr show lisp",
         "pxtr show ports --xstats",
         "pxtr show workers --counters",
         "pxtr show drops",
@@ -95,6 +96,31 @@ fn wrong_usage_is_refused() {
     }
     let error = Cli::try_parse_from(["pxtr", "clear", "map-cache", "10.4.0.1/16"]).unwrap_err().to_string();
     assert!(error.contains("has host bits set; give 10.4.0.0/16"), "{error}");
+}
+
+#[test]
+fn filters_of_debug_are_words() {
+    let query = |line: &str| match cli(line).command {
+        Command::Debug(Debug::Lisp(args)) => args.query(),
+        other => panic!("{other:?}"),
+    };
+    let found = query("pxtr debug lisp in map-reply rloc-probe 10.4.0.0/24").unwrap();
+    assert_eq!(found.direction, Some(Direction::Received));
+    assert_eq!(found.messages, [MessageKind::MapReply, MessageKind::RlocProbe]);
+    assert_eq!(found.about, Some("10.4.0.0/24".parse().unwrap()));
+    assert_eq!(query("pxtr debug lisp").unwrap(), DebugQuery::default());
+    assert!(query("pxtr debug lisp in out").is_err() && query("pxtr debug lisp ::1 10.0.0.1").is_err());
+    assert!(Cli::try_parse_from(["pxtr", "debug", "lisp", "map-replies"]).is_err());
+}
+
+#[test]
+fn a_map_resolver_of_lig_is_given_with_an_at() {
+    let Command::Lig(args) = cli("pxtr lig 10.4.0.1 @198.51.100.14 --count 5").command else { panic!() };
+    assert_eq!((args.map_resolver, args.count), ("198.51.100.14".parse().ok(), 5));
+    assert!(matches!(cli("pxtr lig self").command, Command::Lig(a) if a.target == LigTarget::Own));
+    for wrong in ["pxtr lig", "pxtr lig 10.4.0.0/24", "pxtr lig self 192.0.2.1", "pxtr lig self --count 6"] {
+        assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+    }
 }
 
 #[test]
