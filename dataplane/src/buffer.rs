@@ -33,6 +33,11 @@ pub trait PacketBuf {
     /// Grows the first segment of a single-segment packet by `n` bytes at its end and returns
     /// these bytes (their content is arbitrary). `None` and no change if there is no room.
     fn append(&mut self, n: usize) -> Option<&mut [u8]>;
+    /// Adds the bytes of `tail` behind this packet's. Gives it back, and no change, if there is no
+    /// room and the implementation can not chain buffers.
+    fn join(&mut self, tail: Self) -> Result<(), Self>
+    where
+        Self: Sized;
     /// The NIC verified the IPv4 header checksum of the (outer) packet and found it right.
     fn ip_checksum_known_good(&self) -> bool {
         false
@@ -127,6 +132,14 @@ impl PacketBuf for HeapBuf {
         let end = old.checked_add(n).filter(|end| *end <= self.block.len())?;
         self.end = end;
         self.block.get_mut(old..end)
+    }
+
+    fn join(&mut self, tail: Self) -> Result<(), Self> {
+        match self.append(tail.total_len()) {
+            Some(room) => room.copy_from_slice(tail.data()),
+            None => return Err(tail),
+        }
+        Ok(())
     }
 
     fn ip_checksum_known_good(&self) -> bool {

@@ -90,7 +90,8 @@ worker_stats! {
     tx, "Received packets that were sent on a port.";
     tx_bytes, "Bytes of these as sent, Ethernet header included.";
     host, "Received packets handed to the kernel.";
-    held, "Received packets that wait now.";
+    reassembled, "Received fragments that became part of another received packet.";
+    held, "Received packets that wait now, outer fragments included.";
     originated_held, "Packets made by the worker that wait now.";
     encapsulated, "Packets that got LISP headers.";
     decapsulated, "Packets that LISP headers were stripped from.";
@@ -131,7 +132,7 @@ impl Snapshot {
 
     /// All fates together: equal to `received` whenever the worker is between two bursts.
     pub fn fates(&self) -> u64 {
-        self.tx + self.host + self.held + self.drops.iter().sum::<u64>()
+        self.tx + self.host + self.held + self.reassembled + self.drops.iter().sum::<u64>()
     }
 
     /// Drop reasons that have occurred, with their counts.

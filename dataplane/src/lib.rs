@@ -13,6 +13,7 @@ pub mod lpm;
 pub mod mapcache;
 pub mod path;
 pub mod punt;
+pub mod reassembly;
 pub mod replica;
 pub mod ring;
 pub mod slots;

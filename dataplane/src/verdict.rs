@@ -5,7 +5,7 @@ use crate::types::{AdjacencyId, Eid, PortId, RlocId};
 use std::net::IpAddr;
 
 /// What is to be done with a packet that has been decided about and rewritten. All but
-/// [`Verdict::Split`] are fates. Eight bytes, so that it travels in a register.
+/// [`Verdict::Split`] and [`Verdict::Reassemble`] are fates. Eight bytes, so that it travels in a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Send on this port: the buffer holds the frame with its LISP headers.
@@ -23,6 +23,8 @@ pub enum Verdict {
     /// IPv4 that is too big and may be fragmented: split into packets of at most this many bytes,
     /// each of which then goes its way. The first one carries the fate of the packet.
     Split(u16),
+    /// A fragment that may be part of a LISP packet for us: keep it until that is whole.
+    Reassemble,
 }
 
 /// What a packet waits for.
@@ -56,6 +58,8 @@ pub enum HoldKey {
 pub enum Notice {
     /// TTL or Hop Limit ran out.
     TimeExceeded,
+    /// The rest of a fragmented packet did not come in time.
+    ReassemblyTime,
     /// No way to the network.
     NetUnreachable,
     /// No way to the host.
@@ -137,7 +141,11 @@ drop_reasons! {
     LispNotUnderlay, "lisp_not_underlay", "LISP data for one of our RLOCs arrived on a port that is not underlay.";
     ControlNotUnderlay, "control_not_underlay", "LISP control for us arrived on a port that is not underlay (R-217).";
     // LISP data for one of our RLOCs.
-    OuterFragment, "outer_fragment", "A fragment of an encapsulated packet: reassembly is not available.";
+    OuterFragment, "outer_fragment", "A fragment for one of our RLOCs of which no packet can be made: its length, its offset, or what stands in front of it.";
+    FragmentOverlap, "fragment_overlap", "Fragments of a packet for one of our RLOCs contradict each other: none of them is taken (RFC 8200 4.5).";
+    FragmentDuplicate, "fragment_duplicate", "A fragment for one of our RLOCs came twice.";
+    ReassemblyFull, "reassembly_full", "Too many fragments waited, of all or of this source; the oldest made room (R-041).";
+    ReassemblyTimeout, "reassembly_timeout", "The rest of a fragmented packet for one of our RLOCs did not come in time.";
     OuterUdpLength, "outer_udp_length", "The outer UDP length does not fit the outer IP packet.";
     OuterUdpChecksum, "outer_udp_checksum", "The outer UDP checksum is present and wrong.";
     LispHeaderShort, "lisp_header_short", "The packet ends inside the LISP header.";

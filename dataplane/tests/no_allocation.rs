@@ -101,11 +101,11 @@ impl Bench {
         self.apply(Delta::MapSet { vrf: VrfId(0), prefix, entry: EntryId(entry), action });
     }
 
-    /// Rounds with bursts of 32 copies of a frame; returns what they allocated and freed.
-    fn allocations(&mut self, port: PortId, frame: &[u8]) -> usize {
+    /// Rounds with bursts of 32 packets, these frames in turn; returns what they allocated and freed.
+    fn allocations(&mut self, port: PortId, frames: &[Vec<u8>]) -> usize {
         let mut count = 0;
         for _ in 0..50 {
-            for _ in 0..32 {
+            for frame in frames.iter().cycle().take(32) {
                 assert!(self.worker.io_mut().inject(port, frame));
             }
             self.clock.0.set(self.clock.0.get() + HZ / 100);
@@ -161,9 +161,22 @@ fn bursts_allocate_nothing() {
     drop(std::hint::black_box(vec![1u8; 100]));
     assert_eq!(touches() - before, 2, "the allocator counts");
     for (name, port, frame) in cases {
-        assert_eq!(bench.allocations(port, &frame), 0, "{name}");
+        assert_eq!(bench.allocations(port, &[frame]), 0, "{name}");
     }
+    // Bytes 20 and 21: More Fragments, and the offset in units of 8 bytes.
+    let whole = udp([203, 0, 113, 4], [198, 51, 100, 2], 64, (50_000, 4341), &lisp);
+    let pieces = [(&whole[34..98], 0x2000u16), (&whole[98..], 8)].map(|(payload, word)| {
+        let mut piece = [&whole[..34], payload].concat();
+        piece[16..18].copy_from_slice(&(20 + payload.len() as u16).to_be_bytes());
+        piece[20..22].copy_from_slice(&word.to_be_bytes());
+        let sum = etherparse::Ipv4Header::from_slice(&piece[14..]).unwrap().0.calc_header_checksum();
+        piece[24..26].copy_from_slice(&sum.to_be_bytes());
+        piece
+    });
+    assert_eq!(bench.allocations(CORE, &pieces), 0, "put together");
+    assert_eq!(bench.allocations(CORE, &pieces[..1]), 0, "half of it");
     let now = bench.stats.snapshot();
+    assert!(now.reassembled > 0);
     assert!(
         now.encapsulated > 0 && now.decapsulated > 0 && now.held > 0 && now.fragments > 0 && now.host > 0
     );

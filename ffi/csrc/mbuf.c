@@ -93,6 +93,14 @@ void pxtr_mbuf_truncate_chain(struct rte_mbuf *m, uint32_t len)
 	}
 }
 
+void pxtr_mbuf_chain(struct rte_mbuf *head, struct rte_mbuf *tail)
+{
+	rte_pktmbuf_lastseg(head)->next = tail;
+	head->nb_segs += tail->nb_segs;
+	head->pkt_len += tail->pkt_len;
+	tail->pkt_len = tail->data_len;
+}
+
 int pxtr_mbuf_linearize(struct rte_mbuf *m)
 {
 	return rte_pktmbuf_linearize(m) == 0 ? 0 : -ENOSPC;

@@ -78,6 +78,7 @@ void pxtr_mbuf_free_bulk(struct rte_mbuf **mbufs, unsigned int count);
 void pxtr_mbuf_truncate_chain(struct rte_mbuf *m, uint32_t len);
 /* Chains only: copy everything into the first segment. Fails when it does not fit. */
 int pxtr_mbuf_linearize(struct rte_mbuf *m);
+void pxtr_mbuf_chain(struct rte_mbuf *head, struct rte_mbuf *tail);
 
 /* Bursts. */
 uint16_t pxtr_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);

@@ -9,6 +9,9 @@ use std::ptr::NonNull;
 /// Bytes in front of a received frame, for headers to be prepended.
 pub const HEADROOM: u16 = c::PXTR_HEADROOM as u16;
 
+/// Most segments of a chain that is made here: what common NICs send at once.
+const MAX_SEGMENTS: usize = 32;
+
 /// What the NIC says of a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
@@ -195,6 +198,28 @@ impl Mbuf {
     pub fn linearize(&mut self) -> bool {
         // SAFETY: the chain is ours.
         self.segments() == 1 || unsafe { c::pxtr_mbuf_linearize(self.raw.as_ptr()) } == 0
+    }
+
+    /// Adds the bytes of `tail` behind this packet's: copies them where there is room, else chains
+    /// the buffers. Gives it back, and no change, when the chain would have too many segments.
+    ///
+    /// # Errors
+    /// `tail`, unchanged.
+    pub fn join(&mut self, tail: Self) -> Result<(), Self> {
+        if tail.segments() == 1 && tail.data_len() <= self.tailroom() {
+            let len = tail.data_len();
+            if let Some(room) = self.append(len) {
+                room.copy_from_slice(tail.data());
+                return Ok(());
+            }
+        }
+        if self.segments() + tail.segments() > MAX_SEGMENTS {
+            return Err(tail);
+        }
+        // SAFETY: both chains are ours; the second becomes part of the first, which owns it then.
+        unsafe { c::pxtr_mbuf_chain(self.raw.as_ptr(), tail.raw.as_ptr()) };
+        std::mem::forget(tail);
+        Ok(())
     }
 
     /// DPDK's number of the port it was received on.

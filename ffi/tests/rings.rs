@@ -68,6 +68,35 @@ fn a_buffer_changes_within_its_bounds_only() {
 }
 
 #[test]
+fn packets_join_by_copying_where_there_is_room_and_else_by_chaining() {
+    let pool = pool(&eal());
+    let mut whole = packet(&pool, &[1; 1000]);
+    whole.join(packet(&pool, &[2; 1000])).expect("room");
+    assert_eq!((whole.segments(), whole.pkt_len(), pool.in_use()), (1, 2000, 1), "copied");
+    whole.join(packet(&pool, &[3; 100])).expect("a chain");
+    assert_eq!((whole.segments(), whole.data_len(), whole.pkt_len(), pool.in_use()), (2, 2000, 2100, 2));
+    let mut tail = packet(&pool, &[4; 10]);
+    tail.join(packet(&pool, &[4; 2040])).expect("a chain");
+    whole.join(tail).expect("two chains");
+    assert_eq!((whole.segments(), whole.pkt_len(), pool.in_use()), (4, 4150, 4));
+    assert!(whole.adj(1999) && whole.trim_to(1 + 100 + 10 + 5));
+    assert_eq!((whole.segments(), whole.pkt_len(), pool.in_use()), (4, 116, 4));
+    assert!(whole.trim_to(101));
+    assert_eq!((whole.segments(), whole.data(), pool.in_use()), (2, &[2u8][..], 2));
+    // A chain has an end.
+    let mut refused = 0;
+    for _ in 0..40 {
+        if let Err(tail) = whole.join(packet(&pool, &[5; 2048])) {
+            assert_eq!(tail.data_len(), 2048);
+            refused += 1;
+        }
+    }
+    assert_eq!((whole.segments(), refused), (32, 10));
+    drop(whole);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
 fn a_burst_holds_64_in_order_and_frees_what_is_left() {
     let pool = pool(&eal());
     let mut burst = Burst::new();

@@ -48,6 +48,10 @@ impl PacketBuf for Mbuf {
         Mbuf::append(self, n)
     }
 
+    fn join(&mut self, tail: Self) -> Result<(), Self> {
+        Mbuf::join(self, tail)
+    }
+
     #[inline]
     fn ip_checksum_known_good(&self) -> bool {
         self.rx_ip_checksum() == Checksum::Good

@@ -3,6 +3,7 @@
 use super::error::LaunchError;
 use crate::hold::HoldLimits;
 use crate::path::limit::IcmpLimits;
+use crate::reassembly::ReassemblyLimits;
 use crate::replica::ReplicaLimits;
 use crate::types::PortId;
 
@@ -21,6 +22,8 @@ pub struct LaunchConfig {
     pub replica: ReplicaLimits,
     /// Bounds of the packets that wait for a mapping or a neighbour, per worker.
     pub hold: HoldLimits,
+    /// Bounds of the outer fragments that wait for the rest of their packet, per worker.
+    pub reassembly: ReassemblyLimits,
     /// Bounds of the ICMP errors that a worker originates.
     pub icmp: IcmpLimits,
     /// Verify non-zero UDP checksums on port 4341 that the NIC has not verified.

@@ -82,7 +82,7 @@ pub(super) fn check(config: &LaunchConfig, specs: &[DeviceSpec]) -> Result<(), L
     let host_rings = config.ports.iter().filter(|port| port.host_interface.is_some()).count()
         * host::mbufs_in_rings(workers);
     let threads = (workers + 1) * (THREAD_CACHE + THREAD_BURSTS);
-    let held = workers * config.hold.packets;
+    let held = workers * (config.hold.packets + usize::from(config.reassembly.fragments));
     let needed = u32::try_from(rings + host_rings + threads + held + RESERVE).unwrap_or(u32::MAX);
     if config.mbufs < needed {
         return Err(LaunchError::TooFewMbufs { mbufs: config.mbufs, needed });

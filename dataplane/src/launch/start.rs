@@ -92,6 +92,7 @@ fn start(
     let settings = WorkerConfig {
         replica: config.replica,
         hold: config.hold,
+        reassembly: config.reassembly,
         icmp: config.icmp,
         flow_key,
         verify_udp_checksum: config.verify_udp_checksum,

@@ -9,7 +9,6 @@ use crate::lpm::Key6;
 use crate::replica::Replica;
 use crate::verdict::DropReason;
 use crate::wire::{arp, ethernet, ipv4, ipv6, lisp, proto};
-use std::net::IpAddr;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +17,8 @@ pub enum Class {
     Ip,
     /// LISP data for one of our RLOCs, on an underlay port.
     Lisp,
+    /// A UDP fragment for one of our RLOCs, on an underlay port: maybe LISP data.
+    Fragment,
     /// For the kernel's face of this port.
     Host,
     /// Nothing to be done with it.
@@ -138,14 +139,17 @@ fn special(ip: &mut Ip, source: Kind, destination: Kind, group: bool, own: bool)
     }
 }
 
-/// LISP data by its port, and UDP fragments, which may be LISP data.
+/// A UDP fragment for one of our RLOCs: later ones have no ports, so only the whole shows what it is
+///
 #[cold]
-fn fragment_for_us(ip: &Ip) -> Class {
+fn fragment_for_us(ip: &Ip, port: &PortSpec, from_us: bool) -> Class {
+    let lisp = ip.destination_port() == lisp::DATA_PORT;
     match ip.ports {
-        // Later fragments have no ports and go to the kernel, which reassembles what is its own.
-        0 if ip.later_fragment => Class::Ip,
-        0 => Class::Drop(DropReason::FragmentTiny),
-        _ if ip.destination_port() == lisp::DATA_PORT => Class::Drop(DropReason::OuterFragment),
+        0 if !ip.later_fragment => Class::Drop(DropReason::FragmentTiny),
+        _ if port.underlay && from_us => Class::Drop(DropReason::OwnSource),
+        _ if port.underlay => Class::Fragment,
+        _ if lisp => Class::Drop(DropReason::LispNotUnderlay),
+        // The kernel reassembles what is its own.
         _ => Class::Ip,
     }
 }
@@ -156,13 +160,13 @@ fn udp(ip: &Ip, port: &PortSpec, tables: &Replica) -> Class {
     if !tables.is_local_rloc(ip.addrs.destination()) {
         return Class::Ip;
     }
+    let from_us = tables.is_local_rloc(ip.addrs.source());
     if ip.fragment {
-        return fragment_for_us(ip);
+        return fragment_for_us(ip, port, from_us);
     }
-    let from_us: IpAddr = ip.addrs.source();
     if !port.underlay {
         Class::Drop(DropReason::LispNotUnderlay)
-    } else if tables.is_local_rloc(from_us) {
+    } else if from_us {
         Class::Drop(DropReason::OwnSource)
     } else {
         Class::Lisp

@@ -11,8 +11,8 @@ use crate::wire::{bytes, checksum, ethernet, icmp, ipv4, ipv6, proto};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Kinds of originated errors, for counters.
-pub const KINDS: [&str; 5] =
-    ["time_exceeded", "net_unreachable", "host_unreachable", "prohibited", "too_big"];
+pub const KINDS: [&str; 6] =
+    ["time_exceeded", "net_unreachable", "host_unreachable", "prohibited", "too_big", "reassembly_time"];
 
 /// TTL and Hop Limit of our own packets.
 const OUR_TTL: u8 = 64;
@@ -37,6 +37,7 @@ pub const fn kind(notice: Notice) -> usize {
         Notice::HostUnreachable => 2,
         Notice::Prohibited => 3,
         Notice::TooBig(_) => 4,
+        Notice::ReassemblyTime => 5,
     }
 }
 
@@ -45,6 +46,7 @@ const fn fields_v4(notice: Notice) -> (u8, u8, u32) {
     use icmp::v4::*;
     match notice {
         Notice::TimeExceeded => (TIME_EXCEEDED, 0, 0),
+        Notice::ReassemblyTime => (TIME_EXCEEDED, REASSEMBLY, 0),
         Notice::NetUnreachable => (UNREACHABLE, NET, 0),
         Notice::HostUnreachable => (UNREACHABLE, HOST, 0),
         Notice::Prohibited => (UNREACHABLE, PROHIBITED, 0),
@@ -58,6 +60,7 @@ const fn fields_v6(notice: Notice) -> (u8, u8, u32) {
     use icmp::v6::*;
     match notice {
         Notice::TimeExceeded => (TIME_EXCEEDED, 0, 0),
+        Notice::ReassemblyTime => (TIME_EXCEEDED, REASSEMBLY, 0),
         Notice::NetUnreachable => (UNREACHABLE, NO_ROUTE, 0),
         Notice::HostUnreachable => (UNREACHABLE, ADDRESS, 0),
         Notice::Prohibited => (UNREACHABLE, PROHIBITED, 0),

@@ -10,6 +10,8 @@ pub mod v4 {
     pub const UNREACHABLE: u8 = 3;
     /// Time Exceeded.
     pub const TIME_EXCEEDED: u8 = 11;
+    /// Code of Time Exceeded: fragment reassembly.
+    pub const REASSEMBLY: u8 = 1;
     /// Code of Unreachable: network.
     pub const NET: u8 = 0;
     /// Code of Unreachable: host.
@@ -35,6 +37,8 @@ pub mod v6 {
     pub const PACKET_TOO_BIG: u8 = 2;
     /// Time Exceeded.
     pub const TIME_EXCEEDED: u8 = 3;
+    /// Code of Time Exceeded: fragment reassembly.
+    pub const REASSEMBLY: u8 = 1;
     /// Redirect (RFC 4861).
     pub const REDIRECT: u8 = 137;
     /// Code of Unreachable: no route.

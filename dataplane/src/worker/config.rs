@@ -7,6 +7,7 @@ use crate::launch::Idle;
 use crate::path::flow::FlowKey;
 use crate::path::limit::IcmpLimits;
 use crate::punt::Punt;
+use crate::reassembly::ReassemblyLimits;
 use crate::replica::{ReplicaLimits, Retired};
 use crate::ring::{Consumer, Producer};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct WorkerConfig {
     pub replica: ReplicaLimits,
     /// Bounds of the packets that wait.
     pub hold: HoldLimits,
+    /// Bounds of the outer fragments that wait for the rest of their packet.
+    pub reassembly: ReassemblyLimits,
     /// Bounds of the ICMP errors that are originated.
     pub icmp: IcmpLimits,
     /// Secret of the flow hash, the same for all workers.
@@ -34,6 +37,7 @@ impl WorkerConfig {
         Self {
             replica: ReplicaLimits::default(),
             hold: HoldLimits::default(),
+            reassembly: ReassemblyLimits::default(),
             icmp: IcmpLimits::default(),
             flow_key,
             verify_udp_checksum: false,

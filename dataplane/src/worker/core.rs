@@ -17,6 +17,7 @@ use crate::path::limit::IcmpLimiter;
 use crate::path::mtu;
 use crate::path::route::{self, Context, Origin};
 use crate::punt::Punt;
+use crate::reassembly::Reassembly;
 use crate::replica::{Replica, Retired};
 use crate::types::{Eid, InstanceId, PortId};
 use crate::verdict::{DropReason, HoldKey, Notice, Verdict, Wait};
@@ -29,6 +30,9 @@ pub(super) struct Core<I: Io> {
     pub(super) io: I,
     pub(super) replica: Replica,
     pub(super) hold: HoldTable<I::Buf>,
+    pub(super) reassembly: Reassembly<I::Buf>,
+    /// Fragments on their way out of the table; taken while some are.
+    pub(super) loose: Vec<I::Buf>,
     pub(super) links: Links,
     /// What control was told lately.
     pub(super) recent: Recent,
@@ -50,6 +54,8 @@ impl<I: Io> Core<I> {
         Self {
             replica: Replica::new(config.replica),
             hold: HoldTable::new(config.hold, clock.hz()),
+            reassembly: Reassembly::new(config.reassembly, clock.hz(), config.flow_key),
+            loose: Vec::with_capacity(Reassembly::<I::Buf>::GIVEN_OUT),
             limiter: IcmpLimiter::new(config.icmp, ports, clock.hz(), config.flow_key),
             egress: std::iter::repeat_with(Egress::default).take(ports).collect(),
             pieces: Some(I::Burst::default()),
@@ -72,15 +78,12 @@ impl<I: Io> Core<I> {
     pub(super) fn finish(&mut self, buf: I::Buf, facts: &Facts, verdict: Verdict) {
         match verdict {
             Verdict::Encapsulated(port) | Verdict::Forwarded(port) => self.send(port, buf, facts),
-            Verdict::Host => {
-                let given = self.io.host_tx(facts.cx.port, buf);
-                let stats = self.stats();
-                given.map_or_else(|_| stats.drop_one(DropReason::HostFull), |()| stats.host.add(1));
-            }
+            Verdict::Host => self.give_to_kernel(facts.cx.port, buf),
             Verdict::Drop(reason, None) => self.dropped(facts, reason),
             Verdict::Drop(reason, Some(notice)) => self.refuse(buf, facts, reason, notice),
             Verdict::Hold(wait) => self.wait(buf, facts, wait),
             Verdict::Split(room) => self.split(buf, facts, room),
+            Verdict::Reassemble => self.reassemble(buf, facts),
         }
     }
 
@@ -123,7 +126,7 @@ impl<I: Io> Core<I> {
 
     /// Drops a packet and tells its source, if that is allowed.
     #[cold]
-    fn refuse(&mut self, mut buf: I::Buf, facts: &Facts, reason: DropReason, notice: Notice) {
+    pub(super) fn refuse(&mut self, mut buf: I::Buf, facts: &Facts, reason: DropReason, notice: Notice) {
         self.dropped(facts, reason);
         let Facts { ip, cx, .. } = facts;
         let source = self.icmp_source(*cx, ip.is_v6());
@@ -178,12 +181,12 @@ impl<I: Io> Core<I> {
     }
 
     /// The Instance-ID of a packet's VRF.
-    fn instance(&self, cx: Context) -> InstanceId {
+    pub(super) fn instance(&self, cx: Context) -> InstanceId {
         self.replica.vrf(cx.vrf).map_or(InstanceId(0), |vrf| vrf.instance_id)
     }
 
     /// Counts the way that a packet takes.
-    fn count_sent(&self, verdict: Verdict) {
+    pub(super) fn count_sent(&self, verdict: Verdict) {
         match verdict {
             Verdict::Encapsulated(_) => self.stats().encapsulated.add(1),
             Verdict::Forwarded(_) => self.stats().forwarded.add(1),

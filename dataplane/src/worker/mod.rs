@@ -7,6 +7,7 @@
 //! - `burst`: the stages for many packets at once;
 //! - `core`: one packet: how its fate is carried out, ICMP errors, fragmentation, waiting;
 //! - `egress`: what waits to be sent on a port;
+//! - `fragments`: outer fragments that become a packet again;
 //! - `upkeep`: deltas, releases, time-outs;
 //! - `idle`: what to do when there is nothing to do.
 
@@ -19,6 +20,7 @@ mod burst;
 mod config;
 mod core;
 mod egress;
+mod fragments;
 mod idle;
 mod news;
 mod outcome;

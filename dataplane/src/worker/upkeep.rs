@@ -39,6 +39,7 @@ impl<B> Upkeep<B> {
         }
         if core.now >= self.next_housekeeping {
             self.next_housekeeping = core.now.saturating_add(self.interval);
+            core.expire_fragments();
             core.hold.expire(core.now, &mut self.released);
             for held in self.released.drain(..) {
                 core.let_go(&held, DropReason::HoldTimeout);

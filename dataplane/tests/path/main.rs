@@ -14,5 +14,6 @@ mod lab;
 mod mobility;
 mod native;
 mod packets;
+mod reassembly;
 mod waiting;
 mod xtr;

@@ -16,6 +16,8 @@ pub struct Packet {
     /// IPv4 flags and offset beyond DF: more fragments, offset in units of 8 bytes.
     pub fragment: (bool, u16),
     pub protocol: u8,
+    /// IPv4 identification.
+    pub id: u16,
     /// IPv4 options, a multiple of 4 bytes.
     pub options: Vec<u8>,
     /// Everything behind the IP header.
@@ -59,6 +61,7 @@ pub fn raw(source: IpAddr, destination: IpAddr, protocol: u8, payload: Vec<u8>) 
         dont_fragment: true,
         fragment: (false, 0),
         protocol,
+        id: 0x1234,
         options: vec![],
         payload,
     }
@@ -110,7 +113,7 @@ impl Packet {
                 header.options = self.options.as_slice().try_into().unwrap();
                 header.set_payload_len(self.payload.len()).unwrap();
                 (header.time_to_live, header.dscp, header.ecn) = (self.ttl, dscp, ecn);
-                header.identification = 0x1234;
+                header.identification = self.id;
                 header.dont_fragment = self.dont_fragment;
                 header.more_fragments = self.fragment.0;
                 header.fragment_offset = self.fragment.1.try_into().unwrap();

@@ -1,0 +1,116 @@
+//! Outer fragments: kept until they are a packet again, which then goes its way.
+
+use super::core::Core;
+use super::news::News;
+use super::outcome::{Facts, carry_out};
+use crate::buffer::PacketBuf;
+use crate::io::Io;
+use crate::path::petr;
+use crate::path::route::{self, Context, Origin};
+use crate::reassembly::{Fragment, Taken};
+use crate::types::PortId;
+use crate::verdict::{DropReason, Notice};
+use crate::wire::ethernet;
+
+impl<I: Io> Core<I> {
+    /// Takes a UDP fragment for one of our RLOCs.
+    #[cold]
+    pub(super) fn reassemble(&mut self, buf: I::Buf, facts: &Facts) {
+        let cx = facts.cx;
+        let Some(fragment) = Fragment::read(buf.data(), &facts.ip) else {
+            return self.stats().drop_one(DropReason::OuterFragment);
+        };
+        let mut out = std::mem::take(&mut self.loose);
+        while self.reassembly.make_room(&fragment, &mut out).is_some() {
+            self.drop_kept(&mut out, DropReason::ReassemblyFull);
+        }
+        match self.reassembly.add(fragment, buf, cx, self.now, &mut out) {
+            Taken::Kept => self.waiting(Origin::Native, true),
+            Taken::Whole(buf, others) => {
+                (0..others).for_each(|_| self.waiting(Origin::Native, false));
+                self.stats().reassembled.add(others);
+                self.whole(buf, cx);
+            }
+            Taken::Kernel(buf) => {
+                for kept in out.drain(..) {
+                    self.waiting(Origin::Native, false);
+                    self.give_to_kernel(cx.port, kept);
+                }
+                self.give_to_kernel(cx.port, buf);
+            }
+            Taken::Refused(buf, reason) => {
+                drop(buf);
+                self.stats().drop_one(reason);
+                self.drop_kept(&mut out, reason);
+            }
+        }
+        self.loose = out;
+    }
+
+    /// Counts fragments that waited and are not wanted any more.
+    fn drop_kept(&self, out: &mut Vec<I::Buf>, reason: DropReason) {
+        for kept in out.drain(..) {
+            drop(kept);
+            self.waiting(Origin::Native, false);
+            self.stats().drop_one(reason);
+        }
+    }
+
+    /// A packet to the kernel's face of a port.
+    pub(super) fn give_to_kernel(&mut self, port: PortId, buf: I::Buf) {
+        let given = self.io.host_tx(port, buf);
+        let stats = self.stats();
+        given.map_or_else(|_| stats.drop_one(DropReason::HostFull), |()| stats.host.add(1));
+    }
+
+    /// A LISP packet that came in fragments goes the way of one that did not.
+    fn whole(&mut self, mut buf: I::Buf, cx: Context) {
+        let mut facts = Facts::blank(cx);
+        let available = buf.total_len().saturating_sub(ethernet::LEN);
+        if facts.ip.read(buf.data(), ethernet::LEN, available, &self.key).is_err() {
+            return self.stats().drop_one(DropReason::OuterFragment);
+        }
+        let outer = facts.ip.addrs.source();
+        let verify = self.verify_udp_checksum;
+        let inner = match petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, verify) {
+            Ok(inner) => inner,
+            Err(reason) => return self.stats().drop_one(reason),
+        };
+        self.stats().decapsulated.add(1);
+        self.stats().ecn_strange.add(u64::from(inner.ecn_strange));
+        facts.cx = Context { vrf: inner.vrf, origin: Origin::Decapsulated, ..cx };
+        if self.replica.any_away() {
+            let stats = &self.links.stats;
+            let mut news =
+                News { punts: &mut self.links.punts, recent: &mut self.recent, stats, now: self.now };
+            news.away(inner.vrf, &facts.ip, outer, &self.replica);
+        }
+        facts.step = route::decide(&facts.ip, facts.cx, &mut facts.mapping, &self.replica);
+        let verdict = carry_out(&mut buf, &facts, self.instance(facts.cx), &self.replica);
+        self.count_sent(verdict);
+        self.finish(buf, &facts, verdict);
+    }
+
+    /// Drops datagrams that did not become whole in time, and tells the source of one whose first
+    /// fragment came (RFC 792, RFC 8200 section 4.5).
+    pub(super) fn expire_fragments(&mut self) {
+        if self.reassembly.is_empty() {
+            return;
+        }
+        let mut out = std::mem::take(&mut self.loose);
+        while let Some(expired) = self.reassembly.expire(self.now, &mut out) {
+            for (at, kept) in out.drain(..).enumerate() {
+                self.waiting(Origin::Native, false);
+                let mut facts = Facts::blank(expired.cx);
+                let available = kept.total_len().saturating_sub(ethernet::LEN);
+                let read = facts.ip.read(kept.data(), ethernet::LEN, available, &self.key);
+                if at == 0 && expired.has_first && read.is_ok() {
+                    self.refuse(kept, &facts, DropReason::ReassemblyTimeout, Notice::ReassemblyTime);
+                } else {
+                    self.stats().drop_one(DropReason::ReassemblyTimeout);
+                }
+            }
+        }
+        self.loose = out;
+    }
+}
