@@ -155,11 +155,30 @@ fn a_mapping_system_daemon_lives_answers_and_ends() {
         let said = text(&second);
         assert!(said.contains("another LISP daemon runs in this network namespace"), "{said}");
 
-        kill(Pid::from_raw(child.id() as i32), Signal::SIGHUP).unwrap();
-        until("life after SIGHUP", || place.ask("{\"cmd\":\"show statistics\"}\n").is_some());
+        // Its file is read again on SIGHUP: taken over, or refused as a whole.
+        let hang_up = || kill(Pid::from_raw(child.id() as i32), Signal::SIGHUP).unwrap();
+        let counted = |name: &str, n: u32| {
+            let wanted = format!("\"{name}\":{n},");
+            until(&wanted, || {
+                place.ask("{\"cmd\":\"show statistics\"}\n").is_some_and(|a| a.contains(&wanted))
+            });
+        };
+        let good = std::fs::read_to_string(place.config()).unwrap();
+        for (text, counter, n) in [
+            (good.replace("10.4.0.0/24", "10.5.0.0/24"), "config_reloads", 1),
+            (good.replace("10.4.0.0/24", "nonsense"), "config_reloads_refused", 1),
+            (good.replace("127.0.0.1:9399", "127.0.0.1:9398"), "config_reloads_refused", 2),
+            (good, "config_reloads", 2),
+        ] {
+            std::fs::write(place.config(), text).unwrap();
+            hang_up();
+            counted(counter, n);
+        }
         let (code, log) = end(child, Signal::SIGTERM);
         assert_eq!(code, Some(0), "{log}");
-        assert!(log.contains("pxtrd is up") && log.contains("SIGHUP") && log.contains("going down"), "{log}");
+        for said in ["pxtrd is up", "is in force", "[daemon] can only change with a restart", "going down"] {
+            assert!(log.contains(said), "{said}: {log}");
+        }
         assert!(!log.contains('\u{1b}'), "no colours in a file: {log}");
         assert!(!place.socket().exists(), "the socket is removed");
     });

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Parser;
 use pxtr_control::{config, runtime};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         println!("{}: good", arguments.config.display());
         return ExitCode::SUCCESS;
     }
-    match serve(config, &arguments.config) {
+    match serve(config, arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line for the operator; the chain of causes is part of each message.
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: config::Config, path: &Path) -> anyhow::Result<()> {
+fn serve(config: config::Config, path: PathBuf) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.daemon.log)
         .with_context(|| format!("daemon.log: `{}` is no log filter", config.daemon.log))?;
     // Colours are for people: a log file or the journal gets plain text.

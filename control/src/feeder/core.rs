@@ -14,7 +14,7 @@ use crate::engine::event::{Action, EidPrefix, Forwarding, Locator, Time};
 use crate::netlink::{Changed, KernelView};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{Delta, MapAction, Target};
-use pxtr_dataplane::types::{AdjacencyId, LocatorSetId, PortId, RlocId, VrfId};
+use pxtr_dataplane::types::{AdjacencyId, PortId, RlocId, VrfId};
 use std::net::IpAddr;
 
 /// Why an action did not reach the data plane.
@@ -75,15 +75,11 @@ impl Feeder {
         }
         self.ports.start(&mut self.out);
         self.out.delta(Delta::LocalRlocs(self.spec.rlocs.clone().into()));
-        for vrf in &self.spec.vrfs {
-            for prefix in vrf.local_eids.iter().copied() {
-                self.out.delta(Delta::LocalEidSet { vrf: vrf.id, prefix });
-                if let Some((entry, _)) = self.entries.set((vrf.id, prefix), Held::Nothing, true) {
-                    let action = MapAction::LocalSite;
-                    self.out.delta(Delta::MapSet { vrf: vrf.id, prefix, entry, action });
-                }
-            }
-        }
+        let own: Vec<_> =
+            self.spec.vrfs.iter().flat_map(|v| v.local_eids.iter().map(|prefix| (v.id, *prefix))).collect();
+        // Nothing is held yet that a kernel view would matter for.
+        let view = KernelView::default();
+        own.into_iter().for_each(|key| self.add_site(Time::default(), &view, key));
     }
 
     /// The kernel's tables changed.
@@ -114,20 +110,31 @@ impl Feeder {
 
     fn on_port(&mut self, now: Time, view: &KernelView, change: PortChange) {
         match change {
-            PortChange::Link => {
-                for destination in view.destinations().collect::<Vec<_>>() {
-                    self.on_route(now, view, destination);
-                }
-                for n in view.neighbours().copied().collect::<Vec<_>>() {
-                    self.on_neighbour(now, view, n.link, n.addr);
-                }
-            }
+            PortChange::Link => self.refresh(now, view),
             PortChange::Rewrite(port) => {
                 for hop in self.hops.on_port(port) {
                     self.update_hop(now, view, hop, true);
                 }
             }
-            PortChange::Addresses => {}
+            // Of our RLOCs one that the egress interface has is the better source.
+            PortChange::Addresses => self.resolve_all(now, view),
+        }
+    }
+
+    /// Every route and neighbour counts anew.
+    pub(super) fn refresh(&mut self, now: Time, view: &KernelView) {
+        for destination in view.destinations().collect::<Vec<_>>() {
+            self.on_route(now, view, destination);
+        }
+        for n in view.neighbours().copied().collect::<Vec<_>>() {
+            self.on_neighbour(now, view, n.link, n.addr);
+        }
+    }
+
+    /// Works out anew how to reach every RLOC.
+    pub(super) fn resolve_all(&mut self, now: Time, view: &KernelView) {
+        for rloc in self.rlocs.iter().map(|(addr, _)| addr).collect::<Vec<_>>() {
+            self.resolve_rloc(now, view, rloc);
         }
     }
 
@@ -227,7 +234,7 @@ impl Feeder {
         self.spec.vrf_of_iid(crate::engine::event::Iid(iid)).ok_or(Refused::Instance(iid))
     }
 
-    fn install(
+    pub(super) fn install(
         &mut self,
         now: Time,
         view: &KernelView,
@@ -236,18 +243,14 @@ impl Feeder {
     ) -> Result<(), Refused> {
         let vrf = self.vrf(eid.iid.0)?.id;
         let key = (vrf, eid.prefix);
-        if self.entries.get(key).is_some_and(|e| e.site) {
+        if self.entries.shadow(key, Some(forwarding.clone())) {
             return Ok(());
         }
         if !self.entries.has_room(key) {
             return Err(Refused::Entries);
         }
-        let before = match self.entries.get(key).map(|entry| entry.held) {
-            Some(Held::Set(id)) => Some(id),
-            _ => None,
-        };
         let (action, held) = match forwarding {
-            Forwarding::Encapsulate(locators) => self.hold(now, view, locators, before)?,
+            Forwarding::Encapsulate(locators) => self.hold(now, view, locators, self.table(key))?,
             Forwarding::NoAction => (MapAction::NoLocator { unreachable: false }, Held::Nothing),
             Forwarding::NativelyForward => (MapAction::NativelyForward, Held::Nothing),
             Forwarding::SendMapRequest => (MapAction::SendMapRequest, Held::Nothing),
@@ -264,13 +267,22 @@ impl Feeder {
         Ok(())
     }
 
-    /// Takes hold of the slots that a mapping needs. `before`: what the EID-prefix used until now.
+    /// How an entry shares out its flows now.
+    fn table(&self, key: (VrfId, IpNet)) -> Vec<RlocId> {
+        match self.entries.get(key).map(|e| e.held) {
+            Some(Held::Set(id)) => self.sets.table(id).to_vec(),
+            Some(Held::Rloc(addr)) => self.rlocs.get(addr).map(|e| e.slot).into_iter().collect(),
+            Some(Held::Nothing) | None => Vec::new(),
+        }
+    }
+
+    /// Takes hold of the slots that a mapping needs.
     fn hold(
         &mut self,
         now: Time,
         view: &KernelView,
         locators: &[Locator],
-        before: Option<LocatorSetId>,
+        previous: Vec<RlocId>,
     ) -> Result<(MapAction, Held), Refused> {
         let Self { spec, ports, fib, hops, out, rlocs, sets, .. } = self;
         let mut cx = Context { now, view, ports, out };
@@ -282,8 +294,9 @@ impl Feeder {
                 Ok((MapAction::Encapsulate(Target::Rloc(slot)), Held::Rloc(one.rloc)))
             }
             several => {
-                let id =
-                    sets.acquire(several, before, rlocs, underlay, hops, &mut cx).ok_or(Refused::Locators)?;
+                let id = sets
+                    .acquire(several, previous, rlocs, underlay, hops, &mut cx)
+                    .ok_or(Refused::Locators)?;
                 Ok((MapAction::Encapsulate(Target::Set(id)), Held::Set(id)))
             }
         }
@@ -299,8 +312,8 @@ impl Feeder {
         }
     }
 
-    fn remove(&mut self, now: Time, view: &KernelView, key: (VrfId, IpNet)) {
-        if self.entries.get(key).is_none_or(|e| e.site) {
+    pub(super) fn remove(&mut self, now: Time, view: &KernelView, key: (VrfId, IpNet)) {
+        if self.entries.shadow(key, None) || self.entries.get(key).is_none() {
             return;
         }
         self.out.delta(Delta::MapDel { vrf: key.0, prefix: key.1 });

@@ -1,6 +1,7 @@
 //! Map-cache entries: which slot each EID-prefix has, and what it holds on to.
 
 use super::slots::SlotPool;
+use crate::engine::event::Forwarding;
 use ipnet::IpNet;
 use pxtr_dataplane::types::{EntryId, LocatorSetId, VrfId};
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ pub(super) struct Entry {
     pub(super) held: Held,
     /// An EID-prefix of our own site: the engine's word on it is not taken.
     pub(super) site: bool,
+    /// What the engine said of it all the same, for the day it is no longer our site's.
+    shadow: Option<Forwarding>,
     /// The engine's life in which it was last installed.
     pub(super) epoch: u32,
 }
@@ -71,6 +74,7 @@ impl Entries {
         let epoch = self.epoch;
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.epoch = epoch;
+            entry.site = site;
             return Some((entry.slot, std::mem::replace(&mut entry.held, held)));
         }
         let slot = EntryId(self.slots.take()?);
@@ -81,15 +85,21 @@ impl Entries {
         if let Some(place) = self.by_slot.get_mut(index) {
             *place = Some(key);
         }
-        self.entries.insert(key, Entry { slot, held, site, epoch });
+        self.entries.insert(key, Entry { slot, held, site, shadow: None, epoch });
         Some((slot, Held::Nothing))
     }
 
-    /// Says whether an entry is our own site's.
-    pub(super) fn own(&mut self, key: (VrfId, IpNet), site: bool) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.site = site;
-        }
+    /// Remembers the engine's word on a prefix of our own site. False: it is no such prefix.
+    pub(super) fn shadow(&mut self, key: (VrfId, IpNet), forwarding: Option<Forwarding>) -> bool {
+        let entry = self.entries.get_mut(&key).filter(|e| e.site);
+        entry.map(|entry| entry.shadow = forwarding).is_some()
+    }
+
+    /// The prefix is no longer our site's. Returns the engine's word on it.
+    pub(super) fn end_site(&mut self, key: (VrfId, IpNet)) -> Option<Forwarding> {
+        let entry = self.entries.get_mut(&key)?;
+        entry.site = false;
+        entry.shadow.take()
     }
 
     /// Removes an entry; `fence`: sequence number of the delta that does so.

@@ -132,6 +132,17 @@ impl Hosts {
         }
     }
 
+    /// Forgets the hosts of a port, which moved to another VRF.
+    pub(super) fn forget(&mut self, port: PortId, fib: &Fib, hops: &mut Hops, cx: &mut Context<'_>) {
+        let keys: Vec<Key> = self.hosts.keys().filter(|(_, _, p)| *p == port).copied().collect();
+        for key in keys {
+            if let Some(host) = self.hosts.get_mut(&key) {
+                (host.valid, host.rejects) = (false, false);
+            }
+            self.sync(key, fib, hops, cx);
+        }
+    }
+
     /// Forgets questions and rejections whose time is over.
     pub(super) fn due(&mut self, fib: &Fib, hops: &mut Hops, cx: &mut Context<'_>) {
         while let Some(&(at, key)) = self.miss_order.front()

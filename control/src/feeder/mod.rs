@@ -3,6 +3,7 @@
 //! Pure logic: no I/O, no clock. It owns every slot number of the data plane.
 //!
 //! - `core`: the [`Feeder`], what comes in and who is told.
+//! - `reload`: a new configuration as a difference.
 //! - `ports`, `fib`, `hosts`, `hops`: interfaces, native routes, neighbours' host routes, next hops.
 //! - `entries`, `sets`, `rlocs`: map-cache entries, locator-sets, RLOCs.
 //! - `places`: hosts of dynamic-EID prefixes and where they are.
@@ -17,6 +18,7 @@ mod outbox;
 mod output;
 mod places;
 mod ports;
+mod reload;
 mod rlocs;
 mod sets;
 mod slots;

@@ -38,7 +38,6 @@ impl Feeder {
                     self.out.delta(Delta::MapSet { vrf, prefix: eid.prefix, entry, action });
                     self.let_go(now, view, held);
                 }
-                self.entries.own(key, true);
             }
             Place::Away { forward } => {
                 self.disown(key, former);

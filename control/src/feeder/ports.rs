@@ -60,6 +60,24 @@ impl Ports {
         }
     }
 
+    /// Takes over flags and VRFs of a new configuration. Returns the ports that changed.
+    pub(super) fn reconfigure(&mut self, spec: &FeederSpec, out: &mut Output) -> Vec<PortId> {
+        let mut changed = Vec::new();
+        for port in &mut self.ports {
+            let Some(feed) = spec.port(port.feed.id) else { continue };
+            if *feed == port.feed {
+                continue;
+            }
+            changed.push(feed.id);
+            port.feed = feed.clone();
+            let flags = (feed.vrf, feed.underlay, feed.native);
+            (port.told.vrf, port.told.underlay, port.told.native) = flags;
+            port.told.sources = feed.sources.clone().map(Box::new);
+            out.delta(Delta::PortSet(feed.id, Box::new(port.told.clone())));
+        }
+        changed
+    }
+
     /// An interface or its addresses changed.
     pub(super) fn update(&mut self, view: &KernelView, out: &mut Output) -> Vec<PortChange> {
         let mut changes = Vec::new();

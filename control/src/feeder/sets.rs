@@ -42,13 +42,18 @@ impl Sets {
         self.slots.settle(applied);
     }
 
-    /// The slot of a locator-set, made if need be, with one more user. A new one takes over the
-    /// flows of the set `before` as far as its weights allow. `None`: no slot left for it or
-    /// for one of its RLOCs.
+    /// The last table of a set's usable locators.
+    pub(super) fn table(&self, id: LocatorSetId) -> &[RlocId] {
+        self.sets.get(&id).map_or(&[], |set| &set.table)
+    }
+
+    /// The slot of a locator-set, made if need be, with one more user. A set that is made moves as few
+    /// flows as can be from `previous`, the table of what it takes the place of. `None`: no slot left
+    /// for it or for one of its RLOCs.
     pub(super) fn acquire(
         &mut self,
         locators: &[Locator],
-        before: Option<LocatorSetId>,
+        previous: Vec<RlocId>,
         rlocs: &mut Rlocs,
         underlay: Underlay<'_>,
         hops: &mut Hops,
@@ -78,8 +83,7 @@ impl Sets {
         }
         let locators: Box<[Locator]> = locators.into();
         self.by_locators.insert(locators.clone(), id);
-        let table = before.and_then(|id| self.sets.get(&id)).map(|set| set.table.clone()).unwrap_or_default();
-        self.sets.insert(id, Set { locators, users: 1, told: Box::default(), table });
+        self.sets.insert(id, Set { locators, users: 1, told: Box::default(), table: previous });
         self.rebuild(id, rlocs, cx);
         Some(id)
     }

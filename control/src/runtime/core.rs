@@ -7,13 +7,12 @@ use super::engine_cell::EngineCell;
 use super::error::Error;
 use super::notices::Notices;
 use super::plane::Plane;
-use super::reload;
+use super::reload::{Reload, needs_restart};
 use crate::api::{ApiInbox, Direction, Passing};
 use crate::config::Config;
 use crate::engine::event::{Action, Event, Time};
 use crate::net::ControlSockets;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Most datagrams of each family taken per turn.
@@ -29,6 +28,7 @@ const LOOKS_BEFORE_BACKOFF: u32 = 50;
 pub(super) struct Runtime {
     pub(super) clock: Clock,
     pub(super) config: Config,
+    reload: Reload,
     pub(super) engine: EngineCell,
     pub(super) sockets: ControlSockets,
     /// The data plane and the kernel's tables; none in a daemon that only answers questions.
@@ -38,13 +38,6 @@ pub(super) struct Runtime {
     pub(super) notices: Notices,
     poll: Poll,
     actions: Vec<Action>,
-    reload: Reload,
-}
-
-/// Where the configuration came from, and who says that it is to be read again.
-pub(super) struct Reload {
-    pub(super) path: PathBuf,
-    pub(super) hangup: tokio::signal::unix::Signal,
 }
 
 /// What woke the control thread.
@@ -53,22 +46,23 @@ enum Wake {
     Netlink(Result<Vec<crate::netlink::Changed>, crate::netlink::Error>),
     Timer,
     Api(Option<crate::api::ApiCall>),
-    Hangup,
+    Config(Box<Result<Config, String>>),
 }
 
 impl Runtime {
     pub(super) fn new(
         clock: Clock,
         config: Config,
+        reload: Reload,
         engine: EngineCell,
         sockets: ControlSockets,
         plane: Option<Plane>,
         inbox: ApiInbox,
-        reload: Reload,
     ) -> Self {
         Self {
             clock,
             config,
+            reload,
             engine,
             sockets,
             plane,
@@ -77,7 +71,6 @@ impl Runtime {
             notices: Notices::default(),
             poll: Poll::default(),
             actions: Vec::new(),
-            reload,
         }
     }
 
@@ -98,7 +91,7 @@ impl Runtime {
                 Wake::Netlink(Err(e)) => self.on_netlink_error(&e),
                 Wake::Api(Some(call)) => call.answer(self),
                 Wake::Api(None) => {}
-                Wake::Hangup => self.read_configuration()?,
+                Wake::Config(read) => self.on_config(*read)?,
             }
             self.turn()?;
         }
@@ -119,7 +112,7 @@ impl Runtime {
             changes = netlink => Ok(Wake::Netlink(changes)),
             done = timer.until(deadline) => done.map(|()| Wake::Timer).map_err(Error::EventLoop),
             call = inbox.next() => Ok(Wake::Api(call)),
-            _ = reload.hangup.recv() => Ok(Wake::Hangup),
+            config = reload.next() => Ok(Wake::Config(Box::new(config))),
         }
     }
 
@@ -180,6 +173,37 @@ impl Runtime {
         events.into_iter().try_for_each(|event| self.event(event))
     }
 
+    /// Reads the configuration aside: a large one takes a while.
+    /// Puts a configuration in force, or keeps the old one and says why.
+    fn on_config(&mut self, read: Result<Config, String>) -> Result<(), Error> {
+        let path = self.reload.path().display();
+        let refused = match read {
+            Ok(new) => match needs_restart(&self.config, &new) {
+                parts if parts.is_empty() => {
+                    self.counters.config_reloads += 1;
+                    tracing::info!("{path} is in force");
+                    return self.reconfigure(new);
+                }
+                parts => format!("{} can only change with a restart", parts.join(", ")),
+            },
+            Err(why) => why,
+        };
+        self.counters.config_reloads_refused += 1;
+        tracing::error!("{path} is refused, the old configuration stays in force: {refused}");
+        Ok(())
+    }
+
+    fn reconfigure(&mut self, new: Config) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.config = new;
+        if let Some(plane) = &mut self.plane {
+            plane.reconfigure(now, &self.config);
+        }
+        let mut actions = Vec::new();
+        let restarted = self.engine.reconfigure(now, &self.config, &mut actions)?;
+        self.after_engine(now, restarted, actions)
+    }
+
     fn on_netlink_error(&mut self, error: &crate::netlink::Error) {
         let now = self.clock.now();
         self.notices.say(now, "netlink", &error.to_string());
@@ -190,36 +214,21 @@ impl Runtime {
         let now = self.clock.now();
         let mut actions = std::mem::take(&mut self.actions);
         let restarted = self.engine.step(now, event, &mut actions)?;
-        self.act_all(now, actions);
+        self.after_engine(now, restarted, actions)
+    }
+
+    /// Does what the engine wants; `actions` is kept for the next step.
+    fn after_engine(&mut self, now: Time, restarted: bool, mut actions: Vec<Action>) -> Result<(), Error> {
+        for action in actions.drain(..) {
+            self.act(now, action);
+        }
+        self.actions = actions;
         if restarted {
             self.counters.engine_restarts += 1;
             if let Some(plane) = &mut self.plane {
                 plane.on_engine_restart(now);
             }
             return self.event(Event::Tick);
-        }
-        self.carry()
-    }
-
-    fn act_all(&mut self, now: Time, mut actions: Vec<Action>) {
-        for action in actions.drain(..) {
-            self.act(now, action);
-        }
-        self.actions = actions;
-    }
-
-    /// SIGHUP: the new configuration in force, or the old one as before.
-    fn read_configuration(&mut self) -> Result<(), Error> {
-        match reload::read(&self.reload.path, &self.config) {
-            Ok(config) => {
-                let now = self.clock.now();
-                let mut actions = std::mem::take(&mut self.actions);
-                self.engine.reconfigure(now, &config, &mut actions);
-                self.act_all(now, actions);
-                self.config = config;
-                tracing::info!("SIGHUP: the configuration was read again and is in force");
-            }
-            Err(why) => tracing::error!("SIGHUP: the old configuration stays in force: {why}"),
         }
         self.carry()
     }

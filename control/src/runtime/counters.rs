@@ -26,6 +26,8 @@ counters! {
     punts: "Events received from workers.",
     punts_unknown: "Events of workers about a VRF or port that control does not know.",
     actions_refused: "Actions of the engine that the data plane had no room for.",
+    config_reloads: "Times the configuration file was read again and put in force.",
+    config_reloads_refused: "Times it was read again and refused; the old configuration stays.",
     engine_restarts: "Times the protocol engine panicked and was replaced.",
     netlink_overruns: "Times the kernel had more to say than the netlink socket held; everything was read anew.",
     netlink_undecodable: "Messages of the kernel passed over because they could not be decoded.",

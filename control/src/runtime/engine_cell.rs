@@ -41,11 +41,20 @@ impl EngineCell {
         Self::new(maker(config))
     }
 
-    /// Puts a new configuration in force. The nonces of Map-Registers go on where they are.
-    pub(super) fn reconfigure(&mut self, now: Time, config: &Config, out: &mut Vec<Action>) {
-        let epoch = self.engine.config().register_nonce_epoch;
-        self.engine.reconfigure(now, config.engine(epoch), out);
+    /// Puts a new configuration in force. `Ok(true)`: the engine panicked over it and is a new one.
+    ///
+    /// # Errors
+    /// As for a step.
+    pub(super) fn reconfigure(
+        &mut self,
+        now: Time,
+        config: &Config,
+        out: &mut Vec<Action>,
+    ) -> Result<bool, Error> {
         self.make = maker(config);
+        // The engine lives on, and with it the count of its nonces.
+        let wanted = config.engine(self.engine.config().register_nonce_epoch);
+        self.survive(now, |engine| engine.reconfigure(now, wanted, out))
     }
 }
 
@@ -64,9 +73,13 @@ impl<E: Steps> EngineCell<E> {
     /// # Errors
     /// It panics all the time, or there is no randomness for a new one.
     pub(super) fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) -> Result<bool, Error> {
+        self.survive(now, |engine| engine.step(now, event, out))
+    }
+
+    fn survive(&mut self, now: Time, work: impl FnOnce(&mut E)) -> Result<bool, Error> {
         let engine = &mut self.engine;
         // The engine is thrown away when it panics: nobody sees what it left half done.
-        if catch_unwind(AssertUnwindSafe(|| engine.step(now, event, out))).is_ok() {
+        if catch_unwind(AssertUnwindSafe(|| work(engine))).is_ok() {
             return Ok(false);
         }
         self.panics.retain(|at| now.since(*at) < WINDOW_MS);
@@ -83,6 +96,7 @@ impl<E: Steps> EngineCell<E> {
     }
 }
 
+/// What makes an engine for this configuration.
 fn maker(config: &Config) -> Box<dyn Fn() -> Result<Engine, Error>> {
     let epoch = NonceEpoch::new(&config.daemon.state_dir, &config.daemon.name);
     let config = config.clone();

@@ -3,7 +3,8 @@
 //!
 //! - `start`: from a configuration to a running daemon. `core`: the loop.
 //! - `plane`, `workers`, `ports`, `carrier`, `usage`: the data plane seen from control.
-//! - `engine_cell`: the engine, replaced when it panics. `api`: the answers to clients.
+//! - `reload`: a new configuration. `engine_cell`: the engine, replaced when it panics.
+//! - `api`: the answers to clients.
 
 mod api;
 mod carrier;

@@ -3,9 +3,11 @@
 use super::carrier::Carrier;
 use super::counters::RuntimeCounters;
 use super::error::Error;
+use super::ports;
 use super::usage::{self, UsageScan};
 use super::workers::Workers;
 use crate::api::{self, Worker};
+use crate::config::Config;
 use crate::engine::event::{Action, EidPrefix, Event, HostSeen, Time};
 use crate::feeder::{Feeder, Probe, Refused};
 use crate::netlink::{Changed, Netlink};
@@ -57,21 +59,20 @@ pub(super) struct Plane {
 impl Plane {
     pub(super) fn new(
         workers: Workers,
-        ports: Vec<PortHandle>,
+        handles: Vec<PortHandle>,
         running: Running,
         feeder: Feeder,
         netlink: Netlink,
-        native_interfaces: Vec<String>,
-        carrier: Carrier,
+        config: &Config,
     ) -> Self {
-        Self {
+        let mut plane = Self {
             workers,
-            ports,
+            ports: handles,
             running,
             feeder,
             netlink,
-            native_interfaces,
-            carrier,
+            native_interfaces: ports::native_interfaces(config),
+            carrier: ports::carrier(config),
             carrier_at: Time::default(),
             native_links: Vec::new(),
             rloc_base: HashMap::new(),
@@ -83,11 +84,22 @@ impl Plane {
             probes: VecDeque::new(),
             sample: Default::default(),
             sample_before: Default::default(),
-        }
+        };
+        plane.find_native_links();
+        plane
+    }
+
+    /// Puts a new configuration in force; it needs no restart.
+    pub(super) fn reconfigure(&mut self, now: Time, config: &Config) {
+        let Some(launch) = config.launch() else { return };
+        let spec = ports::feeder_spec(config, &launch, &self.ports);
+        self.feeder.reconfigure(now, self.netlink.view(), spec);
+        self.native_interfaces = ports::native_interfaces(config);
+        self.find_native_links();
     }
 
     /// Finds the interfaces that lead to native hosts only.
-    pub(super) fn find_native_links(&mut self) {
+    fn find_native_links(&mut self) {
         let view = self.netlink.view();
         let index = |name: &String| view.link_by_name(name).map(|l| l.index);
         self.native_links = self.native_interfaces.iter().filter_map(index).collect();

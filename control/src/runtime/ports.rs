@@ -1,5 +1,6 @@
 //! From the configuration and the launched ports to what the feeder and netlink are told.
 
+use super::carrier::Carrier;
 use crate::config::Config;
 use crate::feeder::{Capacity, FeederSpec, PortFeed, VrfFeed};
 use crate::netlink::{HostInterface, Interest};
@@ -33,6 +34,19 @@ pub(super) fn host_interfaces(ports: &[PortHandle]) -> Vec<HostInterface> {
         Some(HostInterface { name: port.host_interface()?.to_owned(), mac: port.mac(), mtu: port.mtu() })
     };
     ports.iter().filter_map(one).collect()
+}
+
+/// The links that are to be watched.
+pub(super) fn carrier(config: &Config) -> Carrier {
+    Carrier::new(config.ports.iter().filter_map(|port| {
+        let backing = backing_interface(&port.device, &port.device_args);
+        Some((port.id, port.name.clone(), port.host_interface.clone()?, backing.map(str::to_owned)))
+    }))
+}
+
+/// Host interfaces that lead to native hosts only.
+pub(super) fn native_interfaces(config: &Config) -> Vec<String> {
+    config.ports.iter().filter(|p| !p.underlay).filter_map(|p| p.host_interface.clone()).collect()
 }
 
 /// What the feeder is told.

@@ -1,12 +1,12 @@
 //! From a configuration to a running daemon, and to its end.
 
-use super::carrier::Carrier;
 use super::clock::{Clock, Timer};
-use super::core::{Reload, Runtime};
+use super::core::Runtime;
 use super::engine_cell::EngineCell;
 use super::error::Error;
 use super::plane::Plane;
 use super::ports;
+use super::reload::Reload;
 use super::sd_notify;
 use super::workers::Workers;
 use crate::api;
@@ -17,7 +17,7 @@ use crate::net::{CONTROL_PORT, ControlSockets};
 use crate::netlink::{Netlink, prepare_host_interface, quiet_backing_interface};
 use pxtr_dataplane::launch::{Dataplane, LaunchConfig, launch};
 use pxtr_dataplane::path::flow::FlowKey;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -25,18 +25,20 @@ use tokio::task::JoinSet;
 /// The kernel has this long to send its tables the first time.
 const NETLINK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs the daemon on this thread until SIGTERM or SIGINT. At SIGHUP it reads `path` again.
+/// Runs the daemon on this thread until SIGTERM or SIGINT. SIGHUP makes it read its configuration again
+/// from `path`.
 ///
 /// # Errors
 /// It did not start, or met something it can not live with.
-pub fn run(config: Config, path: &Path) -> Result<(), Error> {
+pub fn run(config: Config, path: PathBuf) -> Result<(), Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::EventLoop)?;
     runtime.block_on(daemon(config, path))
 }
 
-async fn daemon(config: Config, path: &Path) -> Result<(), Error> {
+async fn daemon(config: Config, path: PathBuf) -> Result<(), Error> {
     let clock = Clock::start();
+    let reload = Reload::new(path)?;
     // Signals from here on: one that comes during the start ends the start.
     let mut stop = Signals::new()?;
     let timer = Timer::new().map_err(Error::EventLoop)?;
@@ -75,9 +77,7 @@ async fn daemon(config: Config, path: &Path) -> Result<(), Error> {
         "pxtrd is up"
     );
     sd_notify::say("READY=1");
-    let reload =
-        Reload { path: path.to_owned(), hangup: signal(SignalKind::hangup()).map_err(Error::EventLoop)? };
-    let mut runtime = Runtime::new(clock, config, engine, sockets, plane, inbox, reload);
+    let mut runtime = Runtime::new(clock, config, reload, engine, sockets, plane, inbox);
     let result = tokio::select! {
         result = runtime.run(&timer) => result,
         () = stop.terminated() => Ok(()),
@@ -113,15 +113,7 @@ async fn bring_up(config: &Config, clock: Clock) -> Result<Option<Plane>, Error>
         .await
         .map_err(|_| Error::NetlinkSilent { seconds: NETLINK_TIMEOUT.as_secs() })??;
     warn_of_missing_rlocs(config, &netlink);
-    let native = config.ports.iter().filter(|p| !p.underlay).filter_map(|p| p.host_interface.clone());
-    let carrier = Carrier::new(config.ports.iter().filter_map(|port| {
-        let backing = ports::backing_interface(&port.device, &port.device_args);
-        Some((port.id, port.name.clone(), port.host_interface.clone()?, backing.map(str::to_owned)))
-    }));
-    let mut plane =
-        Plane::new(Workers::new(workers), handles, running, feeder, netlink, native.collect(), carrier);
-    plane.find_native_links();
-    Ok(Some(plane))
+    Ok(Some(Plane::new(Workers::new(workers), handles, running, feeder, netlink, config)))
 }
 
 fn start_dataplane(config: &LaunchConfig) -> Result<Dataplane, Error> {
@@ -142,21 +134,16 @@ fn warn_of_missing_rlocs(config: &Config, netlink: &Netlink) {
     }
 }
 
-/// SIGTERM and SIGINT end the daemon. SIGHUP is caught from the start, and acted on when it is up.
+/// SIGTERM and SIGINT end the daemon.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    _hangup: tokio::signal::unix::Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self, Error> {
         let on = |kind| signal(kind).map_err(Error::EventLoop);
-        Ok(Self {
-            terminate: on(SignalKind::terminate())?,
-            interrupt: on(SignalKind::interrupt())?,
-            _hangup: on(SignalKind::hangup())?,
-        })
+        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
     }
 
     async fn terminated(&mut self) {

@@ -25,8 +25,8 @@ pub fn pick(table: &[RlocId], hash: u32) -> Option<RlocId> {
 ///   more than [`MAX_BUCKETS`]; else they are within one bucket of [`MAX_BUCKETS`].
 /// - With a `previous` table only what must move does: when a locator leaves, its buckets go
 ///   to the others in proportion to their weights; when it comes back to a table that was built
-///   without history, it gets the same buckets again. If exact shares need another number of
-///   buckets, flows at the seams between locators move as well.
+///   without history, it gets the same buckets again. If exact shares need so many more buckets that
+///   the table does not hold them, flows at the seams between locators move as well.
 /// - Equal arguments make equal tables, in whatever order the locators are named.
 ///
 /// No locators make an empty table.
@@ -39,6 +39,8 @@ pub fn build(weights: &[(RlocId, u8)], previous: Option<&[RlocId]>) -> Vec<RlocI
     let previous = previous.filter(|table| !table.is_empty());
     let size = match previous {
         Some(table) if shares.fit(table.len()) => table.len(),
+        // Each bucket split into equal parts: no flow moves for the sake of another table size.
+        Some(table) if lcm(table.len(), shares.total) <= MAX_BUCKETS => lcm(table.len(), shares.total),
         _ => shares.size(),
     };
     let counts = shares.counts(size);
@@ -115,6 +117,10 @@ const fn gcd(mut a: usize, mut b: usize) -> usize {
         (a, b) = (b, a % b);
     }
     a
+}
+
+const fn lcm(a: usize, b: usize) -> usize {
+    a / gcd(a, b) * b
 }
 
 /// The table of the size of `ideal` that has `counts` and moves least. Where there is a choice, a

@@ -21,7 +21,7 @@ pub struct LispTable {
     ///
     /// They must be addresses of the host interfaces of underlay ports (of any interface for roles of the
     /// mapping system). The first of each family is used as source.
-    /// Required. Change: process restart.
+    /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
     pub rlocs: Key<Vec<At<Word<IpAddr>>>>,
     /// The addresses of the Map-Resolvers in the order of preference.
@@ -35,11 +35,11 @@ pub struct LispTable {
     /// The xTR-ID, 128 bits in hexadecimal, unique among the xTRs of the site.
     ///
     /// Sent in Map-Registers together with `site_id`.
-    /// Default: none. Change: process restart.
+    /// Default: none. Change: live.
     pub xtr_id: Key<Word<HexId<16>>>,
     /// The Site-ID, 64 bits in hexadecimal, the same on all xTRs of the site.
     ///
-    /// Default: `"0"` when `xtr_id` is given, else none. Change: process restart.
+    /// Default: `"0"` when `xtr_id` is given, else none. Change: live.
     pub site_id: Key<Word<HexId<8>>>,
     /// The Map-Servers that an xTR registers its database with.
     ///
@@ -121,12 +121,12 @@ pub struct MapServerPeerTable {
 pub struct DatabaseTable {
     /// The EID prefix of the site.
     ///
-    /// Required. Change: process restart.
+    /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
     pub eid_prefix: Key<Word<Prefix>>,
     /// The name of the VRF that the prefix belongs to.
     ///
-    /// Default: the first VRF. Change: process restart.
+    /// Default: the first VRF. Change: live.
     pub vrf: Key<Word<Name>>,
     /// The time for which others may keep the mapping, in minutes.
     ///
@@ -154,7 +154,7 @@ pub struct DynamicEidTable {
     pub vrf: Key<Word<Name>>,
     /// The names of the native ports where the hosts are looked for.
     ///
-    /// Required. Change: process restart.
+    /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
     pub ports: Key<Vec<At<Word<Name>>>>,
     /// The time for which others may keep the mapping of a host, in minutes.

@@ -40,15 +40,15 @@ pub struct PortTable {
     pub mtu: Key<Bounded<1280, 9216>>,
     /// The choice whether LISP-encapsulated packets for our RLOCs are accepted here.
     ///
-    /// Default: `false`. Change: process restart.
+    /// Default: `false`. Change: live.
     pub underlay: Key<bool>,
     /// The choice whether native packets are accepted here for forwarding.
     ///
-    /// Default: `false`. Change: process restart.
+    /// Default: `false`. Change: live.
     pub native: Key<bool>,
     /// The name of the VRF that packets of this port belong to.
     ///
-    /// Default: the first VRF. Change: process restart.
+    /// Default: the first VRF. Change: live.
     pub vrf: Key<Word<Name>>,
     /// The Ethernet address of an anycast gateway, the same at every site that hosts move between.
     ///
@@ -58,12 +58,12 @@ pub struct PortTable {
     pub gateway_mac: Key<Word<Mac>>,
     /// The choice whether native sources must be routed back by this port, or be dynamic EIDs of it.
     ///
-    /// Default: on where `lisp.dynamic_eid` looks for hosts, else off. Change: process restart.
+    /// Default: on where `lisp.dynamic_eid` looks for hosts, else off. Change: live.
     pub strict_source: Key<bool>,
     /// The choice whether packets with the address of a live dynamic EID but another Ethernet address
     /// are dropped; they are counted and logged anyway.
     ///
-    /// Default: `true`. Change: process restart.
+    /// Default: `true`. Change: live.
     pub refuse_claims: Key<bool>,
 }
 
@@ -90,6 +90,6 @@ pub struct VrfTable {
     /// The EID prefixes that a PITR attracts and looks up in the mapping system.
     ///
     /// An xTR without this list takes every destination for a possible EID.
-    /// Required by role pitr in one VRF at least. Default: `[]`. Change: process restart.
+    /// Required by role pitr in one VRF at least. Default: `[]`. Change: live.
     pub eid_space: Key<Vec<At<Word<Prefix>>>>,
 }

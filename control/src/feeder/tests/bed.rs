@@ -197,6 +197,11 @@ impl Bed {
         self.action(Action::Install { eid: eid(iid, prefix), forwarding })
     }
 
+    pub(super) fn reconfigure(&mut self, spec: FeederSpec) {
+        self.feeder.reconfigure(self.now, &self.view, spec);
+        self.pump();
+    }
+
     pub(super) fn tick(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
         self.feeder.on_tick(self.now, &self.view);
@@ -248,6 +253,16 @@ impl Bed {
         let mut out: Vec<_> = rlocs.iter().map(describe).collect();
         out.sort();
         out
+    }
+
+    /// The RLOC slot of a flow.
+    pub(super) fn flow(&self, vrf: u16, eid: &str, hash: u32) -> RlocId {
+        let entry = self.replica.map_lookup(VrfId(vrf), ip(eid)).unwrap();
+        match self.replica.entry(entry) {
+            MapAction::Encapsulate(Target::Rloc(id)) => id,
+            MapAction::Encapsulate(Target::Set(id)) => self.replica.set_pick(id, hash).unwrap(),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(super) fn rloc(&self, addr: &str) -> RlocView {

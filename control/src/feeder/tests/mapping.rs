@@ -169,3 +169,66 @@ fn a_cable_that_is_out_takes_all_behind_it_down_at_once() {
     assert_eq!(bed.encap(0, "10.6.0.1"), ["ready 192.0.2.6"]);
     assert_eq!(bed.native(0, "8.8.8.8"), "port 1 mac 02:00:00:00:00:0b");
 }
+
+#[test]
+fn a_reload_is_a_difference() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    bed.install(0, "10.6.0.0/24", &[("192.0.2.6", 1, 1)]).unwrap();
+    bed.install(0, "10.4.0.0/24", &[("192.0.2.7", 1, 1)]).unwrap();
+    let same = bed.feeder.spec.clone();
+    bed.reconfigure(same.clone());
+    assert_eq!(bed.deltas, 0, "nothing differs, nothing is sent");
+
+    let mut spec = same.clone();
+    spec.vrfs[0].local_eids = vec![net("10.6.0.0/24")];
+    spec.rlocs = vec![ip("198.51.100.3")];
+    bed.reconfigure(spec);
+    assert_eq!(bed.encap(0, "10.6.0.1"), ["LocalSite"], "the site moved in");
+    assert!(bed.replica.is_local_eid(VrfId(0), ip("10.6.0.1")));
+    assert_eq!(bed.encap(0, "10.4.0.1"), ["ready 192.0.2.7"], "the site moved out: the engine's word counts");
+    assert!(!bed.replica.is_local_eid(VrfId(0), ip("10.4.0.1")));
+    assert!(bed.replica.is_local_rloc(ip("198.51.100.3")) && !bed.replica.is_local_rloc(ip("198.51.100.2")));
+    assert_eq!(bed.rloc("192.0.2.7").path.unwrap().source, ip("198.51.100.3"));
+    assert_eq!(bed.feeder.rlocs().count(), 1, "what the moved-in site had was let go");
+
+    let mut spec = same.clone();
+    spec.vrfs[0].local_eids.clear();
+    spec.vrfs[0].eid_space.push(net("192.0.2.0/24"));
+    bed.reconfigure(spec);
+    assert_eq!(bed.encap(0, "10.6.0.1"), ["miss"]);
+    assert_eq!(bed.rloc("192.0.2.7").down, Some(DownReason::EidSpace), "R-008");
+
+    // A port that changes VRF takes its neighbours and routes along.
+    bed.known(NATIVE, "203.0.113.7", MAC_B);
+    let mut spec = same;
+    spec.ports[0].vrf = VrfId(1);
+    bed.reconfigure(spec);
+    assert_eq!(bed.native(0, "203.0.113.7"), "port 1 mac 02:00:00:00:00:0a");
+    assert_eq!(bed.native(1, "203.0.113.7"), "port 0 mac 02:00:00:00:00:0b");
+    assert_eq!(bed.replica.port(PortId(0)).unwrap().vrf, VrfId(1));
+}
+
+#[test]
+fn a_changed_mapping_moves_only_the_flows_that_must_move() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    let (one, two, three) = ("192.0.2.1", "192.0.2.2", "192.0.2.3");
+    let mut before: Option<Vec<RlocId>> = None;
+    for (set, must) in [
+        (&[(one, 1, 50), (two, 1, 50)][..], 0),
+        (&[(one, 1, 70), (two, 1, 30)], 20),
+        (&[(one, 1, 60), (two, 1, 30), (three, 1, 10)], 10),
+        (&[(one, 1, 60), (two, 1, 30)], 10),
+        (&[(two, 1, 100)], 67),
+        (&[(one, 1, 10), (two, 1, 90)], 10),
+    ] {
+        bed.install(0, "10.6.0.0/24", set).unwrap();
+        let flows: Vec<_> = (0..3000u32).map(|n| bed.flow(0, "10.6.0.1", n * (u32::MAX / 3000))).collect();
+        if let Some(before) = before {
+            let moved = flows.iter().zip(&before).filter(|(a, b)| a != b).count();
+            assert!(moved.abs_diff(must * 30) <= 60, "{set:?}: {moved} of 3000 moved");
+        }
+        before = Some(flows);
+    }
+}
