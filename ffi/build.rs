@@ -19,12 +19,22 @@ fn main() {
     for flag in &cflags {
         build.flag(flag);
     }
+    let fib = env::var_os("CARGO_FEATURE_FIB").is_some();
     build.files(SOURCES).include("csrc").std("gnu11").warnings(true).extra_warnings(true).opt_level(3);
+    if fib {
+        build.file("csrc/fib.c");
+    }
     build.compile("pxtr_shim");
 
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
-    bindgen::Builder::default()
-        .header("csrc/shim.h")
+    let mut bindings = bindgen::Builder::default().header("csrc/shim.h");
+    if fib {
+        bindings = bindings
+            .header("csrc/fib.h")
+            .raw_line("#[repr(C)] pub struct rte_fib([u8; 0]);")
+            .raw_line("#[repr(C)] pub struct rte_fib6([u8; 0]);");
+    }
+    bindings
         .clang_args(&cflags)
         .allowlist_function("pxtr_.*")
         .allowlist_type("pxtr_.*")

@@ -93,6 +93,10 @@ pub enum Error {
     /// More threads than DPDK has lcore ids for.
     #[error("a thread could not be registered with DPDK ({0}): too many workers (at most 127 in all)")]
     ThreadRegister(Errno),
+    /// One of DPDK's own prefix tables, for benches.
+    #[cfg(feature = "fib")]
+    #[error("DPDK could not make a prefix table ({0}): give the bench more hugepages")]
+    Fib(Errno),
     /// One registration a thread.
     #[error("this thread is registered with DPDK already: keep its first registration")]
     RegisteredTwice,

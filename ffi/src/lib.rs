@@ -20,6 +20,8 @@ pub mod cpu;
 mod device;
 mod eal;
 mod error;
+#[cfg(feature = "fib")]
+pub mod fib;
 mod hugepages;
 mod layout;
 pub mod lcore;

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Takes a number that may be shown: in a release build, on hugepages, on a CPU of its own, with the
+# facts of the machine and the commit.
+#   perf/run.sh list
+#   perf/run.sh NAME [--json FILE] [--only PART]
+# The hugepages that it reserves are given back at the end. Needs root for them.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+cd "$ROOT"
+
+HUGEPAGES=/sys/kernel/mm/hugepages/hugepages-2048kB
+BIN=${CARGO_TARGET_DIR:-target}/release
+
+usage() { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+# Reserves so many MiB beyond what is free; what was reserved before comes back at exit.
+take_hugepages() {
+  [ -w "$HUGEPAGES/nr_hugepages" ] || die "no hugepages, no numbers: run as root on a kernel with 2 MiB pages"
+  local had free wanted
+  had=$(cat "$HUGEPAGES/nr_hugepages")
+  free=$(cat "$HUGEPAGES/free_hugepages")
+  wanted=$((had - free + $1 / 2 + 8))
+  [ "$wanted" -gt "$had" ] || return 0
+  trap 'echo '"$had"' >'"$HUGEPAGES/nr_hugepages" EXIT
+  echo "$wanted" >"$HUGEPAGES/nr_hugepages"
+  if [ "$(cat "$HUGEPAGES/nr_hugepages")" -lt "$wanted" ]; then
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+    echo 1 >/proc/sys/vm/compact_memory
+    echo "$wanted" >"$HUGEPAGES/nr_hugepages"
+  fi
+  [ "$(cat "$HUGEPAGES/nr_hugepages")" -ge "$wanted" ] ||
+    die "no hugepages, no numbers: the kernel has no $1 MiB in pieces of 2 MiB"
+}
+
+# One JSON object.
+machine() {
+  local model
+  model=$(awk -F': *' '/^model name|^cpu family|^model\t/ {print $2}' /proc/cpuinfo | head -n 3 | paste -sd/)
+  printf '{"cpu":"%s","cpus":%s,"kernel":"%s","os":"%s","dpdk":"%s","rustc":"%s","load":"%s","date":"%s"}' \
+    "$model" "$(nproc)" "$(uname -r)" "$(. /etc/os-release && echo "$PRETTY_NAME")" \
+    "$(pkg-config --modversion libdpdk)" "$(rustc --version | cut -d' ' -f2)" \
+    "$(cut -d' ' -f1-3 /proc/loadavg)" "$(date -u +%Y-%m-%dT%H:%MZ)"
+}
+
+commit() {
+  local dirty=
+  git diff --quiet HEAD -- 2>/dev/null || dirty=+
+  echo "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)$dirty"
+}
+
+build() {
+  say "building" >&2
+  ${CARGO:-cargo} build --release --locked -p pxtr-perf "$@" >&2
+}
+
+[ $# -ge 1 ] || { usage; exit 2; }
+name=$1
+shift
+json=
+args=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --json) json=${2:?--json FILE}; shift 2 ;;
+    --only) args+=(--only "${2:?--only PART}"); shift 2 ;;
+    *) usage; exit 2 ;;
+  esac
+done
+
+case "$name" in
+  -h | --help) usage ;;
+  list)
+    build --no-default-features --bin pxtr-bench
+    "$BIN/pxtr-bench" list
+    ;;
+  *)
+    build --no-default-features --bin pxtr-bench
+    "$BIN/pxtr-bench" list | grep -q "^$name " || die "there is no bench $name; see: perf/run.sh list"
+    case "$name" in lpm) take_hugepages 1600 ;; *) take_hugepages 160 ;; esac
+    out=$("$BIN/pxtr-bench" "$name" --hugepages --machine "$(machine)" --commit "$(commit)" "${args[@]}")
+    [ -z "$json" ] || printf '%s\n' "$out" >"$json"
+    printf '%s\n' "$out"
+    ;;
+esac

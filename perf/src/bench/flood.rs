@@ -1,0 +1,68 @@
+//! `flood`: every second packet goes to another EID that no mapping covers.
+
+use super::list::Setup;
+use super::path::ROTATION;
+use crate::carousel::Destinations;
+use crate::frames::{self, framed, outsider};
+use crate::report::Metric;
+use crate::world::{NATIVE, Size, VRF, World};
+use anyhow::Result;
+use dpdk_sys::tsc;
+use pxtr_dataplane::feed::{Delta, MapAction};
+use pxtr_dataplane::io::BURST;
+use pxtr_dataplane::types::EntryId;
+
+const MAPPINGS: u32 = 10_000;
+const UNRESOLVED: u32 = 1 << 16;
+
+pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
+    let mut world = World::new(&setup.pool, ROTATION, Size::of(MAPPINGS), false);
+    if let Ok(prefix) = "96.0.0.0/4".parse() {
+        let action = MapAction::SendMapRequest;
+        world.apply(Delta::MapSet { vrf: VRF, prefix, entry: EntryId(2 * MAPPINGS), action });
+    }
+    world.settle();
+    let hit = |n: u32| (outsider(n, false), frames::eid(n % MAPPINGS, false));
+    let miss = |n: u32| (outsider(n, false), frames::unresolved(n));
+    let frame =
+        |(from, to), n: u32| framed(&frames::ip(from, to, (1024 + n as u16 % 60_000, 2000), &[0; 18]));
+    let hits: Vec<_> = (0..UNRESOLVED).map(|n| frame(hit(n), n)).collect();
+    let mixed = (0..UNRESOLVED).map(|n| frame(if n % 2 == 0 { hit(n) } else { miss(n) }, n)).collect();
+
+    let (alone, _) = measure(setup, &mut world, hits, 1);
+    let (flooded, lost) = measure(setup, &mut world, mixed, 2);
+    let ratio = median(&alone) / median(&flooded);
+    Ok(vec![
+        Metric::of("flood_none_cycles", "cycles/packet", alone),
+        Metric::of("flood_half_cycles", "cycles/packet", flooded),
+        Metric::exact("flood_hit_rate_ratio", "", ratio),
+        Metric::exact("flood_hit_lost_packets", "packets", lost),
+    ])
+}
+
+/// Cycles per packet, hit or miss, and hits that did not come out: one packet of `share` is a hit.
+fn measure(setup: &Setup, world: &mut World, frames: Vec<Vec<u8>>, share: u64) -> (Vec<f64>, f64) {
+    world.worker.io_mut().load(frames, NATIVE, Destinations::AsWritten);
+    let bursts = ROTATION / BURST;
+    let (mut samples, mut hits, mut sent) = (Vec::new(), 0, 0);
+    for _ in 0..if setup.quick { 4 } else { 600 } {
+        world.worker.io_mut().grant(bursts);
+        let start = tsc();
+        for _ in 0..bursts {
+            world.worker.poll_once();
+            while world.punts.pop().is_some() {}
+        }
+        let total = tsc() - start;
+        let io = world.worker.io_mut();
+        samples.push(total.saturating_sub(io.harness_cycles) as f64 / io.received as f64);
+        hits += io.received / share;
+        sent += io.sent;
+    }
+    (samples, hits as f64 - sent as f64)
+}
+
+fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+}

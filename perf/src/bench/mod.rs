@@ -1,0 +1,11 @@
+//! The benches. Each returns metrics; none knows how they are printed.
+
+mod churn;
+mod failover;
+mod flood;
+mod list;
+mod lpm;
+mod memory;
+mod path;
+
+pub use list::{BENCHES, Bench, Setup};

@@ -1,0 +1,136 @@
+//! `path`: cycles per packet of `Worker::poll_once`, by way, families and number of mappings.
+
+use super::list::Setup;
+use crate::carousel::Destinations;
+use crate::frames::{self, encapsulated, framed, outsider};
+use crate::report::Metric;
+use crate::world::{CORE, NATIVE, Size, World};
+use anyhow::{Result, ensure};
+use dpdk_sys::tsc;
+use pxtr_dataplane::io::BURST;
+use pxtr_dataplane::types::PortId;
+
+/// Packets in rotation.
+pub(super) const ROTATION: usize = 4096;
+const SIZES: [(u32, &str); 4] = [(1_000, "1k"), (10_000, "10k"), (100_000, "100k"), (1_000_000, "1m")];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Encapsulate,
+    Decapsulate,
+    Forward,
+}
+
+/// Name, way, inner IPv6, outer IPv6.
+const CASES: [(&str, Way, bool, bool); 7] = [
+    ("encap_v4in4", Way::Encapsulate, false, false),
+    ("encap_v6in4", Way::Encapsulate, true, false),
+    ("encap_v4in6", Way::Encapsulate, false, true),
+    ("encap_v6in6", Way::Encapsulate, true, true),
+    ("decap_v4in4", Way::Decapsulate, false, false),
+    ("decap_v6in4", Way::Decapsulate, true, false),
+    ("forward_v4", Way::Forward, false, false),
+];
+
+/// UDP payloads of the "simple IMIX": 7 packets of 46, 4 of 576, 1 of 1400 bytes of IP.
+const IMIX: [usize; 12] = [18, 548, 18, 18, 548, 18, 18, 548, 18, 1372, 548, 18];
+
+pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
+    let mut metrics = Vec::new();
+    for (mappings, size) in SIZES {
+        for outer_v6 in [false, true] {
+            let name = |case: &str| format!("{case}_{size}_cycles");
+            let cases = || CASES.into_iter().filter(|case| case.3 == outer_v6 && setup.wants(&name(case.0)));
+            let extra = |what: &str| !outer_v6 && setup.wants(&name(&format!("encap_v4in4_{what}")));
+            if cases().next().is_none() && !extra("imix") && !extra("zipf") {
+                continue;
+            }
+            let mut world = World::new(&setup.pool, ROTATION, Size::of(mappings), outer_v6);
+            for (case, way, inner_v6, _) in cases() {
+                let frames = frames(way, inner_v6, outer_v6, &[18]);
+                let from = if way == Way::Decapsulate { CORE } else { NATIVE };
+                let to = match way {
+                    Way::Encapsulate => Destinations::Uniform(mappings),
+                    Way::Decapsulate | Way::Forward => Destinations::AsWritten,
+                };
+                world.worker.io_mut().load(frames, from, to);
+                metrics.push(measure(setup, &mut world, name(case))?);
+            }
+            for (what, payloads, to) in [
+                ("zipf", &[18][..], Destinations::Zipf(mappings)),
+                ("imix", &IMIX[..], Destinations::Uniform(mappings)),
+            ] {
+                if extra(what) {
+                    let frames = frames(Way::Encapsulate, false, false, payloads);
+                    world.worker.io_mut().load(frames, NATIVE, to);
+                    metrics.push(measure(setup, &mut world, name(&format!("encap_v4in4_{what}")))?);
+                }
+            }
+        }
+    }
+    Ok(metrics)
+}
+
+/// Frames of 64 bytes (with FCS) or as long as their headers and payload are.
+fn frames(way: Way, inner_v6: bool, outer_v6: bool, payloads: &[usize]) -> Vec<Vec<u8>> {
+    let frame = |n: u32| {
+        let (us, ports) = (outsider(n, inner_v6), (1024 + (n % 60_000) as u16, 2000));
+        let payload = vec![0; payloads[n as usize % payloads.len()]];
+        framed(&match way {
+            Way::Encapsulate => frames::ip(us, frames::eid(n, inner_v6), ports, &payload),
+            Way::Forward => frames::ip(outsider(9, false), us, ports, &payload),
+            Way::Decapsulate => {
+                let inner = frames::ip(frames::eid(n, inner_v6), us, ports, &payload);
+                encapsulated(&inner, n, outer_v6)
+            }
+        })
+    };
+    (0..ROTATION as u32).map(frame).collect()
+}
+
+/// Bursts in a sample: few, so that most samples are over before another process gets the CPU.
+const SAMPLE: usize = 16;
+
+/// Cycles of the worker, without those of the harness.
+fn measure(setup: &Setup, world: &mut World, name: String) -> Result<Metric> {
+    let mut samples = Vec::new();
+    let (warm_up, count) = if setup.quick { (1, 2) } else { (1000, 8000) };
+    for turn in 0..warm_up + count {
+        let sample = forward(world, SAMPLE)?;
+        if turn >= warm_up {
+            samples.push(sample);
+        }
+    }
+    Ok(Metric::of(name, "cycles/packet", samples))
+}
+
+/// Lets all packets through once.
+pub(super) fn rotation(world: &mut World) -> Result<f64> {
+    forward(world, ROTATION / BURST)
+}
+
+/// Lets so many bursts through. All must come out.
+fn forward(world: &mut World, bursts: usize) -> Result<f64> {
+    world.worker.io_mut().grant(bursts);
+    let start = tsc();
+    for _ in 0..bursts {
+        world.worker.poll_once();
+    }
+    let total = tsc() - start;
+    let io = world.worker.io_mut();
+    let packets = (bursts * BURST) as u64;
+    ensure!(
+        io.sent == ROTATION as u64,
+        "{} of {ROTATION} packets sent: {:?}",
+        io.sent,
+        world.stats.snapshot()
+    );
+    Ok(total.saturating_sub(io.harness_cycles) as f64 / packets as f64)
+}
+
+/// Packets for mappings, from the native side.
+pub(super) fn to_mappings(world: &mut World, mappings: u32) {
+    let frames = frames(Way::Encapsulate, false, false, &[18]);
+    let from: PortId = NATIVE;
+    world.worker.io_mut().load(frames, from, Destinations::Uniform(mappings));
+}
