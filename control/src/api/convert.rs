@@ -69,10 +69,7 @@ pub fn registration(view: RegistrationView) -> Registration {
         eid_prefix: view.eid.prefix,
         registrant: view.registrant,
         xtr_id: match view.id {
-            RegistrantId::XtrId(id) => Some(id.iter().fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })),
+            RegistrantId::XtrId(id) => Some(hexadecimal(&id)),
             RegistrantId::Address(_) => None,
         },
         locators: view
@@ -93,6 +90,15 @@ pub fn registration(view: RegistrationView) -> Registration {
         want_map_notify: view.want_map_notify,
         merge: view.merge,
     }
+}
+
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// An element of `show workers`. `sent`: deltas put into its ring since the start.

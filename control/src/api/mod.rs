@@ -26,7 +26,8 @@ mod types;
 pub use channel::{ApiCall, ApiHandle, ApiInbox, channel};
 pub use client::{Client, ClientError};
 pub use convert::{
-    counter_help, database, drops, rates_between, registration, registration_states, statistics, worker,
+    counter_help, database, drops, hexadecimal, rates_between, registration, registration_states, statistics,
+    worker,
 };
 pub use decoded::decoded;
 pub use error::{ApiError, ErrorCode};
@@ -42,8 +43,8 @@ pub use types::{
     DecodedLocator, DecodedMessage, DecodedRecord, DropReasonCount, Drops, DynamicEid, DynamicEids,
     EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Lisp, LispInstance, Locator, LocatorState,
     MapCache, MapCacheEntry, MapResolverState, Port, PortCounters, Ports, RegisteredLocator, Registration,
-    RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs, Statistics, Worker, WorkerRates,
-    Workers,
+    RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs, Statistics, Subscription,
+    SubscriptionSide, SubscriptionState, Subscriptions, Worker, WorkerRates, Workers,
 };
 
 #[cfg(test)]

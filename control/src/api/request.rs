@@ -37,6 +37,9 @@ pub enum Request {
     /// Hosts of ours that are at other sites.
     #[serde(rename = "show away")]
     ShowAway(ListQuery),
+    /// Subscriptions to mappings (RFC 9437): ours, and those of others with this Map-Server.
+    #[serde(rename = "show subscriptions")]
+    ShowSubscriptions(ListQuery),
     /// Locators of other routers that map-cache entries use.
     #[serde(rename = "show rlocs")]
     ShowRlocs(ListQuery),

@@ -4,7 +4,7 @@ use super::error::{ApiError, ErrorCode};
 use super::request::{ListQuery, MapCacheQuery, Request};
 use super::types::{
     AwayEids, Cleared, Database, Drops, DynamicEids, Health, Lisp, MapCache, Ports, Registrations, Reply,
-    Rlocs, Statistics, Workers,
+    Rlocs, Statistics, Subscriptions, Workers,
 };
 
 /// The state of a daemon as clients see it. Implemented by the runtime (and by a fake in tests); runs
@@ -25,6 +25,8 @@ pub trait ApiSource {
     fn dynamic_eids(&self, query: &ListQuery) -> DynamicEids;
     /// Hosts of ours that are at other sites.
     fn away(&self, query: &ListQuery) -> AwayEids;
+    /// Subscriptions to mappings.
+    fn subscriptions(&self, query: &ListQuery) -> Subscriptions;
     /// Locators of other routers.
     fn rlocs(&self, query: &ListQuery) -> Rlocs;
     /// NIC ports.
@@ -53,6 +55,7 @@ pub trait ApiSource {
             Request::ShowRegistrations(query) => Reply::Registrations(self.registrations(query)?),
             Request::ShowDynamicEid(query) => Reply::DynamicEid(self.dynamic_eids(query)),
             Request::ShowAway(query) => Reply::Away(self.away(query)),
+            Request::ShowSubscriptions(query) => Reply::Subscriptions(self.subscriptions(query)),
             Request::ShowRlocs(query) => Reply::Rlocs(self.rlocs(query)),
             Request::ShowPorts => Reply::Ports(self.ports()),
             Request::ShowWorkers => Reply::Workers(self.workers()),

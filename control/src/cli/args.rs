@@ -48,6 +48,8 @@ pub(super) enum Show {
     Database(ListArgs),
     /// EID-prefixes that ETRs registered with this Map-Server
     Registrations(ListArgs),
+    /// Subscriptions to mappings: own ones, and those of others with this Map-Server
+    Subscriptions(ListArgs),
     /// Hosts of dynamic-EID prefixes that are at this site
     DynamicEid(ListArgs),
     /// Hosts of this site that moved to another one
@@ -266,6 +268,7 @@ impl Show {
             Self::Registrations(args) => Request::ShowRegistrations(args.into()),
             Self::DynamicEid(args) => Request::ShowDynamicEid(args.into()),
             Self::Away(args) => Request::ShowAway(args.into()),
+            Self::Subscriptions(args) => Request::ShowSubscriptions(args.into()),
             Self::Rlocs(args) => Request::ShowRlocs(args.into()),
             Self::Lisp => Request::ShowLisp,
             Self::Ports { .. } => Request::ShowPorts,

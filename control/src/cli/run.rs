@@ -75,6 +75,7 @@ pub(super) fn output(cli: &Cli, reply: Reply) -> String {
         (Reply::Registrations(registrations), _) => render::registrations(registrations),
         (Reply::DynamicEid(hosts), _) => render::dynamic_eids(hosts),
         (Reply::Away(hosts), _) => render::away(hosts),
+        (Reply::Subscriptions(list), _) => render::subscriptions(list),
         (Reply::Rlocs(rlocs), _) => render::rlocs(rlocs),
         (Reply::Ports(ports), command) => {
             render::ports(ports, matches!(command, Command::Show(Show::Ports { xstats: true })))

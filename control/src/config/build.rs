@@ -3,15 +3,15 @@
 
 use super::check::secret;
 use super::file::{
-    DynamicEidTable, File, KeyTable, LocatorTable, MapServerPeerTable, PortTable, SiteTable,
-    StaticMappingTable, VrfTable,
+    DynamicEidTable, File, KeyTable, LocatorTable, MapServerPeerTable, PortTable, PubSubTable, SiteTable,
+    StaticMappingTable, SubscriberTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
 use super::words::{ActionWord, AlgorithmWord, AwayWord, HexId, IdleWord, Name};
 use crate::engine::config::{
     AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, Key as AuthKey, MapServerPeer, Roles,
-    Site, SitePrefix, StaticMapping,
+    Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::types::{PortId, VrfId};
@@ -45,6 +45,8 @@ pub(super) fn build(file: &File) -> Option<Config> {
             .map(|mapping| static_mapping(mapping, file, &vrfs))
             .collect::<Option<_>>()?,
         sites: sites(file)?,
+        subscribing: lisp.pubsub.get().map_or(Some(None), |table| subscribing(table).map(Some))?,
+        subscribers: subscribers(file)?,
         map_resolver_forward_to: file.map_resolver.get().map(|mr| words(&mr.forward_to)).unwrap_or_default(),
         limits: file.limits.get().map(super::file::LimitsTable::limits).unwrap_or_default(),
         vrfs,
@@ -262,6 +264,30 @@ fn map_server(table: &MapServerPeerTable) -> Option<MapServerPeer> {
         proxy_reply: flag(&table.proxy_reply, false),
         want_map_notify: flag(&table.want_map_notify, true),
     })
+}
+
+fn subscribing(table: &PubSubTable) -> Option<Subscribing> {
+    let secret = secret(&table.secret, &table.secret_file).ok()??;
+    Some(Subscribing {
+        key: AuthKey { id: number(&table.key_id, 1), secret },
+        algorithm: table.algorithm.get().map_or(AuthAlgorithm::HmacSha256, |word| word.0.into()),
+    })
+}
+
+fn subscribers(file: &File) -> Option<Vec<Subscriber>> {
+    let tables = file.map_server.get().map_or(&[][..], |ms| ms.subscriber.items());
+    let build = |table: &At<SubscriberTable>| {
+        let secret = secret(&table.secret, &table.secret_file).ok()??;
+        Some(Subscriber {
+            name: table.name.get()?.0.0.clone(),
+            xtr_id: table.xtr_id.get()?.0.0,
+            key: AuthKey { id: number(&table.key_id, 1), secret },
+            algorithm: table.algorithm.get().map_or(AuthAlgorithm::HmacSha256, |word| word.0.into()),
+            rlocs: words(&table.rlocs),
+            max_subscriptions: number(&table.max_subscriptions, 10_000),
+        })
+    };
+    tables.iter().map(build).collect()
 }
 
 fn sites(file: &File) -> Option<Vec<Site>> {

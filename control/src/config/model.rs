@@ -3,6 +3,7 @@
 use super::words::RoleWord;
 use crate::engine::config::{
     ConfiguredLocator, DatabaseMapping, DynamicEidRange, Limits, MapServerPeer, Roles, Site, StaticMapping,
+    Subscriber, Subscribing,
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
@@ -46,6 +47,10 @@ pub struct Config {
     pub static_mappings: Vec<StaticMapping>,
     /// Sites of the Map-Server.
     pub sites: Vec<Site>,
+    /// Subscribe to what is looked up.
+    pub subscribing: Option<Subscribing>,
+    /// Who may subscribe at the Map-Server.
+    pub subscribers: Vec<Subscriber>,
     /// Map-Servers that a Map-Resolver asks besides the one in this daemon.
     pub map_resolver_forward_to: Vec<IpAddr>,
     /// Limits and intervals.

@@ -142,6 +142,32 @@ pub struct Site {
     pub max_prefixes: u32,
 }
 
+/// How the ITR side subscribes to mappings (RFC 9437).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribing {
+    /// The PubSubKey shared with the Map-Servers (RFC 9437 section 7.1).
+    pub key: Key,
+    /// Algorithm of the Map-Notifies.
+    pub algorithm: AuthAlgorithm,
+}
+
+/// Who may subscribe at our Map-Server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Name, for the operator.
+    pub name: String,
+    /// xTR-ID, by which it is known.
+    pub xtr_id: [u8; 16],
+    /// Its PubSubKey.
+    pub key: Key,
+    /// Algorithm of its Map-Notifies.
+    pub algorithm: AuthAlgorithm,
+    /// Where its Map-Notifies may go; empty: to any address that it names.
+    pub rlocs: Vec<IpAddr>,
+    /// Most subscriptions.
+    pub max_subscriptions: u32,
+}
+
 /// An EID-prefix of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SitePrefix {
@@ -188,6 +214,8 @@ pub struct Limits {
     pub dynamic_eid_timeout_s: u32,
     /// How long packets for a host that moved away are sent on, minutes.
     pub away_timeout_minutes: u32,
+    /// Most subscriptions, ours (ITR) and those of others (Map-Server) each.
+    pub subscriptions: u32,
 }
 
 impl Default for Limits {
@@ -209,6 +237,7 @@ impl Default for Limits {
             dynamic_eids: 10_000,
             dynamic_eid_timeout_s: 3600,
             away_timeout_minutes: 1440,
+            subscriptions: 100_000,
         }
     }
 }
@@ -249,6 +278,10 @@ pub struct EngineConfig {
     pub static_mappings: Vec<StaticMapping>,
     /// Map-Server: sites.
     pub sites: Vec<Site>,
+    /// ITR: subscribe to what is looked up.
+    pub subscribing: Option<Subscribing>,
+    /// Map-Server: who may subscribe.
+    pub subscribers: Vec<Subscriber>,
     /// Map-Resolver: Map-Servers that know what a Map-Server in this daemon does not.
     pub map_resolver_forward_to: Vec<IpAddr>,
     /// Limits and intervals.

@@ -14,6 +14,9 @@ impl Itr {
     /// Puts a configuration in force; the first one, too.
     pub fn configure(&mut self, cx: &mut Cx<'_>) {
         self.resolver.configure(cx);
+        if super::subscriptions::identity(cx.config).is_none() {
+            self.subscriptions.clear();
+        }
         self.rlocs.configure(cx);
         let mut space = eid_space(cx.config);
         space.extend(self.away.iter().copied());

@@ -226,6 +226,46 @@ counters! {
     NotifyAcksReceived => "map_notify_acks_received",
     #[doc = "Map-Notify-Acks that nothing waits for; ignored."]
     NotifyAcksUnexpected => "map_notify_acks_unexpected",
+    // Pub/Sub: ITR.
+    #[doc = "Map-Requests sent that subscribe to the mapping asked for (RFC 9437)."]
+    SubscribesSent => "subscribes_sent",
+    #[doc = "Subscriptions of ours that a Map-Server confirmed, renewals included."]
+    SubscribesConfirmed => "subscribes_confirmed",
+    #[doc = "Map-Requests that subscribe and were answered by a Map-Reply: the mapping is pulled."]
+    SubscribesDeclined => "subscribes_declined",
+    #[doc = "Subscriptions of ours given up because no packet uses their mappings."]
+    UnsubscribesSent => "unsubscribes_sent",
+    #[doc = "Map-Notifies that changed mappings we subscribe to."]
+    PublicationsReceived => "publications_received",
+    #[doc = "Map-Notifies of a subscription that came again; acknowledged again."]
+    PublicationsRepeated => "publications_repeated",
+    #[doc = "Map-Notifies of a subscription whose nonce is not the next; dropped (R-196)."]
+    PublicationsReplayed => "publications_replayed",
+    #[doc = "Map-Notifies of a subscription whose MAC is wrong; dropped (R-195)."]
+    PublicationsBadAuth => "publications_bad_auth",
+    #[doc = "Subscriptions of ours that a Map-Server ended, or did not confirm again."]
+    SubscriptionsLost => "subscriptions_lost",
+    #[doc = "Subscriptions not taken up: there are as many as are allowed."]
+    SubscriptionsOverLimit => "subscriptions_over_limit",
+    // Pub/Sub: Map-Server.
+    #[doc = "Map-Requests that want to subscribe, or to end a subscription."]
+    SubscribesReceived => "subscribes_received",
+    #[doc = "Map-Requests that want to subscribe and may not, answered as if they did not want to."]
+    SubscribesRefused => "subscribes_refused",
+    #[doc = "Map-Requests that want to subscribe with a nonce not above the last one; dropped (R-197)."]
+    SubscribesReplayed => "subscribes_replayed",
+    #[doc = "Subscriptions that their subscriber acknowledged for the first time."]
+    SubscriptionsNew => "subscriptions_new",
+    #[doc = "Subscriptions that their subscriber ended."]
+    SubscriptionsEnded => "subscriptions_ended",
+    #[doc = "Subscriptions that were not renewed in time."]
+    SubscriptionsExpired => "subscriptions_expired",
+    #[doc = "Subscriptions ended because publications were not acknowledged, or too much changed at once."]
+    SubscriptionsDropped => "subscriptions_dropped",
+    #[doc = "Publications sent, retransmissions left out."]
+    PublicationsSent => "publications_sent",
+    #[doc = "Publications put off by a rate limit; they go out with the next ones."]
+    PublicationsDelayed => "publications_delayed",
 }
 
 /// The values. One writer: the engine.

@@ -37,6 +37,9 @@ pub fn datagram(
             Handled::Yes
         }
         Message::MapRegister(m) => first(roles, |role| role.on_map_register(cx, &meta, payload, &m)),
+        Message::MapNotify(m) if is_itr && itr.on_map_notify(cx, &meta, payload, &m) == Handled::Yes => {
+            Handled::Yes
+        }
         Message::MapNotify(m) => first(roles, |role| role.on_map_notify(cx, &meta, payload, &m)),
         Message::MapNotifyAck(m) => first(roles, |role| role.on_map_notify_ack(cx, &meta, payload, &m)),
         Message::Ecm(ecm) => encapsulated(cx, roles, &meta, &ecm),

@@ -6,8 +6,9 @@ use super::cx::Cx;
 use super::event::{Action, EidPrefix, Iid, Time};
 use super::map_cache::{MapCache, NewEntry};
 use super::mapping::{Act, Origin};
-use super::resolve::{Cause, Resolver};
+use super::resolve::{Asked, Cause, Resolver};
 use super::rlocs::Rlocs;
+use super::subscriptions::Subscriptions;
 use crate::codec::{MapReply, MapRequest};
 use crate::roles::limit::{Bucket, Rate};
 use ipnet::IpNet;
@@ -28,7 +29,10 @@ pub struct Itr {
     pub rlocs: Rlocs,
     /// Lookups.
     pub resolver: Resolver,
+    /// Subscriptions (RFC 9437).
+    pub subscriptions: Subscriptions,
     smrs: Bucket,
+    pub(super) acks: Bucket,
     /// Hosts of our own site that are at another one: asked for like everybody else's.
     pub(super) away: BTreeSet<EidPrefix>,
 }
@@ -81,15 +85,24 @@ impl Itr {
     }
 
     fn on_lookup_reply(&mut self, cx: &mut Cx<'_>, reply: &MapReply) {
+        let subscribed = self.resolver.is_subscribe_nonce(reply.nonce);
         let Some(asked) = self.resolver.answered(cx, reply.nonce) else {
             cx.count(Counter::MapRepliesUnsolicited);
             return;
         };
+        if subscribed {
+            cx.count(Counter::SubscribesDeclined);
+        }
         let accepted = accept(cx, &asked.eid, &reply.records);
         if accepted.is_empty() {
             // Nothing in it for us: the lookup goes on, and ends by itself.
             return;
         }
+        self.take_answer(cx, asked, accepted);
+    }
+
+    /// Puts the answer to a lookup into the map-cache, and ends the lookup.
+    pub(super) fn take_answer(&mut self, cx: &mut Cx<'_>, asked: Asked, accepted: Vec<Accepted>) {
         self.apply(cx, &asked.eid, accepted);
         let found = self.cache.lookup_prefix(&asked.eid);
         let resolved = found.is_some_and(|entry| entry.act != Act::SendMapRequest);
@@ -109,7 +122,7 @@ impl Itr {
     }
 
     /// Puts what was accepted into the map-cache, then takes out what it replaces.
-    fn apply(&mut self, cx: &mut Cx<'_>, asked: &EidPrefix, accepted: Vec<Accepted>) {
+    pub(super) fn apply(&mut self, cx: &mut Cx<'_>, asked: &EidPrefix, accepted: Vec<Accepted>) {
         let names: Vec<EidPrefix> = accepted.iter().map(|a| a.eid).collect();
         let widest = names.iter().filter(|n| n.prefix.contains(&asked.prefix)).map(|n| n.prefix);
         let widest = widest.min_by_key(IpNet::prefix_len);
@@ -203,6 +216,7 @@ impl Itr {
                 self.cache.put_off_refresh(cx, &eid);
             }
         }
+        self.tend_subscriptions(cx);
         let cache = &self.cache;
         self.rlocs.on_tick(cx, &|slot| {
             // A PETR is no authority for what is sent through it: no EID-prefix to ask it for.
@@ -214,7 +228,12 @@ impl Itr {
     /// When `on_tick` is wanted next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let all = [self.cache.next_deadline(), self.rlocs.next_deadline(), self.resolver.next_deadline()];
+        let all = [
+            self.cache.next_deadline(),
+            self.rlocs.next_deadline(),
+            self.resolver.next_deadline(),
+            self.subscriptions.next_deadline(),
+        ];
         all.into_iter().flatten().min()
     }
 }

@@ -21,6 +21,7 @@ mod map_cache_upkeep;
 mod map_resolvers;
 pub mod mapping;
 mod probe;
+mod publications;
 mod resolve;
 mod rlocs;
 mod rng;
@@ -29,6 +30,7 @@ mod role_set;
 pub mod select;
 mod send;
 mod slab;
+mod subscriptions;
 mod timers;
 pub mod views;
 

@@ -11,6 +11,7 @@ use super::event::{Action, EidPrefix, Iid, Time};
 use super::map_resolvers::MapResolvers;
 use super::send::{self, Lookup};
 use super::slab::Slab;
+use super::subscriptions::{self, SubscribeNonces};
 use super::timers::Timers;
 use crate::roles::limit::{Bucket, HashedBuckets, Rate, sender};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ const SMR_GAP_MS: u64 = 3_000;
 const WANTED_MS: u64 = 5_000;
 /// A reply to a nonce is accepted that long.
 const NONCE_LIFE_MS: u64 = 30_000;
+/// Map-Requests of a lookup that also subscribe (RFC 9437); the rest only ask, in case that somebody
+/// on the way can not bear the other ones.
+const SUBSCRIBE_TRIES: u32 = 3;
 /// Wait of a retransmission when the total rate is used up.
 const RATE_WAIT_MS: u64 = 100;
 /// Buckets of the budget per packet source; 8 bytes each.
@@ -89,6 +93,7 @@ struct Sent {
     nonce: u64,
     at: Time,
     resolver: IpAddr,
+    subscribes: bool,
 }
 
 /// A reply's nonce was ours.
@@ -111,6 +116,8 @@ pub struct Resolver {
     total: Bucket,
     /// The configured Map-Resolvers.
     pub resolvers: MapResolvers,
+    /// Nonces of the Map-Requests that subscribe.
+    pub subscribe_nonces: SubscribeNonces,
 }
 
 impl Resolver {
@@ -216,6 +223,13 @@ impl Resolver {
     #[must_use]
     pub fn is_lookup_nonce(&self, nonce: u64) -> bool {
         self.nonces.contains_key(&nonce)
+    }
+
+    /// Whether a nonce is that of a Map-Request that subscribes.
+    #[must_use]
+    pub fn is_subscribe_nonce(&self, nonce: u64) -> bool {
+        let pending = self.nonces.get(&nonce).and_then(|&slot| self.table.get(slot));
+        pending.is_some_and(|p| p.nonces.iter().any(|sent| sent.nonce == nonce && sent.subscribes))
     }
 
     /// A Map-Reply with this nonce came: what it answers, once. `None`: nothing that was
@@ -330,9 +344,11 @@ impl Resolver {
         let Some(pending) = self.table.get_mut(slot) else { return };
         let patient = pending.wanted.is_none();
         let resolver = self.resolvers.choose(cx, pending.tries, patient);
-        let nonce = cx.rng.nonce();
+        let identity = subscriptions::identity(cx.config).filter(|_| pending.tries < SUBSCRIBE_TRIES);
+        let nonce = if identity.is_some() { self.subscribe_nonces.next(cx) } else { cx.rng.nonce() };
         let lookup = Lookup {
             eid: pending.eid,
+            subscriber: identity,
             packet_source: pending.source,
             smr_invoked: pending.cause == Cause::Smr,
         };
@@ -351,9 +367,12 @@ impl Resolver {
         if !send::to_map_resolver(cx, resolver, nonce, &lookup) {
             return;
         }
-        pending.nonces.push(Sent { nonce, at: cx.now, resolver });
+        pending.nonces.push(Sent { nonce, at: cx.now, resolver, subscribes: identity.is_some() });
         self.nonces.insert(nonce, slot);
         cx.count(Counter::MapRequestsSent);
+        if identity.is_some() {
+            cx.count(Counter::SubscribesSent);
+        }
         if retransmission {
             cx.count(Counter::MapRequestsRetransmitted);
         } else if lookup.smr_invoked {

@@ -3,7 +3,8 @@
 use super::counters::Counter;
 use super::cx::{CONTROL_PORT, Cx};
 use super::event::EidPrefix;
-use crate::codec::{Address, Ecm, InnerHeader, MapRequest, Message};
+use super::subscriptions;
+use crate::codec::{Address, Ecm, InnerHeader, MapRequest, Message, XtrSiteId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Inner TTL of an ECM: any value from 32 on will do (wire.md 10).
@@ -23,6 +24,8 @@ pub struct Lookup {
     pub packet_source: Option<IpAddr>,
     /// s bit: an SMR made us ask.
     pub smr_invoked: bool,
+    /// Who subscribes to the answer (RFC 9437); `None`: nobody.
+    pub subscriber: Option<XtrSiteId>,
 }
 
 /// A message as bytes; a defect of ours is counted, not sent.
@@ -39,11 +42,25 @@ pub fn encode(cx: &mut Cx<'_>, message: &Message) -> Option<Vec<u8>> {
 /// Sends a Map-Request in an ECM to a Map-Resolver. False when it could not be built.
 pub fn to_map_resolver(cx: &mut Cx<'_>, resolver: IpAddr, nonce: u64, lookup: &Lookup) -> bool {
     let request = MapRequest {
-        pitr: cx.config.roles.pitr,
         smr_invoked: lookup.smr_invoked,
         source_eid: source_eid(cx, lookup),
         ..MapRequest::new(nonce, lookup.eid, itr_rlocs(cx))
     };
+    in_ecm(cx, resolver, lookup, request)
+}
+
+/// Ends a subscription: a Map-Request that subscribes, with an ITR-RLOC that is none (RFC 9437
+/// section 5).
+pub fn unsubscribe(cx: &mut Cx<'_>, resolver: IpAddr, nonce: u64, eid: EidPrefix) -> bool {
+    let subscriber = subscriptions::identity(cx.config);
+    let lookup = Lookup { eid, packet_source: None, smr_invoked: false, subscriber };
+    in_ecm(cx, resolver, &lookup, MapRequest::new(nonce, eid, vec![Address::None]))
+}
+
+fn in_ecm(cx: &mut Cx<'_>, resolver: IpAddr, lookup: &Lookup, mut request: MapRequest) -> bool {
+    request.pitr = cx.config.roles.pitr;
+    request.xtr = lookup.subscriber;
+    request.records.iter_mut().for_each(|record| record.subscribe = lookup.subscriber.is_some());
     let Some(payload) = encode(cx, &Message::MapRequest(request)) else { return false };
     let destination = lookup.eid.prefix.network();
     let ecm = Ecm {

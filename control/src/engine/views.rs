@@ -1,7 +1,7 @@
 //! What the API shows of the engine's ITR side: plain values, made on demand.
 
 use super::core::Engine;
-use super::event::{Iid, Time};
+use super::event::{EidPrefix, Iid, Time};
 use super::itr::Itr;
 use super::map_cache::{Entry, NEVER};
 use super::mapping::{Act, MappedLocator, Origin};
@@ -9,7 +9,7 @@ use super::resolve::{Cause, Pending, Phase};
 use super::rlocs::Rloc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Whether a locator may carry traffic, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,23 @@ pub struct MapResolverView {
     pub rtt_ms: Option<u64>,
 }
 
+/// A subscription of ours (RFC 9437).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionView {
+    /// EID-prefix.
+    pub eid: EidPrefix,
+    /// The Map-Server that tells us.
+    pub map_server: SocketAddr,
+    /// Seconds since it was first confirmed.
+    pub since_s: u64,
+    /// Seconds until it ends unless it is renewed.
+    pub expires_in_s: u64,
+    /// Publications taken.
+    pub publications: u64,
+    /// It was given up and is about to end.
+    pub leaving: bool,
+}
+
 /// How full the tables are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
@@ -143,6 +160,8 @@ pub struct Sizes {
     pub locator_sets: usize,
     /// Lookups, those that just ended included.
     pub lookups: usize,
+    /// Subscriptions of ours.
+    pub subscriptions: usize,
 }
 
 impl Engine {
@@ -197,13 +216,32 @@ impl Engine {
         })
     }
 
+    /// Subscriptions of ours, by instance and EID-prefix.
+    pub fn subscriptions(&self) -> impl Iterator<Item = SubscriptionView> + '_ {
+        self.itr().subscriptions.iter().map(|row| SubscriptionView {
+            eid: row.eid,
+            map_server: row.server,
+            since_s: self.now().since(row.since) / 1000,
+            expires_in_s: row.expires.since(self.now()) / 1000,
+            publications: row.publications,
+            leaving: row.leaving.is_some(),
+        })
+    }
+
     /// How full the tables are.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
         let itr = self.itr();
         let (map_cache_entries, map_cache_learnt) = itr.cache.sizes();
         let (rlocs, locator_sets) = itr.rlocs.sizes();
-        Sizes { map_cache_entries, map_cache_learnt, rlocs, locator_sets, lookups: itr.resolver.len() }
+        Sizes {
+            map_cache_entries,
+            map_cache_learnt,
+            rlocs,
+            locator_sets,
+            lookups: itr.resolver.len(),
+            subscriptions: itr.subscriptions.len(),
+        }
     }
 }
 

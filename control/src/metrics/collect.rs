@@ -89,6 +89,8 @@ fn daemon(to: &mut Families<'_>, s: &Statistics) {
         ("map_cache_entries", "Map-cache entries.", s.map_cache_entries),
         ("pending_lookups", "EIDs being looked up.", s.pending_lookups),
         ("registrations", "Registrations held by the Map-Server.", s.registrations),
+        ("subscriptions_ours", "Subscriptions of ours to mappings.", s.subscriptions_ours),
+        ("subscriptions_theirs", "Subscriptions of others with the Map-Server.", s.subscriptions_theirs),
         ("mbufs_in_use", "Packet buffers in use.", s.mbufs_in_use),
         ("mbufs", "Packet buffers in all.", s.mbufs_total),
     ];

@@ -92,6 +92,12 @@ impl<T> EidTable<T> {
         self.instances.get(&eid.iid).into_iter().flat_map(move |trie| trie.children(&prefix))
     }
 
+    /// What lies around `eid`, itself included, shortest prefix first.
+    pub fn around(&self, eid: &EidPrefix) -> impl Iterator<Item = (IpNet, &T)> {
+        let prefix = eid.prefix;
+        self.instances.get(&eid.iid).into_iter().flat_map(move |trie| trie.cover(&prefix))
+    }
+
     /// True when some prefix of the table equals `prefix` or lies inside it.
     #[must_use]
     pub fn any_inside(&self, iid: Iid, prefix: IpNet) -> bool {

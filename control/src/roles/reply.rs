@@ -166,7 +166,7 @@ pub(super) struct Records {
 
 impl Records {
     /// Adds a record unless it is there; false when the message is full.
-    fn push(&mut self, record: EidRecord) -> bool {
+    pub(super) fn push(&mut self, record: EidRecord) -> bool {
         if self.list.iter().any(|r| r.eid == record.eid && r.mask_len == record.mask_len) {
             return true;
         }

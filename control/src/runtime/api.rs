@@ -3,11 +3,12 @@
 use super::core::Runtime;
 use super::hosts;
 use super::plane::Plane;
+use super::subscriptions;
 use crate::api::{
     self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, EidFilter,
     EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, Lisp, LispInstance, ListQuery,
     Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Port, PortCounters,
-    Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Workers,
+    Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Subscriptions, Workers,
 };
 use crate::engine::config::VrfConfig;
 use crate::engine::event::{EidPrefix, Event, Locator as Candidate};
@@ -80,6 +81,10 @@ impl ApiSource for Runtime {
         hosts::away(self, query)
     }
 
+    fn subscriptions(&self, query: &ListQuery) -> Subscriptions {
+        subscriptions::all(self, query)
+    }
+
     fn rlocs(&self, query: &ListQuery) -> Rlocs {
         let views = self.engine.get().rlocs();
         let limit = query.limit();
@@ -118,6 +123,8 @@ impl ApiSource for Runtime {
             map_cache_entries: engine.sizes().map_cache_entries as u64,
             pending_lookups: engine.sizes().lookups as u64,
             registrations: engine.roles().map_server().map_or(0, |m| m.len() as u64),
+            subscriptions_ours: engine.sizes().subscriptions as u64,
+            subscriptions_theirs: engine.roles().map_server().map_or(0, |m| m.subscription_count() as u64),
             mbufs_in_use: in_use,
             mbufs_total: total,
             engine: counters,

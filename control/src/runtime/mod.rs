@@ -21,6 +21,7 @@ mod ports;
 mod reload;
 mod sd_notify;
 mod start;
+mod subscriptions;
 mod usage;
 mod workers;
 

@@ -16,4 +16,5 @@ mod map_server_request;
 mod messages;
 mod mobility;
 mod node;
+mod pubsub;
 mod vectors;

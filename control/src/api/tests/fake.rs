@@ -187,6 +187,32 @@ impl ApiSource for Fake {
         Rlocs { rlocs_total: 2, truncated: false, rlocs: vec![up, down] }
     }
 
+    fn subscriptions(&self, _: &ListQuery) -> Subscriptions {
+        let ours = Subscription {
+            side: SubscriptionSide::Ours,
+            instance_id: 0,
+            eid_prefix: "10.4.0.0/24".parse().unwrap(),
+            map_server: Some("198.51.100.14:4342".parse().unwrap()),
+            subscriber: None,
+            xtr_id: None,
+            rlocs: Vec::new(),
+            age_s: 61,
+            expires_in_s: 86_339,
+            publications: 2,
+            state: SubscriptionState::Current,
+        };
+        let theirs = Subscription {
+            side: SubscriptionSide::Theirs,
+            map_server: None,
+            subscriber: Some("pitr".into()),
+            xtr_id: Some("000102030405060708090a0b0c0d0e0f".into()),
+            rlocs: vec!["198.51.100.2".parse().unwrap()],
+            state: SubscriptionState::Behind,
+            ..ours.clone()
+        };
+        Subscriptions { subscriptions_total: 2, truncated: false, subscriptions: vec![ours, theirs] }
+    }
+
     fn ports(&self) -> Ports {
         Ports {
             ports: vec![Port {
@@ -272,6 +298,8 @@ impl ApiSource for Fake {
             map_cache_entries: 4,
             pending_lookups: 1,
             registrations: 1,
+            subscriptions_ours: 1,
+            subscriptions_theirs: 1,
             mbufs_in_use: 900,
             mbufs_total: 8192,
             engine: BTreeMap::from([("misses".into(), 12), ("map_requests_sent".into(), 13)]),

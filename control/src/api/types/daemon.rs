@@ -27,6 +27,12 @@ pub struct Statistics {
     pub pending_lookups: u64,
     /// Registrations held by the Map-Server now.
     pub registrations: u64,
+    /// Subscriptions of ours (RFC 9437).
+    #[serde(default)]
+    pub subscriptions_ours: u64,
+    /// Subscriptions of others with our Map-Server.
+    #[serde(default)]
+    pub subscriptions_theirs: u64,
     /// Packet buffers in use now.
     pub mbufs_in_use: u64,
     /// Packet buffers in all.

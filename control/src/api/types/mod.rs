@@ -7,6 +7,7 @@ mod hosts;
 mod lisp;
 mod mappings;
 mod reply;
+mod subscriptions;
 
 pub use daemon::{Cleared, DaemonInfo, Health, HealthCheck, Statistics};
 pub use dataplane::{
@@ -21,3 +22,4 @@ pub use mappings::{
     RegisteredLocator, Registration, RegistrationState, Registrations,
 };
 pub use reply::{Answer, Reply};
+pub use subscriptions::{Subscription, SubscriptionSide, SubscriptionState, Subscriptions};

@@ -2,7 +2,7 @@
 
 use super::{
     AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, Ports,
-    Registrations, Rlocs, Statistics, Workers,
+    Registrations, Rlocs, Statistics, Subscriptions, Workers,
 };
 use crate::api::error::ApiError;
 use crate::api::request::VERSION;
@@ -22,6 +22,8 @@ pub enum Reply {
     DynamicEid(DynamicEids),
     /// To `show away`.
     Away(AwayEids),
+    /// To `show subscriptions`.
+    Subscriptions(Subscriptions),
     /// To `show rlocs`.
     Rlocs(Rlocs),
     /// To `show ports`.

@@ -5,6 +5,7 @@ mod dataplane;
 mod hosts;
 mod lisp;
 mod mappings;
+mod subscriptions;
 mod text;
 
 pub(super) use daemon::{cleared, health, statistics};
@@ -12,3 +13,4 @@ pub(super) use dataplane::{drops, ports, rlocs, workers};
 pub(super) use hosts::{away, dynamic_eids};
 pub(super) use lisp::{debug_message, lig, lisp};
 pub(super) use mappings::{database, map_cache, registrations};
+pub(super) use subscriptions::subscriptions;

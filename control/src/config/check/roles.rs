@@ -32,6 +32,7 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     } else {
         without_xtr(lisp, problems);
     }
+    identity(cx, lisp, problems);
     map_server(cx, &place(RoleWord::MapServer), problems);
     map_resolver(cx, &place(RoleWord::MapResolver), problems);
     if cx.forwards() {
@@ -102,12 +103,33 @@ fn without_xtr(lisp: &LispTable, problems: &mut Problems) {
         ("lisp.dynamic_eid", lisp.dynamic_eid.span()),
         ("lisp.map_server", lisp.map_server.span()),
         ("lisp.use_petr", lisp.use_petr.span()),
-        ("lisp.xtr_id", lisp.xtr_id.span()),
-        ("lisp.site_id", lisp.site_id.span()),
     ];
     for (path, span) in keys {
         if let Some(span) = span {
             problems.at(span, format!("{path} has no effect; add role \"xtr\" or remove it"));
+        }
+    }
+}
+
+/// What tells an xTR from others is for its registrations and its subscriptions.
+fn identity(cx: &Cx<'_>, lisp: &LispTable, problems: &mut Problems) {
+    let looks_up = cx.roles.xtr || cx.roles.pitr;
+    match lisp.pubsub.span() {
+        Some(span) if !looks_up => {
+            problems.at(span, "lisp.pubsub has no effect; add role \"pitr\" or \"xtr\", or remove it");
+        }
+        Some(span) if lisp.xtr_id.get().is_none() && !problems.was_bad("lisp.xtr_id") => {
+            problems.at(span, "lisp.pubsub needs an identity; give lisp.xtr_id");
+        }
+        _ => {}
+    }
+    if cx.roles.xtr || lisp.pubsub.is_given() {
+        return;
+    }
+    for (path, span) in [("lisp.xtr_id", lisp.xtr_id.span()), ("lisp.site_id", lisp.site_id.span())] {
+        if let Some(span) = span {
+            problems
+                .at(span, format!("{path} has no effect; add role \"xtr\" or [lisp.pubsub], or remove it"));
         }
     }
 }

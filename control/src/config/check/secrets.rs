@@ -77,6 +77,12 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     for server in cx.file.lisp.get().map_or(&[][..], |lisp| lisp.map_server.items()) {
         one("lisp.map_server", server.span(), &server.secret, &server.secret_file);
     }
+    if let Some(pubsub) = cx.file.lisp.get().and_then(|lisp| lisp.pubsub.at()) {
+        one("lisp.pubsub", pubsub.span(), &pubsub.secret, &pubsub.secret_file);
+    }
+    for subscriber in cx.file.map_server.get().map_or(&[][..], |ms| ms.subscriber.items()) {
+        one("map_server.subscriber", subscriber.span(), &subscriber.secret, &subscriber.secret_file);
+    }
     for site in cx.file.map_server.get().map_or(&[][..], |ms| ms.site.items()) {
         for key in site.keys.items() {
             one("map_server.site.keys", key.span(), &key.secret, &key.secret_file);

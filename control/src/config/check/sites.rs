@@ -33,6 +33,16 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
         }
     }
     overlaps(sites, problems);
+    subscribers(cx, problems);
+}
+
+fn subscribers(cx: &Cx<'_>, problems: &mut Problems) {
+    let subscribers = cx.file.map_server.get().map_or(&[][..], |ms| ms.subscriber.items());
+    let names = subscribers.iter().filter_map(|s| s.name.at()).map(|name| (quoted(&name.0.0), name.span()));
+    unique("map_server.subscriber.name", names, "give each subscriber its own name", problems);
+    let ids = subscribers.iter().filter_map(|s| s.xtr_id.at());
+    let ids = ids.map(|id| (format!("{:032x}", u128::from_be_bytes(id.0.0)), id.span()));
+    unique("map_server.subscriber.xtr_id", ids, "each subscriber has its own xTR-ID", problems);
 }
 
 /// A prefix of a site, in the order in which an outer one comes before those inside it.

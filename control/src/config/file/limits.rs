@@ -77,6 +77,10 @@ pub struct LimitsTable {
     ///
     /// Default: `1440`. Change: live.
     pub away_timeout_minutes: Key<Bounded<1, 525_600>>,
+    /// The number of subscriptions (RFC 9437), at most: of ours, and of others with this Map-Server.
+    ///
+    /// Default: `100000`. Change: live.
+    pub subscriptions: Key<Bounded<1, 1_000_000>>,
 }
 
 impl LimitsTable {
@@ -111,6 +115,7 @@ impl LimitsTable {
         set(&mut l.dynamic_eids, &self.dynamic_eids);
         set(&mut l.dynamic_eid_timeout_s, &self.dynamic_eid_timeout_s);
         set(&mut l.away_timeout_minutes, &self.away_timeout_minutes);
+        set(&mut l.subscriptions, &self.subscriptions);
         l
     }
 }

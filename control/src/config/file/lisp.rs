@@ -34,7 +34,7 @@ pub struct LispTable {
     pub use_petr: Key<Vec<At<LocatorTable>>>,
     /// The xTR-ID, 128 bits in hexadecimal, unique among the xTRs of the site.
     ///
-    /// Sent in Map-Registers together with `site_id`.
+    /// Sent together with `site_id` in Map-Registers, and in Map-Requests that subscribe.
     /// Default: none. Change: live.
     pub xtr_id: Key<Word<HexId<16>>>,
     /// The Site-ID, 64 bits in hexadecimal, the same on all xTRs of the site.
@@ -45,6 +45,12 @@ pub struct LispTable {
     ///
     /// Default: none. Change: live.
     pub map_server: Key<Vec<At<MapServerPeerTable>>>,
+    /// The wish to be told of changes of mappings by the Map-Servers (RFC 9437).
+    ///
+    /// What is looked up is subscribed to as well; a Map-Server that does not know how answers as ever.
+    /// Needs `xtr_id`.
+    /// Default: none. Change: live.
+    pub pubsub: Key<PubSubTable>,
     /// The EID prefixes of the own site and their locators; required by role xtr.
     ///
     /// Default: none. Change: live.
@@ -113,6 +119,29 @@ pub struct MapServerPeerTable {
     /// Without it nothing shows that a registration was accepted.
     /// Default: `true`. Change: live.
     pub want_map_notify: Key<bool>,
+}
+
+/// `[lisp.pubsub]`: the security association with the Map-Servers that publish to us.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PubSubTable {
+    /// The Key ID of the secret, 0 to 255.
+    ///
+    /// Default: `1`. Change: live.
+    pub key_id: Key<Bounded<0, 255>>,
+    /// The secret shared with the Map-Servers, here or in a file by secret_file.
+    ///
+    /// Required unless `secret_file` is given. Change: live.
+    pub secret: Key<Word<SecretText>>,
+    /// The path of a file that holds the secret and that others can not read.
+    ///
+    /// A newline at its end does not belong to the secret.
+    /// Default: none. Change: live.
+    pub secret_file: Key<Word<AbsolutePath>>,
+    /// The algorithm: "hmac-sha256", "hmac-sha256-hkdf", or "hmac-sha1" for old peers.
+    ///
+    /// Default: `"hmac-sha256"`. Change: live.
+    pub algorithm: Key<Word<AlgorithmWord>>,
 }
 
 /// `[[lisp.database]]`: an EID prefix of the own site.

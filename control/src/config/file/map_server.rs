@@ -1,7 +1,7 @@
 //! `[map_server]`: the sites of role map-server; `[map_resolver]`.
 
 use crate::config::leaf::{At, Bounded, Key, Word};
-use crate::config::words::{AbsolutePath, AlgorithmWord, Name, Prefix, SecretText};
+use crate::config::words::{AbsolutePath, AlgorithmWord, HexId, Name, Prefix, SecretText};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -14,6 +14,52 @@ pub struct MapServerTable {
     ///
     /// Default: none. Change: live.
     pub site: Key<Vec<At<SiteTable>>>,
+    /// The xTRs and proxies that may subscribe to mappings (RFC 9437), one table each.
+    ///
+    /// Map-Requests of others that want to subscribe are answered as if they did not.
+    /// Default: none. Change: live.
+    pub subscriber: Key<Vec<At<SubscriberTable>>>,
+}
+
+/// `[[map_server.subscriber]]`: who may subscribe.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SubscriberTable {
+    /// The name of the subscriber, unique in this file.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub name: Key<Word<Name>>,
+    /// The xTR-ID of the subscriber, 128 bits in hexadecimal.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub xtr_id: Key<Word<HexId<16>>>,
+    /// The Key ID of the secret, 0 to 255.
+    ///
+    /// Default: `1`. Change: live.
+    pub key_id: Key<Bounded<0, 255>>,
+    /// The secret shared with the subscriber, here or in a file by secret_file.
+    ///
+    /// Required unless `secret_file` is given. Change: live.
+    pub secret: Key<Word<SecretText>>,
+    /// The path of a file that holds the secret and that others can not read.
+    ///
+    /// A newline at its end does not belong to the secret.
+    /// Default: none. Change: live.
+    pub secret_file: Key<Word<AbsolutePath>>,
+    /// The algorithm: "hmac-sha256", "hmac-sha256-hkdf", or "hmac-sha1" for old peers.
+    ///
+    /// Default: `"hmac-sha256"`. Change: live.
+    pub algorithm: Key<Word<AlgorithmWord>>,
+    /// The addresses to which changes may be sent.
+    ///
+    /// Default: `[]`, to those that the subscriber names. Change: live.
+    pub rlocs: Key<Vec<At<Word<IpAddr>>>>,
+    /// The number of subscriptions that the subscriber may have at a time.
+    ///
+    /// Default: `10000`. Change: live.
+    pub max_subscriptions: Key<Bounded<1, 1_000_000>>,
 }
 
 /// `[map_resolver]`.

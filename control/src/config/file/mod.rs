@@ -17,8 +17,11 @@ mod root;
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
 pub use limits::LimitsTable;
 pub use lisp::{
-    DatabaseTable, DynamicEidTable, LispTable, LocatorTable, MapServerPeerTable, StaticMappingTable,
+    DatabaseTable, DynamicEidTable, LispTable, LocatorTable, MapServerPeerTable, PubSubTable,
+    StaticMappingTable,
 };
-pub use map_server::{KeyTable, MapResolverTable, MapServerTable, SitePrefixTable, SiteTable};
+pub use map_server::{
+    KeyTable, MapResolverTable, MapServerTable, SitePrefixTable, SiteTable, SubscriberTable,
+};
 pub use port::{PortTable, VrfTable};
 pub use root::File;

@@ -7,7 +7,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
-const EXAMPLES: [(&str, &str); 42] = [
+const EXAMPLES: [(&str, &str); 48] = [
+    ("lisp.pubsub.secret", "\"change-me-as-well\""),
+    ("lisp.pubsub.secret_file", "\"/etc/pxtr/pubsub.key\""),
+    ("map_server.subscriber.name", "\"pitr\""),
+    ("map_server.subscriber.xtr_id", "\"101112131415161718191a1b1c1d1e1f\""),
+    ("map_server.subscriber.secret", "\"change-me-as-well\""),
+    ("map_server.subscriber.secret_file", "\"/etc/pxtr/pitr.key\""),
     ("daemon.name", "\"pxtr\""),
     ("daemon.api_socket", "\"/run/pxtr/pxtr.sock\""),
     ("daemon.http_listen", "\"127.0.0.1:9341\""),
@@ -56,7 +62,10 @@ const EXAMPLES: [(&str, &str); 42] = [
 ];
 
 /// Keys without default that the reference sets although they are not required.
-const SET: [&str; 11] = [
+const SET: [&str; 14] = [
+    "lisp.xtr_id",
+    "lisp.pubsub.secret",
+    "map_server.subscriber.secret",
     "workers.cores",
     "port.underlay",
     "port.native",

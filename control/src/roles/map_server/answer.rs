@@ -19,7 +19,7 @@ const HOLE_TTL_MINUTES: u32 = 15;
 const NOT_REGISTERED_TTL_MINUTES: u32 = 1;
 
 /// What is to be done about one EID.
-enum Decision {
+pub(super) enum Decision {
     /// Say this.
     Answer(Vec<EidRecord>),
     /// One of these ETRs shall say; in the order in which they are to be tried.
@@ -42,6 +42,9 @@ impl MapServer {
         if !self.limits.admit_sender(cx, meta.from.ip()) {
             return Handled::Yes;
         }
+        if self.subscribe(cx, request) {
+            return Handled::Yes;
+        }
         let mut records = Records::default();
         let mut etrs: Option<Vec<IpAddr>> = None;
         for asked in &request.records {
@@ -49,7 +52,7 @@ impl MapServer {
                 cx.count(Counter::RequestsUnknownEid);
                 continue;
             };
-            match self.decide(cx.config, &eid, request) {
+            match self.decide(cx.config, &eid, request, false) {
                 Decision::Answer(list) => records.extend(list),
                 Decision::Forward(list) => etrs = etrs.or(Some(list)),
             }
@@ -86,7 +89,14 @@ impl MapServer {
         reply::send(cx, None, to, request, records);
     }
 
-    fn decide(&self, config: &EngineConfig, eid: &EidPrefix, request: &MapRequest) -> Decision {
+    /// `ourselves`: what is registered is answered here, whether or not its ETR wants that.
+    pub(super) fn decide(
+        &self,
+        config: &EngineConfig,
+        eid: &EidPrefix,
+        request: &MapRequest,
+        ourselves: bool,
+    ) -> Decision {
         let addr = eid.prefix.network();
         let configured = self.sites.prefixes().lookup(eid.iid, addr).map(|(prefix, _)| prefix);
         let mut answer = self.store.prefixes().answer(eid, ANSWER_MAX_RECORDS).into_iter();
@@ -97,7 +107,7 @@ impl MapServer {
         let Some((prefix, row)) = best.filter(|(_, row)| row.eid.prefix.prefix_len() >= own_len) else {
             return Decision::Answer(vec![self.negative(eid, addr, configured)]);
         };
-        if !row.proxy_reply() || request.authoritative {
+        if !ourselves && (!row.proxy_reply() || request.authoritative) {
             return Decision::Forward(etrs(config, row, request.nonce));
         }
         let whole = prefix == row.eid.prefix;
@@ -149,7 +159,7 @@ impl MapServer {
 }
 
 /// A mapping as we give it in the ETRs' place: A=0, L=0, all else as registered.
-fn proxy_record(row: &Registered, prefix: IpNet) -> EidRecord {
+pub(super) fn proxy_record(row: &Registered, prefix: IpNet) -> EidRecord {
     let mut locators = row.locators();
     locators.iter_mut().for_each(|l| l.local = false);
     let eid = EidPrefix { iid: row.eid.iid, prefix };

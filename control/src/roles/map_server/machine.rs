@@ -1,6 +1,7 @@
 //! The Map-Server state machine: its parts and who is called for what.
 
 use super::notify::Notifier;
+use super::publisher::Publisher;
 use super::sites::Sites;
 use super::store::Store;
 use super::view::{self, RegistrationView};
@@ -20,6 +21,7 @@ pub struct MapServer {
     pub(super) sites: Sites,
     pub(super) store: Store,
     pub(super) notifier: Notifier,
+    pub(super) publisher: Publisher,
     pub(super) limits: AnswerLimits,
 }
 
@@ -56,6 +58,7 @@ impl Role for MapServer {
     /// Sites come and go; a registration stays if the site that made it may still make it.
     fn configure(&mut self, cx: &mut Cx<'_>) {
         self.sites.configure(cx.config);
+        self.publisher.configure(cx.config);
         let gone: Vec<EidPrefix> = self
             .store
             .iter()
@@ -67,6 +70,7 @@ impl Role for MapServer {
                 state.registered = state.registered.saturating_sub(1);
             }
             self.store.remove(&eid);
+            self.publisher.changed(cx, &self.store, &eid);
         }
     }
 
@@ -92,7 +96,8 @@ impl Role for MapServer {
 
     fn on_map_notify_ack(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], ack: &MapNotify) -> Handled {
         // An Ack that was not waited for is tolerated: some ETRs acknowledge every Map-Notify.
-        let awaited = self.notifier.acknowledged(cx, meta.from.ip(), raw, ack.nonce);
+        let awaited = self.notifier.acknowledged(cx, meta.from.ip(), raw, ack.nonce)
+            || self.publisher.acknowledged(cx, &self.store, raw, ack.nonce);
         cx.count(if awaited { Counter::NotifyAcksReceived } else { Counter::NotifyAcksUnexpected });
         Handled::Yes
     }
@@ -106,9 +111,11 @@ impl Role for MapServer {
             self.changed(cx, eid, site, &change);
         }
         self.notifier.on_tick(cx);
+        self.publisher.on_tick(cx, &self.store);
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        [self.store.next_deadline(), self.notifier.next_deadline()].into_iter().flatten().min()
+        let all = [self.store.next_deadline(), self.notifier.next_deadline(), self.publisher.next_deadline()];
+        all.into_iter().flatten().min()
     }
 }

@@ -4,12 +4,16 @@
 mod answer;
 mod machine;
 mod notify;
+mod publisher;
 mod register;
 mod registrant;
 mod sites;
 mod store;
+mod subscribe;
+mod subscriptions;
 mod view;
 
 pub use machine::MapServer;
 pub use registrant::RegistrantId;
+pub use subscribe::SubscriptionView;
 pub use view::{LocatorView, RegistrationView};

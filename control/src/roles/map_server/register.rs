@@ -175,6 +175,9 @@ impl MapServer {
         if change.changed && !change.removed {
             cx.count(Counter::RegistrationsChanged);
         }
+        if change.created || change.changed || change.removed {
+            self.publisher.changed(cx, &self.store, &eid);
+        }
         if change.listeners.is_empty() {
             return;
         }
