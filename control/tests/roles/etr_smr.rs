@@ -57,18 +57,49 @@ fn r100_those_who_hold_a_changed_mapping_are_told_at_once_and_nobody_else() {
 }
 
 #[test]
-fn r100_no_rloc_gets_more_than_one_smr_in_three_seconds_nor_more_than_five_about_a_prefix() {
+fn r100_no_rloc_is_told_of_a_prefix_more_than_once_in_three_seconds_nor_more_than_five_times() {
     let mut n = in_use();
     n.reconfigure(changed(&[0, 1]));
     n.pass(120_000);
-    let to_itr: Vec<_> =
-        smrs(&mut n).into_iter().filter(|(_, to, _)| to.starts_with("198.51.100.1:")).collect();
-    let gaps: Vec<u64> = to_itr.windows(2).map(|p| p[1].0 - p[0].0).collect();
-    assert!(gaps.iter().all(|gap| *gap == 3000), "{gaps:?}");
+    let told = smrs(&mut n);
     for eid in ["10.4.0.0/24", "10.5.0.0/24"] {
-        assert_eq!(to_itr.iter().filter(|(.., e)| e == eid).count(), 5, "{eid}");
+        let at: Vec<u64> = told
+            .iter()
+            .filter(|(_, to, e)| to.starts_with("198.51.100.1:") && e == eid)
+            .map(|(at, ..)| *at)
+            .collect();
+        let gaps: Vec<u64> = at.windows(2).map(|p| p[1] - p[0]).collect();
+        assert_eq!(gaps, [3000; 4], "{eid}");
     }
-    assert_ne!(to_itr[0].2, to_itr[1].2, "the prefixes take turns");
+}
+
+#[test]
+fn r100_the_move_of_a_whole_site_is_told_within_seconds_and_at_a_bounded_rate() {
+    let prefixes: Vec<String> = (0..1000).map(|i| format!("10.{}.{}.0/24", 4 + i / 250, i % 250)).collect();
+    let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+    let mut n = Node::new(xtr(&prefixes));
+    for third in 0..250 {
+        n.hear("203.0.113.53:4342", &in_ecm(&request(&format!("10.4.{third}.9/32"), &[ITR])));
+    }
+    n.take();
+    let start = n.now.0;
+    let mut config = xtr(&prefixes);
+    for mapping in &mut config.database {
+        mapping.locators = vec![locator(US, 1, 50)];
+    }
+    n.reconfigure(config);
+    n.pass(2_999);
+    let told = smrs(&mut n);
+    let mut eids: Vec<&String> = told.iter().map(|(.., eid)| eid).collect();
+    eids.sort();
+    eids.dedup();
+    assert_eq!((told.len(), eids.len()), (250, 250), "each prefix that is in use, and no other");
+    for second in 0..3 {
+        let within = |at: u64| (second * 1000..(second + 1) * 1000).contains(&(at - start));
+        let count = told.iter().filter(|(at, ..)| within(*at)).count();
+        assert!(count <= 200, "{count} in second {second}");
+    }
+    assert!(told.iter().all(|(at, ..)| at - start < 2_000), "100 at once, then 100 a second");
 }
 
 #[test]

@@ -1,69 +1,81 @@
 //! Solicit-Map-Requests: tells the ITRs that hold a mapping of ours that it has changed (RFC 9301
 //! section 6.1, R-100).
+//!
+//! Limited twice: an ITR hears of one EID-prefix once in three seconds, and of all together at a rate
+//! that a whole site's move does not turn into minutes. (RFC 9301 recommends one SMR per RLOC in three
+//! seconds: a PITR with flows to a hundred prefixes of a site that moved would then lose the last of
+//! them for five minutes. An SMR of ours is about one EID-prefix, so the figure is kept for that.)
 
 use crate::codec::{Address, CONTROL_PORT, MapRequest, Message};
 use crate::engine::event::{EidPrefix, Time};
-use crate::engine::{Counter, Cx, Timers};
+use crate::engine::{Counter, Cx, Slab, Timers};
+use crate::roles::limit::{Bucket, Rate};
 use crate::roles::reply;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// At most one SMR per RLOC in that time (RFC 9301 section 6.1).
+/// At most one SMR per RLOC and EID-prefix in that time (RFC 9301 section 6.1).
 const INTERVAL_MS: u64 = 3_000;
+/// SMRs per RLOC, whatever they are about.
+const RATE: Rate = Rate { per_second: 100, burst: 100 };
+/// Wait of an SMR that the rate holds back.
+const RATE_WAIT_MS: u64 = 20;
 /// Rounds until an ITR that does not ask is given up: its mapping lives on until its TTL.
 const ROUNDS: u8 = 5;
-/// ITRs that packets can make us tell: outer sources may be invented.
-const ITRS_MAX: usize = 4096;
+/// Pairs of an ITR and an EID-prefix that packets can make us tell: outer sources may be invented.
+const PAIRS_MAX: usize = 16_384;
 
 /// SMRs under way.
 #[derive(Debug, Default)]
 pub(super) struct Solicitor {
-    /// Index is the timer slot; a slot stays with its RLOC until all are done.
-    itrs: Vec<Itr>,
-    slots: HashMap<IpAddr, u32>,
+    /// Index is the timer slot; a pair stays until its interval is over, so that it is not told early.
+    pairs: Slab<Pair>,
+    slots: HashMap<(IpAddr, EidPrefix), u32>,
     timers: Timers,
+    rates: HashMap<IpAddr, Bucket>,
 }
 
+/// An ITR and what it is to ask for anew.
 #[derive(Debug)]
-struct Itr {
+struct Pair {
     rloc: IpAddr,
-    /// What it is to ask for anew, and how often it was told so: in turns.
-    changed: VecDeque<(EidPrefix, u8)>,
+    eid: EidPrefix,
+    /// How often it is still to be told.
+    rounds: u8,
 }
 
 impl Solicitor {
-    /// Tells `rloc` about `eid`, at once or as soon as the rate allows.
+    /// Tells `rloc` about `eid`, at once or as soon as the rate allows, and again until it asks.
     pub(super) fn solicit(&mut self, cx: &Cx<'_>, rloc: IpAddr, eid: EidPrefix) {
-        let slot = *self.slots.entry(rloc).or_insert_with(|| {
-            self.itrs.push(Itr { rloc, changed: VecDeque::new() });
-            u32::try_from(self.itrs.len() - 1).unwrap_or(u32::MAX)
-        });
-        let Some(itr) = self.itrs.get_mut(slot as usize) else { return };
-        itr.changed.retain(|(other, _)| *other != eid);
-        itr.changed.push_front((eid, 0));
-        if self.timers.deadline(slot).is_none() {
-            self.timers.set(slot, cx.now);
-        }
+        self.tell(cx.now, rloc, eid, ROUNDS);
     }
 
     /// Tells `rloc` about `eid` one time, as soon as the rate allows: what makes us do so comes again
     /// as long as it is needed.
     pub(super) fn solicit_once(&mut self, cx: &mut Cx<'_>, rloc: IpAddr, eid: EidPrefix) {
-        if self.itrs.len() >= ITRS_MAX && !self.slots.contains_key(&rloc) {
+        if self.pairs.len() >= PAIRS_MAX && !self.slots.contains_key(&(rloc, eid)) {
             return cx.count(Counter::SmrsNotSent);
         }
-        self.solicit(cx, rloc, eid);
-        let itr = self.slots.get(&rloc).and_then(|slot| self.itrs.get_mut(*slot as usize));
-        if let Some((_, rounds)) = itr.and_then(|itr| itr.changed.front_mut()) {
-            *rounds = ROUNDS - 1;
+        self.tell(cx.now, rloc, eid, 1);
+    }
+
+    fn tell(&mut self, now: Time, rloc: IpAddr, eid: EidPrefix, rounds: u8) {
+        let Self { pairs, slots, timers, .. } = self;
+        let slot = *slots.entry((rloc, eid)).or_insert_with(|| {
+            let slot = pairs.insert(Pair { rloc, eid, rounds });
+            timers.set(slot, now);
+            slot
+        });
+        if let Some(pair) = pairs.get_mut(slot) {
+            pair.rounds = rounds;
         }
     }
 
     /// The ITR asked for the mapping: it knows.
     pub(super) fn asked(&mut self, rloc: IpAddr, eid: &EidPrefix) {
-        let itr = self.slots.get(&rloc).and_then(|slot| self.itrs.get_mut(*slot as usize));
-        if let Some(itr) = itr {
-            itr.changed.retain(|(other, _)| other != eid);
+        let slot = self.slots.get(&(rloc, *eid)).copied();
+        if let Some(pair) = slot.and_then(|slot| self.pairs.get_mut(slot)) {
+            pair.rounds = 0;
         }
     }
 
@@ -75,18 +87,23 @@ impl Solicitor {
     /// Sends what is due.
     pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) {
         while let Some(slot) = self.timers.pop_due(cx.now) {
-            let Some(itr) = self.itrs.get_mut(slot as usize) else { continue };
-            let Some((eid, rounds)) = itr.changed.pop_front() else { continue };
-            if rounds + 1 < ROUNDS {
-                itr.changed.push_back((eid, rounds + 1));
+            let Some(pair) = self.pairs.get_mut(slot) else { continue };
+            let (rloc, eid) = (pair.rloc, pair.eid);
+            if pair.rounds == 0 {
+                self.slots.remove(&(rloc, eid));
+                self.pairs.remove(slot);
+            } else if self.rates.entry(rloc).or_default().take(cx.now, RATE) {
+                pair.rounds -= 1;
+                send(cx, rloc, eid);
+                self.timers.set(slot, cx.now.plus_ms(INTERVAL_MS));
+            } else {
+                let wait = cx.rng.jitter(RATE_WAIT_MS, 50);
+                self.timers.set(slot, cx.now.plus_ms(wait.max(1)));
             }
-            send(cx, itr.rloc, eid);
-            // Armed even when nothing is left: the rate is per RLOC, whatever comes next.
-            self.timers.set(slot, cx.now.plus_ms(INTERVAL_MS));
         }
-        if self.timers.is_empty() {
-            self.itrs.clear();
-            self.slots.clear();
+        // All have rested for longer than a bucket needs to be full again.
+        if self.pairs.is_empty() {
+            self.rates.clear();
         }
     }
 }
