@@ -14,6 +14,7 @@ use crate::engine::config::{
     Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
+use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{PortId, VrfId};
 use std::path::PathBuf;
 
@@ -234,6 +235,10 @@ fn dynamic_eids(file: &File, vrfs: &[Vrf]) -> Option<Vec<DynamicEidRange>> {
         Some(DynamicEidRange {
             mapping: DatabaseMapping { eid, ttl_minutes, locators: locators(&table.locators)? },
             ports: table.ports.items().iter().map(id).collect::<Option<_>>()?,
+            seen_by: match table.seen_by.items() {
+                [] => vec![Seen::Data, Seen::Arp, Seen::Nd],
+                some => some.iter().map(|word| word.0.into()).collect(),
+            },
             forward_away: table.away.get().is_none_or(|word| word.0 == AwayWord::Forward),
         })
     };

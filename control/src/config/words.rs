@@ -3,6 +3,7 @@
 use super::leaf::Leaf;
 use crate::engine::config::AuthAlgorithm;
 use ipnet::IpNet;
+use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::MacAddr;
 use schemars::{Schema, json_schema};
 use std::fmt::Write;
@@ -373,6 +374,28 @@ words! {
         Forward = "forward",
         /// Dropped.
         Drop = "drop",
+    }
+}
+
+words! {
+    /// What shows that a host is there.
+    SeenWord: "a kind of traffic" {
+        /// A packet that it sends through the gateway.
+        Data = "data",
+        /// ARP.
+        Arp = "arp",
+        /// Neighbour discovery.
+        Nd = "nd",
+    }
+}
+
+impl From<SeenWord> for Seen {
+    fn from(word: SeenWord) -> Self {
+        match word {
+            SeenWord::Data => Self::Data,
+            SeenWord::Arp => Self::Arp,
+            SeenWord::Nd => Self::Nd,
+        }
     }
 }
 

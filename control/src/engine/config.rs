@@ -2,6 +2,7 @@
 
 use super::event::{EidPrefix, Iid};
 use ipnet::IpNet;
+use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::PortId;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -95,6 +96,8 @@ pub struct DynamicEidRange {
     pub mapping: DatabaseMapping,
     /// Where hosts are looked for.
     pub ports: Vec<PortId>,
+    /// What shows that a host is there.
+    pub seen_by: Vec<Seen>,
     /// What comes here for a host that moved away is sent on to its new site, else dropped.
     pub forward_away: bool,
 }

@@ -164,6 +164,8 @@ counters! {
     HostsClaimed => "dynamic_eids_claimed",
     #[doc = "Hosts seen where no dynamic-EID prefix is configured for them; ignored."]
     HostsOutsideRange => "dynamic_eids_outside_range",
+    #[doc = "Hosts seen by traffic that does not count in their range; ignored."]
+    HostsSeenOtherwise => "dynamic_eids_seen_otherwise",
     #[doc = "Hosts not taken up: too many are live, or too many came at once."]
     HostsOverLimit => "dynamic_eids_over_limit",
     #[doc = "Reports of encapsulated packets for hosts that moved away (R-190)."]

@@ -73,6 +73,18 @@ fn r185_where_no_range_is_configured_nothing_happens() {
 }
 
 #[test]
+fn r185_where_layer_2_spans_both_sites_only_data_shows_where_a_host_is() {
+    let mut lab = Lab::new("mobility-hot");
+    let mac = MacAddr([2, 0, 0, 0, 0, 7]);
+    for seen in [Seen::Arp, Seen::Nd] {
+        lab.node("x2").step(Event::HostSeen(HostSeen { eid: vm(), port: SITE, mac, seen, claim: false }));
+    }
+    assert_eq!((live(&mut lab, "x2"), lab.node("x2").count(Counter::HostsSeenOtherwise)), (0, 2));
+    speaks(&mut lab, "x2");
+    assert_eq!((live(&mut lab, "x2"), registered(&mut lab)), (1, vec![RLOC2.to_owned()]));
+}
+
+#[test]
 fn r187_r188_the_old_router_is_told_whether_or_not_it_had_seen_the_host() {
     for seen_at_home in [true, false] {
         let mut lab = Lab::new("mobility-cold");

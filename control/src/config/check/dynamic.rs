@@ -28,6 +28,9 @@ pub(super) fn check(cx: &Cx<'_>, lisp: &LispTable, problems: &mut Problems) {
                 "lisp.dynamic_eid.ports is empty; give the ports where hosts are looked for",
             );
         }
+        if let Some(list) = range.seen_by.at().filter(|list| list.is_empty()) {
+            problems.at(list.span(), "lisp.dynamic_eid.seen_by is empty; give \"data\" at least");
+        }
         for name in range.ports.items() {
             port(cx, range, name, problems);
         }

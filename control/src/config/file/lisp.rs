@@ -2,7 +2,7 @@
 
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{
-    AbsolutePath, ActionWord, AlgorithmWord, AwayWord, HexId, Name, Prefix, RoleWord, SecretText,
+    AbsolutePath, ActionWord, AlgorithmWord, AwayWord, HexId, Name, Prefix, RoleWord, SecretText, SeenWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -186,6 +186,12 @@ pub struct DynamicEidTable {
     /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
     pub ports: Key<Vec<At<Word<Name>>>>,
+    /// The traffic by which a host shows that it is here: "data", "arp", "nd".
+    ///
+    /// Where layer 2 spans several sites, broadcasts of a host reach all of their routers: give `["data"]`
+    /// there, for packets to the gateway go to the nearest one.
+    /// Default: `["data", "arp", "nd"]`. Change: live.
+    pub seen_by: Key<Vec<At<Word<SeenWord>>>>,
     /// The time for which others may keep the mapping of a host, in minutes.
     ///
     /// Default: `1`. Change: live.

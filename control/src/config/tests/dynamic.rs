@@ -2,6 +2,7 @@
 
 use super::{FULL, parse};
 use crate::engine::event::Iid;
+use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{MacAddr, PortId};
 
 /// FULL and one more table; `from` replaced by `to`.
@@ -24,6 +25,9 @@ fn hosts_that_move_are_told_by_prefix_ports_and_locators() {
     assert!(config.ports[0].refuse_claims);
     let config = parse(&with("ports = [\"native\"]", "ports = [\"native\"]\naway = \"drop\"")).unwrap();
     assert!(!config.dynamic_eids[0].forward_away);
+    assert_eq!(config.dynamic_eids[0].seen_by, [Seen::Data, Seen::Arp, Seen::Nd]);
+    let config = parse(&with("ports = [\"native\"]", "ports = [\"native\"]\nseen_by = [\"data\"]")).unwrap();
+    assert_eq!(config.dynamic_eids[0].seen_by, [Seen::Data]);
 }
 
 #[test]
@@ -31,6 +35,8 @@ fn mistakes_get_one_line_each() {
     for (from, to, expected) in [
         ("ports = [\"native\"]", "ports = [\"nativ\"]", "\"nativ\" is no port of this file"),
         ("ports = [\"native\"]", "ports = []", "lisp.dynamic_eid.ports is empty"),
+        ("ports = [\"native\"]", "ports = [\"native\"]\nseen_by = []", "lisp.dynamic_eid.seen_by is empty"),
+        ("ports = [\"native\"]", "ports = [\"native\"]\nseen_by = [\"date\"]", "did you mean \"data\"?"),
         ("ports = [\"native\"]", "ports = [\"core\"]", "takes no native packets"),
         ("[{ rloc = \"198.51.100.2\" }]\n", "[{ rloc = \"198.51.100.9\" }]\n", "has none of lisp.rlocs"),
         ("02:00:5e:00:01:01", "03:00:5e:00:01:01", "its first byte must be even"),

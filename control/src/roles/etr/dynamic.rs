@@ -87,9 +87,13 @@ impl DynamicEids {
     /// A worker saw a host.
     pub(super) fn on_host(&mut self, cx: &mut Cx<'_>, registrar: &mut Registrar, seen: &HostSeen) {
         let eid = seen.eid;
-        let Some((range, _)) = range_of(cx.config, &eid).filter(|(_, r)| r.ports.contains(&seen.port)) else {
+        let Some((range, config)) = range_of(cx.config, &eid).filter(|(_, r)| r.ports.contains(&seen.port))
+        else {
             return cx.count(Counter::HostsOutsideRange);
         };
+        if !seen.claim && !config.seen_by.contains(&seen.seen) {
+            return cx.count(Counter::HostsSeenOtherwise);
+        }
         if seen.claim {
             cx.notice(
                 Counter::HostsClaimed,
