@@ -3,11 +3,12 @@
 
 use super::core::{Feeder, Refused};
 use super::entries::Held;
+use super::fib::Rib;
 use super::output::{Ask, Probe};
 use crate::engine::event::{EidPrefix, Place, Time};
 use crate::netlink::{HostRoute, KernelView};
 use ipnet::IpNet;
-use pxtr_dataplane::feed::{Delta, MapAction};
+use pxtr_dataplane::feed::{Delta, MapAction, Route};
 use pxtr_dataplane::types::{PortId, VrfId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -32,6 +33,7 @@ impl Feeder {
                 if !self.entries.has_room(key) {
                     return Err(Refused::Entries);
                 }
+                self.lead_to(vrf, addr, place);
                 self.out.delta(Delta::LocalEidSet { vrf, prefix: eid.prefix });
                 if let Some((entry, held)) = self.entries.set(key, Held::Nothing, true) {
                     let action = MapAction::LocalSite;
@@ -50,6 +52,9 @@ impl Feeder {
                 }
             }
         }
+        if !matches!(place, Place::Here { .. }) {
+            self.lead_away(vrf, addr, former);
+        }
         self.route(vrf, addr, former, place);
         if place != Place::Gone {
             self.places.insert((vrf, addr), place);
@@ -63,6 +68,30 @@ impl Feeder {
             self.out.delta(Delta::MapDel { vrf: key.0, prefix: key.1 });
             self.entries.remove(key, self.out.sequence());
         }
+    }
+
+    /// What comes for the host from now on waits for the kernel to find it. Without this it would take
+    /// the site's default route until the kernel has said that the route to the host is there.
+    fn lead_to(&mut self, vrf: VrfId, addr: IpAddr, place: Place) {
+        if let Place::Here { port } = place
+            && !self.is_on_link(vrf, addr, port)
+        {
+            let (prefix, route) = (IpNet::from(addr), Route::Glean(port));
+            self.out.delta(Delta::RouteSet { vrf, prefix, route });
+        }
+    }
+
+    /// Takes that back where the kernel never had the route; otherwise it goes with the kernel's.
+    fn lead_away(&mut self, vrf: VrfId, addr: IpAddr, former: Option<Place>) {
+        if let Some(Place::Here { port }) = former
+            && !self.is_on_link(vrf, addr, port)
+        {
+            self.out.delta(Delta::RouteDel { vrf, prefix: IpNet::from(addr) });
+        }
+    }
+
+    fn is_on_link(&self, vrf: VrfId, addr: IpAddr, port: PortId) -> bool {
+        matches!(self.fib.lookup(vrf, addr), Some((_, Rib::Connected(p))) if *p == port)
     }
 
     /// The kernel's route follows the host, and ARP or neighbour discovery finds it.

@@ -3,3 +3,4 @@
 mod bed;
 mod mapping;
 mod native;
+mod places;
