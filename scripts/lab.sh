@@ -2,6 +2,7 @@
 # Labs: real pxtrd daemons and real kernel hosts in network namespaces. See scripts/README.md.
 #   scripts/lab.sh list
 #   scripts/lab.sh run NAME [--json FILE]     up, all checks, down; exit 0 = all checks passed
+#   scripts/lab.sh run all [--json DIR]       every scenario, one after the other
 #   scripts/lab.sh up NAME | down NAME        leave it running | remove it
 #   scripts/lab.sh exec NAME NODE COMMAND...  a command in a node's namespace
 #   scripts/lab.sh cli NAME NODE ARGS...      the pxtr client against a node's daemon

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 from . import scenarios
 from .net import Lab, LabError, reap
@@ -15,8 +16,8 @@ def arguments():
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the scenarios, a line each")
     run = commands.add_parser("run", help="bring up, check everything, tear down")
-    run.add_argument("name")
-    run.add_argument("--json", metavar="FILE", help="write the checks there")
+    run.add_argument("name", help="a scenario, or `all`")
+    run.add_argument("--json", metavar="FILE", help="write the checks there; for `all` a folder")
     for verb in ("up", "down"):
         commands.add_parser(verb).add_argument("name")
     execute = commands.add_parser("exec", help="a command in a node's namespace")
@@ -36,10 +37,19 @@ def interrupted(number, _frame):
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
+def listen():
+    """Signals end the lab in an orderly way."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+
+
 def run(name, json_file):
+    """0: all checks passed; 1: some did not; 2: it was interrupted."""
     scenario = scenarios.get(name)
     lab = Lab.fresh(name)
+    status = None
     try:
+        listen()
         scenario.build(lab)
         scenario.check(lab)
     except LabError as error:
@@ -47,10 +57,12 @@ def run(name, json_file):
         lab.show_logs()
     except KeyboardInterrupt as why:
         lab.record("lab runs to its end", False, f"interrupted ({why})", "")
+        status = 2
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         lab.destroy()
+    lab.show_story()
     report = lab.report()
     if json_file:
         with open(json_file, "w", encoding="utf-8") as out:
@@ -59,7 +71,23 @@ def run(name, json_file):
     failed = [c["name"] for c in report["checks"] if not c["pass"]]
     print(f"\n{name}: {len(report['checks']) - len(failed)} passed, {len(failed)} failed"
           + "".join(f"\n  failed: {f}" for f in failed))
-    return 0 if report["pass"] else 1
+    return status or (0 if report["pass"] else 1)
+
+
+def run_all(folder):
+    """Every scenario, one after the other, and a line about each at the end."""
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+    begin, rows = time.monotonic(), []
+    for name in scenarios.ALL:
+        print(f"\n== {name}", flush=True)
+        start = time.monotonic()
+        bad = run(name, os.path.join(folder, f"{name}.json") if folder else None)
+        rows.append(f"{'FAIL' if bad else 'ok  '} {name} in {time.monotonic() - start:.0f} s")
+        if bad == 2:
+            break
+    print("\n" + "\n".join(rows) + f"\nall in {time.monotonic() - begin:.0f} s")
+    return 1 if any(row.startswith("FAIL") for row in rows) else 0
 
 
 def up(name):
@@ -77,8 +105,7 @@ def up(name):
 
 def main():
     args = arguments()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupted)
+    listen()
     if args.command == "list":
         for name, scenario in scenarios.ALL.items():
             print(f"{name:16} {scenario.__doc__.strip().splitlines()[0]}")
@@ -87,7 +114,7 @@ def main():
     if args.command == "reap":
         return 0
     if args.command == "run":
-        return run(args.name, args.json)
+        return run_all(args.json) if args.name == "all" else run(args.name, args.json)
     if args.command == "up":
         return up(args.name)
     lab = Lab.load(args.name)

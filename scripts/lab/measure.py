@@ -1,5 +1,6 @@
 """Measurements that scenarios share. Each records one check with the value it saw."""
 
+import json
 import os
 import re
 import struct
@@ -19,6 +20,34 @@ def ping(lab, name, node, address, count=5):
     got = re.search(r"(\d+) received", done.stdout)
     got = int(got.group(1)) if got else 0
     lab.record(name, got == count, got, f"of {count} replies")
+
+
+def ping_times(lab, node, address, count=5):
+    """Echo requests: sequence -> (sent, answered) of those that were answered; seconds since the epoch."""
+    done = lab.run(node, "ping", "-D", "-n", "-c", str(count), "-i", "0.2", "-W", "3", address, check=False)
+    rows = re.findall(r"^\[(\d+\.\d+)\].*icmp_seq=(\d+) .*time=(\S+) ms$", done.stdout, re.M)
+    return {int(n): (float(at) - float(rtt) / 1000, float(at)) for at, n, rtt in rows}
+
+
+def asks(lab, client, server, address, count=5, interval_ms=200):
+    """Questions by UDP: (when asked, when answered or None) of each, seconds since the epoch."""
+    echo = _serve(lab, server, "udp-echo", "9006")
+    done = lab.run(client, sys.executable, TOOL, "udp-asks", address, "9006", str(count), str(interval_ms))
+    echo.terminate()
+    return list(zip(*json.loads(done.stdout)))
+
+
+def first_contact(lab, name, node, address):
+    """Nobody knows the mapping yet: all echo requests are answered, the first included. Returns how long that one
+    took, ms."""
+    got = ping_times(lab, node, address)
+    lab.record(f"{name}: ping, first packet included", len(got) == 5, len(got), "of 5 replies")
+    sent, answered = got.get(1, (0.0, 0.0))
+    if not sent:
+        return 0.0
+    lab.mark(f"{name}: first packet, no mapping known", sent)
+    lab.mark(f"{name}: it is answered", answered)
+    return round(1000 * (answered - sent), 1)
 
 
 def ping_unreachable(lab, name, node, address):
@@ -53,19 +82,33 @@ def udp_sizes(lab, name, client, server, address):
     lab.record(name, good == 1400, good, "of 1400 sizes")
 
 
+class Bulk:
+    """A TCP transfer that goes on while other things happen; paced if a rate is given."""
+
+    def __init__(self, lab, client, server, address, size, bytes_per_second=None):
+        self.size, self.begin = size, time.monotonic()
+        self.sink = _serve(lab, server, "tcp-sink", "9001")
+        rate = [str(bytes_per_second)] if bytes_per_second else []
+        self.source = lab.spawn(client, sys.executable, TOOL, "tcp-send", address, "9001", str(size), *rate,
+                                stdout=subprocess.PIPE)
+
+    def end(self, lab, name, timeout=120):
+        """It arrived whole."""
+        try:
+            sent = self.source.communicate(timeout=timeout)[0].decode().strip()
+            seconds = time.monotonic() - self.begin
+            got = self.sink.communicate(timeout=20)[0].decode().strip()
+        except subprocess.TimeoutExpired:
+            self.source.kill()
+            self.sink.kill()
+            return lab.record(name, False, "not at its end", "")
+        same = bool(got) and got == sent and got.startswith(f"{self.size} ")
+        return lab.record(name, same, self.size / seconds * 8e-6 if same else got or "nothing arrived", "Mbit/s")
+
+
 def tcp_bulk(lab, name, client, server, address, size):
     """A bulk transfer arrives whole."""
-    sink = _serve(lab, server, "tcp-sink", "9001")
-    begin = time.monotonic()
-    sent = lab.run(client, sys.executable, TOOL, "tcp-send", address, "9001", str(size), check=False, timeout=120)
-    seconds = time.monotonic() - begin
-    try:
-        got = sink.communicate(timeout=20)[0].decode().strip()
-    except subprocess.TimeoutExpired:
-        sink.kill()
-        got = "nothing"
-    same = bool(got) and got == sent.stdout.strip() and got.startswith(f"{size} ")
-    lab.record(name, same, size / seconds * 8e-6 if same else f"{got or sent.stderr[-200:]}", "Mbit/s")
+    Bulk(lab, client, server, address, size).end(lab, name)
 
 
 def port_spread(lab, name, client, server, address, core):
@@ -104,6 +147,19 @@ def fates(lab, name, node):
     lab.record(name, received == ended and received > 0, ended - received, f"difference of {received} packets")
 
 
+def drops(lab, node, reason):
+    """Packets dropped for that reason."""
+    return sum(r["packets"] for r in lab.cli(node, "show", "drops")["reasons"] if r["reason"] == reason)
+
+
+def explain_loss(lab):
+    """Prints what each daemon dropped and what its devices lost: for a check of loss that failed."""
+    for node in lab.daemons:
+        reasons = {r["reason"]: r["packets"] for r in lab.cli(node, "show", "drops")["reasons"] if r["packets"]}
+        ports = {p["name"]: p["counters"] for p in lab.cli(node, "show", "ports")["ports"]}
+        print(f"     {node}: drops {reasons}; ports {json.dumps(ports)}")
+
+
 def no_native(lab, capture, name, display_filter):
     """Nothing on the core matches the filter."""
     rows = capture.rows(display_filter)
@@ -127,37 +183,106 @@ def outer_destinations(pcap):
 
 
 class Stream:
-    """A numbered 1 kHz UDP stream between two hosts; the receiver keeps arrival times in a file."""
+    """A numbered UDP stream between two hosts, 1 kHz if not said otherwise; the receiver keeps a file."""
 
-    def __init__(self, lab, client, server, address, port):
-        self.file = os.path.join(lab.dir, f"stream-{port}.log")
+    def __init__(self, lab, client, server, address, port, interval_ms=1):
+        self.interval_ms = interval_ms
+        self.file = os.path.join(lab.dir, f"stream-{port}-{len(lab.children)}.log")
         self.sink = _serve(lab, server, "stream-sink", str(port), self.file)
-        self.source = lab.spawn(client, sys.executable, TOOL, "stream-source", address, str(port))
+        self.source = lab.spawn(client, sys.executable, TOOL, "stream-source", address, str(port),
+                                str(interval_ms), self.file + ".sent")
 
     def arrivals(self):
-        """(sequence, arrival in ms) of each datagram."""
+        """(sequence, sent, arrived) of each datagram; seconds since the epoch."""
         with open(self.file, "rb") as log:
             data = log.read()
-        return [struct.unpack_from("<QQ", data, at) for at in range(0, len(data) - 15, 16)]
+        rows = (struct.unpack_from("<QQQ", data, at) for at in range(0, len(data) - 23, 24))
+        return [(n, sent / 1e9, arrived / 1e9) for n, sent, arrived in rows]
 
     def received(self):
         """How far the sequence has come."""
-        return max((n for n, _ in self.arrivals()), default=0)
-
-    def longest_gap_ms(self):
-        """The longest silence."""
-        times = [t for _, t in self.arrivals()]
-        return max((b - a for a, b in zip(times, times[1:])), default=0)
+        return max((n for n, *_ in self.arrivals()), default=0)
 
     def lost_since(self, sequence):
         """Sequence numbers after `sequence` that are missing below the newest."""
-        seen = {n for n, _ in self.arrivals() if n > sequence}
+        seen = {n for n, *_ in self.arrivals() if n > sequence}
         return (max(seen) - sequence - len(seen)) if seen else 0
 
-    def stop(self):
-        """Ends both ends."""
+    def lost_after(self, moment):
+        """Which of those sent after a moment (seconds since the epoch) are missing below the newest: (sequence, sent).
+        After `drain`."""
+        with open(self.file + ".sent", "rb") as log:
+            data = log.read()
+        sent = [s / 1e9 for (s,) in struct.iter_unpack("<Q", data)]
+        seen = {n for n, *_ in self.arrivals()}
+        return [(n, at) for n, at in enumerate(sent, 1) if at > moment and n not in seen and n < max(seen)]
+
+    def outage_ms(self):
+        """The longest time for which nothing got through: from the sending of the first datagram that was
+        lost, or came late, to the next arrival. A pause of the sender's is none."""
+        worst, newest, newest_sent = 0.0, None, 0.0
+        for number, sent, arrived in sorted(self.arrivals(), key=lambda row: row[2]):
+            if newest is None or number > newest:
+                lost = newest is not None and number > newest + 1
+                worst = max(worst, arrived - (newest_sent + self.interval_ms / 1000 if lost else sent))
+                newest, newest_sent = number, sent
+        return round(1000 * worst, 1)
+
+    def resumed(self):
+        """When it went on after the longest pause, seconds since the epoch."""
+        times = sorted(at for *_, at in self.arrivals())
+        return max(zip(times, times[1:]), key=lambda pair: pair[1] - pair[0])[1]
+
+    def drain(self, seconds=0.5):
+        """Ends the sender and waits for what is on its way, then ends the receiver."""
         self.source.terminate()
+        self.source.wait(timeout=10)
+        time.sleep(seconds)
         self.sink.terminate()
+
+
+class Fleet:
+    """Streams to many addresses at once."""
+
+    def __init__(self, lab, client, server, addresses, port, interval_ms):
+        self.file = os.path.join(lab.dir, f"fleet-{port}.log")
+        self.sink = _serve(lab, server, "fleet-sink", str(port), self.file)
+        self.source = lab.spawn(client, sys.executable, TOOL, "fleet-source", str(port), str(interval_ms), *addresses)
+
+    def flows(self):
+        """Flow -> (sequence, sent, arrived) of each datagram in the order of sequence; seconds since the epoch."""
+        with open(self.file, "rb") as log:
+            data = log.read()
+        flows = {}
+        for at in range(0, len(data) - 31, 32):
+            number, sent, flow, arrived = struct.unpack_from("<QQQQ", data, at)
+            flows.setdefault(flow, []).append((number, sent / 1e9, arrived / 1e9))
+        return {flow: sorted(rows) for flow, rows in flows.items()}
+
+    def drain(self, seconds=0.5):
+        """Ends the sender and waits for what is on its way, then ends the receiver."""
+        self.source.terminate()
+        time.sleep(seconds)
+        self.sink.terminate()
+
+
+class FirstPacket:
+    """Waits for the first packet that enters a node and matches a filter."""
+
+    def __init__(self, lab, node, filter_, interface="any"):
+        self.child = lab.spawn(node, "tcpdump", "-ni", interface, "-Q", "in", "-tt", "-l", "-c", "1", *filter_.split(),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while b"listening on" not in (line := self.child.stderr.readline()):
+            if not line:
+                raise LabError(f"tcpdump in {node} did not start")
+
+    def seen(self, timeout):
+        """When it came, seconds since the epoch."""
+        try:
+            return float(self.child.communicate(timeout=timeout)[0].split()[0])
+        except (subprocess.TimeoutExpired, IndexError) as error:
+            self.child.kill()
+            raise LabError("the packet that was waited for did not come") from error
 
 
 class Capture:

@@ -6,6 +6,7 @@ left. Daemons see their own /run/pxtr and /var/lib/pxtr (bind mounts), so that t
 configurations run unchanged.
 """
 
+import datetime
 import json
 import os
 import shutil
@@ -58,6 +59,8 @@ class Lab:
         self.daemons = {}
         self.children = []
         self.checks = []
+        self.timeline = []
+        self.summary = {}
         self.config = None
         self.dir = os.path.join(STATE, ident)
 
@@ -271,9 +274,39 @@ class Lab:
         shown = value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
         print(f"{'ok  ' if passed else 'FAIL'} {name}: {shown} {unit}".rstrip(), flush=True)
 
+    def mark(self, what, at=None):
+        """Something happened, now or at `at` (seconds since the epoch): a line of the time line."""
+        self.timeline.append((at or time.time(), what))
+
+    def logged(self, node, kind, since=0.0):
+        """When a daemon first logged a notice of this kind after `since`; seconds since the epoch."""
+        for line in self.log_text(node).splitlines():
+            stamp = line.split(" ", 1)[0]
+            if f'kind="{kind}"' in line and stamp.endswith("Z"):
+                at = datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+                if at >= since:
+                    return at
+        return None
+
+    def sums_up(self, outage_ms, lost, convergence_ms):
+        """What the scenario is about, in three numbers."""
+        self.summary = {"outage_ms": outage_ms, "lost_packets": lost, "convergence_ms": convergence_ms}
+
+    def show_story(self):
+        """The three numbers and the time line, as text."""
+        if self.summary:
+            print("\n" + ", ".join(f"{k.rsplit('_', 1)[0]} {v} {k.rsplit('_', 1)[1]}"
+                                   for k, v in self.summary.items()))
+        rows = sorted(self.timeline)
+        for at, what in rows:
+            print(f"{1000 * (at - rows[0][0]):10.1f} ms  {what}")
+
     def report(self):
+        rows = sorted(self.timeline)
         return {"scenario": self.scenario,
                 "pass": bool(self.checks) and all(c["pass"] for c in self.checks),
+                **self.summary,
+                "timeline": [{"ms": round(1000 * (at - rows[0][0]), 1), "what": what} for at, what in rows],
                 "checks": self.checks}
 
 

@@ -58,4 +58,4 @@ def wait_registered(lab, count, node="ms", timeout=20):
 
 def registered(lab, node="ms"):
     """How many registrations of the Map-Server are alive."""
-    return len(lab.cli(node, "show", "registrations")["registrations"])
+    return len(lab.cli(node, "show", "registrations", "--limit", "5000")["registrations"])

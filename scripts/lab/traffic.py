@@ -1,13 +1,23 @@
 """Small traffic ends for the labs: run inside a namespace, one verb a process."""
 
+import array
 import errno
 import hashlib
+import json
+import os
 import selectors
+import signal
 import socket
 import struct
 import sys
 import time
 import urllib.request
+
+
+# Linux: <asm-generic/socket.h>; Python has no names for them.
+SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
+SO_MAX_PACING_RATE = 47
 
 
 def family(address):
@@ -19,7 +29,8 @@ def listener(kind, port):
     sock = socket.socket(socket.AF_INET6, kind)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    # Not bounded by net.core.rmem_max: a receiver that waits for a CPU loses nothing.
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
     sock.bind(("::", port))
     return sock
 
@@ -38,6 +49,28 @@ def udp_echo(port):
     while True:
         data, peer = sock.recvfrom(65536)
         sock.sendto(data, peer)
+
+
+def udp_asks(address, port, count, interval_ms):
+    """Numbered questions to an echo, one each interval: prints when each was asked and answered (or null), seconds since
+    the epoch."""
+    sock = socket.socket(family(address), socket.SOCK_DGRAM)
+    sock.connect((address, int(port)))
+    asked, answered = [], [None] * int(count)
+    until = time.monotonic() + int(count) * int(interval_ms) / 1000 + 3
+    due = time.monotonic()
+    while time.monotonic() < until and None in answered:
+        if len(asked) < len(answered) and time.monotonic() >= due:
+            asked.append(time.time())
+            due += int(interval_ms) / 1000
+            sock.send(struct.pack("<I", len(asked) - 1))
+        sock.settimeout(max(0.001, min(due if len(asked) < len(answered) else until, until) - time.monotonic()))
+        try:
+            number = struct.unpack("<I", sock.recv(64))[0]
+            answered[number] = time.time()
+        except (TimeoutError, OSError):
+            pass
+    print(json.dumps([asked, answered]))
 
 
 def udp_sizes(address, port, low, high):
@@ -78,45 +111,94 @@ def udp_flows(address, port, flows):
 
 
 def udp_blast(address, port, flows):
-    """One datagram a flow, 250 source ports times many destination ports, paced."""
+    """One datagram a flow, 250 source ports times many destination ports, 10,000 a second; a pause without CPU is
+    not made up for, so that no queue on the way sees more than that."""
     flows = int(flows)
     sockets = []
     for source in range(20000, 20250):
         sock = socket.socket(family(address), socket.SOCK_DGRAM)
         sock.bind(("", source))
         sockets.append(sock)
-    begin = time.monotonic()
+    due = time.monotonic()
     for n in range(flows):
         sockets[n % 250].sendto(b"flow", (address, 10000 + n // 250))
-        ahead = n / 10000 - (time.monotonic() - begin)
+        due = max(due + 0.0001, time.monotonic() - 0.005)
+        ahead = due - time.monotonic()
         if ahead > 0.002:
             time.sleep(ahead)
 
 
-def stream_source(address, port):
-    """A numbered datagram each millisecond, until killed."""
+def stream_source(address, port, interval_ms, log):
+    """A numbered datagram each interval, until SIGTERM; it carries the time at which it was sent, ns, and the times
+    of all go to a file in the end."""
     sock = socket.socket(family(address), socket.SOCK_DGRAM)
     sock.connect((address, int(port)))
-    begin, number = time.monotonic(), 0
+    times, interval = array.array("Q"), float(interval_ms) / 1000
+
+    def end(_number, _frame):
+        with open(log, "wb") as out:
+            times.tofile(out)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    begin = time.monotonic()
     while True:
-        number += 1
+        times.append(time.time_ns())
         try:
-            sock.send(struct.pack("<Q", number))
+            sock.send(struct.pack("<QQ", len(times), times[-1]))
         except OSError:
             pass
-        ahead = begin + number / 1000 - time.monotonic()
+        ahead = begin + len(times) * interval - time.monotonic()
         if ahead > 0:
             time.sleep(ahead)
 
 
 def stream_sink(port, log):
-    """Writes (sequence, arrival ms) of each datagram."""
+    """Writes (sequence, sent, arrived) of each datagram, ns; the kernel says when it arrived, so that a sink
+    that has to wait for a CPU does not matter."""
     sock = listener(socket.SOCK_DGRAM, int(port))
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     with open(log, "wb", buffering=0) as out:
         ready()
         while True:
-            data = sock.recv(64)
-            out.write(data[:8] + struct.pack("<Q", int(time.monotonic() * 1000)))
+            data, control, _, _ = sock.recvmsg(64, 64)
+            seconds, nanoseconds = struct.unpack("qq", control[0][2][:16])
+            out.write(data[:16] + struct.pack("<Q", seconds * 1_000_000_000 + nanoseconds))
+
+
+def fleet_source(port, interval_ms, *addresses):
+    """A stream as above to each of many addresses, in turns, until killed."""
+    sockets = []
+    for address in addresses:
+        sock = socket.socket(family(address), socket.SOCK_DGRAM)
+        sock.connect((address, int(port)))
+        sockets.append(sock)
+    step = float(interval_ms) / 1000 / len(sockets)
+    due, turn = time.monotonic(), 0
+    while True:
+        number, flow = divmod(turn, len(sockets))
+        try:
+            sockets[flow].send(struct.pack("<QQQ", number + 1, time.time_ns(), flow))
+        except OSError:
+            pass
+        turn += 1
+        # After a pause without CPU it goes on as from then: a flood would measure queues.
+        due = max(due + step, time.monotonic() - 0.01)
+        ahead = due - time.monotonic()
+        if ahead > 0.001:
+            time.sleep(ahead)
+
+
+def fleet_sink(port, log):
+    """Writes (sequence, sent, flow, arrived) of each datagram, ns."""
+    sock = listener(socket.SOCK_DGRAM, int(port))
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    with open(log, "wb", buffering=0) as out:
+        ready()
+        while True:
+            data, control, _, _ = sock.recvmsg(64, 64)
+            seconds, nanoseconds = struct.unpack("qq", control[0][2][:16])
+            out.write(data[:24] + struct.pack("<Q", seconds * 1_000_000_000 + nanoseconds))
 
 
 def tcp_sink(port):
@@ -136,11 +218,13 @@ def tcp_sink(port):
     print(total, digest.hexdigest())
 
 
-def tcp_send(address, port, size):
-    """Sends `size` bytes, prints the same line as the sink must."""
+def tcp_send(address, port, size, bytes_per_second=""):
+    """Sends `size` bytes, prints the same line as the sink must. Paced by the kernel if a rate is given."""
     block = hashlib.sha512(address.encode()).digest() * 4096
     left, digest = int(size), hashlib.sha256()
     with socket.create_connection((address, int(port)), timeout=60) as sock:
+        if bytes_per_second:
+            sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, int(bytes_per_second))
         while left:
             chunk = block[:left]
             sock.sendall(chunk)
@@ -157,7 +241,7 @@ def http_get(url):
 
 
 VERBS = {f.__name__.replace("_", "-"): f for f in
-         (udp_echo, udp_sizes, udp_flows, udp_blast, stream_source, stream_sink, tcp_sink, tcp_send, http_get)}
+         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_blast, stream_source, stream_sink, fleet_source, fleet_sink, tcp_sink, tcp_send, http_get)}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])

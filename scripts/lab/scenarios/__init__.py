@@ -2,7 +2,9 @@
 
 from ..net import LabError
 from . import interworking
+from .dr_move import SiteMove
 from .mobility import Cold, LispPeer, Silent, Spoof
+from .mobility_hot import Hot
 from .traffic_engineering import Backup, Weights
 from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 
@@ -14,6 +16,8 @@ ALL = {
     "v4-islands": Ipv4Islands(),
     "te-weights": Weights(),
     "te-backup": Backup(),
+    "dr-move": SiteMove(),
+    "mobility-hot": Hot(),
     "mobility-cold": Cold(),
     "mobility-silent": Silent(),
     "mobility-lisp-peer": LispPeer(),

@@ -75,6 +75,8 @@ class Weights:
         measure.ping(lab, "ping host to site", "host", "10.1.0.10")
         one, two, three = RLOCS
         maps = [_flow_map(lab, "10.1.0.10", FLOWS)]
+        stream = measure.Stream(lab, "host", "site", "10.1.0.10", 9004, interval_ms=10)
+        worst = 0
         _split(lab, "50/50", maps[0], {one: 50, two: 50})
         for name, config, wanted, must in (
             ("70/30", "xtr-70-30.toml", {one: 70, two: 30}, 20),
@@ -82,13 +84,21 @@ class Weights:
         ):
             shutil.copy(os.path.join(ROOT, "configs", self.name, config), lab.config)
             begin = time.monotonic()
+            lab.mark(f"the site's router is told of {name}")
             lab.reload_daemon("xtr")
             lab.wait(f"{name} in the proxy's map-cache", lambda w=wanted: _weights(lab) == sorted(w.values()), 10)
-            lab.record(f"{name}: reload to new map-cache entry", True, round(1000 * (time.monotonic() - begin)), "ms")
+            lab.mark(f"the proxy's map-cache has {name} (seen from outside)")
+            took = round(1000 * (time.monotonic() - begin))
+            worst = max(worst, took)
+            lab.record(f"{name}: reload to new map-cache entry", True, took, "ms")
             maps.append(_flow_map(lab, "10.1.0.10", FLOWS))
             _split(lab, name, maps[-1], wanted)
             moved = _moved(maps[-2], maps[-1])
             lab.record(f"{name}: flows that moved, {must} % must", abs(moved - must) <= 1, round(moved, 2), "% of flows")
+        stream.drain()
+        lost = stream.lost_since(0)
+        lab.record("packets of a stream beside it lost", lost == 0, lost, f"of {stream.received()}")
+        lab.sums_up(stream.outage_ms(), lost, worst)
 
 
 def _weights(lab):
@@ -116,20 +126,29 @@ class Backup:
         stream = measure.Stream(lab, "host", "site", "10.1.0.10", 9004)
         time.sleep(1)
         lab.run("core", "ip", "route", "replace", "blackhole", f"{one}/32")
+        lab.mark("the primary's RLOC dies silently")
         time.sleep(3)
-        outage = stream.longest_gap_ms()
+        outage = stream.outage_ms()
+        lab.mark("the stream goes on by the backup", stream.resumed())
         lab.record("silent death of the primary: outage", 0 < outage <= 1000, outage, "ms (at 200 ms probing)")
         after = _flow_map(lab, "10.2.0.10", FLOWS)
         _split(lab, "survivors 30/20", after, {two: 60, three: 40})
         stayed = [f for f, d in before.items() if d != one]
         moved = sum(1 for f in stayed if after.get(f) != before[f])
         lab.record("flows of surviving locators that moved", moved == 0, moved, f"of {len(stayed)} flows")
+        fail_over = stream.lost_since(0)
         mark = stream.received()
         lab.run("core", "ip", "route", "del", "blackhole", f"{one}/32")
+        begin = time.monotonic()
+        lab.mark("the primary's RLOC is alive again")
         lab.wait("primary in use again", lambda: _rloc_up(lab, one), 10)
+        lab.mark("the proxy uses the primary again (seen from outside)")
+        lab.record("fail-back: primary alive to in use again", True, round(1000 * (time.monotonic() - begin)), "ms")
         time.sleep(1)
         lab.record("fail-back: packets lost", stream.lost_since(mark) == 0, stream.lost_since(mark), "packets")
-        stream.stop()
+        stream.drain()
+        lab.record("fail-over: packets lost of a 1 kHz stream", True, fail_over, "packets")
+        lab.sums_up(outage, stream.lost_since(0), outage)
         _split(lab, "back to 50/30/20", _flow_map(lab, "10.2.0.10", FLOWS), {one: 50, two: 30, three: 20})
 
 

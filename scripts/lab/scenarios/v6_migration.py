@@ -44,10 +44,17 @@ def _build(lab, folder, families, sites, host=None):
 
 def _both_ways(lab, capture, pairs):
     """`pairs`: (name, node, node, address of the second, address of the first)."""
+    outage, lost, convergence = 0.0, 0, 0.0
     for name, a, b, to_b, to_a in pairs:
-        measure.ping(lab, f"{name}: ping, first packet included", a, to_b)
+        convergence = max(convergence, measure.first_contact(lab, name, a, to_b))
         measure.ping(lab, f"{name}: ping back", b, to_a)
+        stream = measure.Stream(lab, a, b, to_b, 9004, interval_ms=10)
         measure.udp_sizes(lab, f"{name}: UDP of 1..1400 bytes and back", a, b, to_b)
+        stream.drain()
+        lost += stream.lost_since(0)
+        outage = max(outage, stream.outage_ms())
+    lab.record("packets of a stream beside it lost", lost == 0, lost, "")
+    lab.sums_up(outage, lost, convergence)
     capture.stop()
     capture.check_clean("core capture")
     for name, a, b, to_b, to_a in pairs:
