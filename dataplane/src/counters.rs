@@ -91,6 +91,7 @@ worker_stats! {
     tx_bytes, "Bytes of these as sent, Ethernet header included.";
     host, "Received packets handed to the kernel.";
     reassembled, "Received fragments that became part of another received packet.";
+    core_errors, "Received ICMP errors about packets that we encapsulated, believed.";
     held, "Received packets that wait now, outer fragments included.";
     originated_held, "Packets made by the worker that wait now.";
     encapsulated, "Packets that got LISP headers.";
@@ -98,6 +99,7 @@ worker_stats! {
     forwarded, "Packets sent to an Ethernet next hop without LISP headers.";
     fragments, "Additional packets made by fragmentation.";
     originated_lost, "Packets made by the worker (ICMP errors, fragments) that could not be sent.";
+    icmp_relayed, "ICMP errors from the core passed on to who sent the inner packet.";
     icmp_limited, "ICMP errors not sent because of the rate limits.";
     icmp_unsendable, "ICMP errors not sent because rules forbid them or there is no source address.";
     ecn_strange, "Decapsulated packets with a combination of ECN bits that should not occur (RFC 6040).";
@@ -132,7 +134,7 @@ impl Snapshot {
 
     /// All fates together: equal to `received` whenever the worker is between two bursts.
     pub fn fates(&self) -> u64 {
-        self.tx + self.host + self.held + self.reassembled + self.drops.iter().sum::<u64>()
+        self.tx + self.host + self.held + self.reassembled + self.core_errors + self.drops.iter().sum::<u64>()
     }
 
     /// Drop reasons that have occurred, with their counts.

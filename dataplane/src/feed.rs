@@ -166,8 +166,20 @@ pub struct PortSpec {
     pub ipv4: Option<Ipv4Addr>,
     /// The same for IPv6 (a global address; never link-local).
     pub ipv6: Option<Ipv6Addr>,
+    /// What the operator chose.
+    pub policy: PortPolicy,
     /// Rules for the sources of native packets; `None`: any source.
     pub sources: Option<Box<SourceRules>>,
+}
+
+/// Choices of the operator that only the path cares for. The default: all off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortPolicy {
+    /// Stateful path MTU (RFC 9300 section 7.2): believe the core when it says that a packet of ours
+    /// was too big. Else the port's MTU is all there is (section 7.1, stateless).
+    pub learn_path_mtu: bool,
+    /// Pass Time Exceeded from the core on to the inner source.
+    pub relay_time_exceeded: bool,
 }
 
 /// Which sources a port accepts, and which of them are hosts that move.

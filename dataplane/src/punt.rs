@@ -29,6 +29,19 @@ pub enum Punt {
     },
     /// An RLOC slot in state `Resolving` has packets waiting.
     RlocWanted(RlocId),
+    /// The core says that a packet to this RLOC was too big, and it is believed. At
+    /// most once a second for an RLOC and value.
+    PathMtu {
+        /// The RLOC.
+        rloc: IpAddr,
+        /// Largest outer IP packet, bytes.
+        mtu: u16,
+    },
+    /// The core says that this RLOC can not be reached: a hint. At most once a second.
+    RlocUnreachable {
+        /// The RLOC.
+        rloc: IpAddr,
+    },
     /// A host speaks whose address lies in a dynamic-EID prefix of the port, and it is not live
     /// there; or somebody else uses the address of a live one. At most once a second.
     DynamicEid {

@@ -5,7 +5,7 @@ use crate::types::{AdjacencyId, Eid, PortId, RlocId};
 use std::net::IpAddr;
 
 /// What is to be done with a packet that has been decided about and rewritten. All but
-/// [`Verdict::Split`] and [`Verdict::Reassemble`] are fates. Eight bytes, so that it travels in a register.
+/// [`Verdict::Split`], [`Verdict::Reassemble`] and [`Verdict::CoreError`] are fates. Eight bytes, so that it travels in a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Send on this port: the buffer holds the frame with its LISP headers.
@@ -25,6 +25,8 @@ pub enum Verdict {
     Split(u16),
     /// A fragment that may be part of a LISP packet for us: keep it until that is whole.
     Reassemble,
+    /// An ICMP error that may be about a packet we encapsulated: see what it is worth.
+    CoreError,
 }
 
 /// What a packet waits for.
@@ -140,6 +142,9 @@ drop_reasons! {
     NativeNotAllowed, "native_not_allowed", "The port does not accept native packets to be forwarded.";
     LispNotUnderlay, "lisp_not_underlay", "LISP data for one of our RLOCs arrived on a port that is not underlay.";
     ControlNotUnderlay, "control_not_underlay", "LISP control for us arrived on a port that is not underlay (R-217).";
+    // ICMP errors from the core.
+    CoreErrorForged, "core_error_forged", "An ICMP error about a packet of ours that we did not send, or not so (R-128).";
+    CoreErrorLimited, "core_error_limited", "More ICMP errors about our packets than are looked at.";
     // LISP data for one of our RLOCs.
     OuterFragment, "outer_fragment", "A fragment for one of our RLOCs of which no packet can be made: its length, its offset, or what stands in front of it.";
     FragmentOverlap, "fragment_overlap", "Fragments of a packet for one of our RLOCs contradict each other: none of them is taken (RFC 8200 4.5).";

@@ -140,7 +140,7 @@ def fates(lab, name, node):
     for _ in range(20):
         rows = lab.cli(node, "show", "workers")["workers"]
         received = sum(w["packets"] for w in rows)
-        ended = sum(w["dropped"] + sum(w["counters"][fate] for fate in ("tx", "host", "held")) for w in rows)
+        ended = sum(w["dropped"] + sum(w["counters"][fate] for fate in ("tx", "host", "held", "reassembled", "core_errors")) for w in rows)
         if received == ended:
             break
         time.sleep(0.2)

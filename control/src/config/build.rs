@@ -191,6 +191,8 @@ fn ports(file: &File, vrfs: &[Vrf]) -> Option<Vec<Port>> {
             gateway_mac: table.gateway_mac.get().map(|mac| mac.0.0),
             strict_source: table.strict_source.get().copied(),
             refuse_claims: flag(&table.refuse_claims, true),
+            learn_path_mtu: flag(&table.learn_path_mtu, true),
+            relay_time_exceeded: flag(&table.relay_time_exceeded, false),
         })
     };
     (0..).zip(file.port.items()).map(build).collect()

@@ -150,6 +150,10 @@ pub struct Port {
     pub strict_source: Option<bool>,
     /// Drop packets with the address of a live dynamic EID and another Ethernet address.
     pub refuse_claims: bool,
+    /// Believe the core about the MTU of paths.
+    pub learn_path_mtu: bool,
+    /// Pass Time Exceeded from the core on.
+    pub relay_time_exceeded: bool,
 }
 
 /// A `[[vrf]]`.

@@ -372,12 +372,32 @@ impl Feeder {
         let mut cx = Context { now, view, ports, out };
         hosts.due(fib, hops, &mut cx);
         hops.due(&mut cx);
+        for rloc in self.rlocs.path_mtus.expire(now) {
+            self.resolve_rloc(now, view, rloc);
+        }
+    }
+
+    /// The core says that a packet of more than `mtu` bytes to this RLOC did not get through. An RLOC
+    /// that is not in use is none of ours. True: something was learnt.
+    pub fn on_path_mtu(&mut self, now: Time, view: &KernelView, rloc: IpAddr, mtu: u16) -> bool {
+        let learnt = self.rlocs.learn_path_mtu(rloc, mtu, now);
+        if learnt {
+            self.resolve_rloc(now, view, rloc);
+        }
+        learnt
+    }
+
+    /// An RLOC that packets are sent to.
+    #[must_use]
+    pub fn has_rloc(&self, rloc: IpAddr) -> bool {
+        self.rlocs.get(rloc).is_some()
     }
 
     /// When [`Self::on_tick`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        [self.hosts.next_deadline(), self.hops.next_deadline()].into_iter().flatten().min()
+        let path_mtu = self.rlocs.path_mtus.next_deadline();
+        [self.hosts.next_deadline(), self.hops.next_deadline(), path_mtu].into_iter().flatten().min()
     }
 
     /// Every worker has applied the deltas up to this sequence number: slots given back before it

@@ -5,7 +5,7 @@
 //! - `core`: the [`Feeder`], what comes in and who is told.
 //! - `reload`: a new configuration as a difference.
 //! - `ports`, `fib`, `hosts`, `hops`: interfaces, native routes, neighbours' host routes, next hops.
-//! - `entries`, `sets`, `rlocs`: map-cache entries, locator-sets, RLOCs.
+//! - `entries`, `sets`, `rlocs`, `path_mtu`: map-cache entries, locator-sets, RLOCs, what their paths carry.
 //! - `places`: hosts of dynamic-EID prefixes and where they are.
 //! - `slots`: slot numbers and their quarantine. `outbox`: what a worker has yet to be told.
 
@@ -16,6 +16,7 @@ mod hops;
 mod hosts;
 mod outbox;
 mod output;
+mod path_mtu;
 mod places;
 mod ports;
 mod reload;

@@ -44,6 +44,7 @@ impl Ports {
                 mtu: feed.mtu,
                 ipv4: None,
                 ipv6: None,
+                policy: feed.policy,
                 sources: feed.sources.clone().map(Box::new),
             },
             feed: feed.clone(),
@@ -72,6 +73,7 @@ impl Ports {
             port.feed = feed.clone();
             let flags = (feed.vrf, feed.underlay, feed.native);
             (port.told.vrf, port.told.underlay, port.told.native) = flags;
+            port.told.policy = feed.policy;
             port.told.sources = feed.sources.clone().map(Box::new);
             out.delta(Delta::PortSet(feed.id, Box::new(port.told.clone())));
         }

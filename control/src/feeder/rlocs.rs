@@ -5,9 +5,10 @@
 
 use super::fib::{Fib, Rib};
 use super::hops::{Context, HopState, Hops, Use};
+use super::path_mtu::PathMtus;
 use super::slots::SlotPool;
 use super::spec::FeederSpec;
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Time};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{Delta, RlocRewrite, RlocState};
 use pxtr_dataplane::types::{AdjacencyId, LocatorSetId, RlocId, VrfId};
@@ -80,6 +81,7 @@ pub(super) struct Rlocs {
     by_slot: HashMap<RlocId, IpAddr>,
     /// RLOCs that the engine declared down.
     engine_down: HashSet<IpAddr>,
+    pub(super) path_mtus: PathMtus,
     /// RLOCs that found no slot.
     pub(super) refused: u64,
 }
@@ -98,6 +100,7 @@ impl Rlocs {
             entries: BTreeMap::new(),
             by_slot: HashMap::new(),
             engine_down: HashSet::new(),
+            path_mtus: PathMtus::default(),
             refused: 0,
         }
     }
@@ -173,6 +176,7 @@ impl Rlocs {
         }
         if let Some(entry) = self.entries.remove(&addr) {
             self.by_slot.remove(&entry.slot);
+            self.path_mtus.forget(addr);
             self.slots.give_back(entry.slot.0, cx.out.sequence());
             for leg in &entry.legs {
                 hops.release(*leg, Use::Rloc(addr), cx.out);
@@ -213,6 +217,14 @@ impl Rlocs {
         self.engine_down.drain().collect()
     }
 
+    /// The core says what the path to an RLOC lets through. True: that is news.
+    pub(super) fn learn_path_mtu(&mut self, addr: IpAddr, mtu: u16, now: Time) -> bool {
+        match self.entries.get(&addr).map(|entry| &entry.state) {
+            Some(RlocState::Ready(rewrite)) => self.path_mtus.learn(addr, mtu, rewrite.mtu, now),
+            _ => false,
+        }
+    }
+
     /// Works out anew how to reach an RLOC. True: its usability changed.
     pub(super) fn resolve(
         &mut self,
@@ -244,6 +256,9 @@ impl Rlocs {
             hops.release(*old, Use::Rloc(addr), cx.out);
         }
         entry.legs = legs;
+        // The least of route, port and what the core let through.
+        let learnt = self.path_mtus.of(addr).map(u32::from);
+        let mtu = mtu.into_iter().chain(learnt).min();
         let underlay_state = path.and_then(|_| ready(addr, underlay.spec, &entry.legs, mtu, hops, cx));
         let reachable = underlay_state.is_ok();
         if first || reachable != entry.reachable {

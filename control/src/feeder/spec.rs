@@ -2,7 +2,7 @@
 
 use crate::engine::event::Iid;
 use ipnet::IpNet;
-use pxtr_dataplane::feed::{SourceRules, VrfSpec};
+use pxtr_dataplane::feed::{PortPolicy, SourceRules, VrfSpec};
 use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
 use std::net::IpAddr;
 
@@ -23,6 +23,8 @@ pub struct PortFeed {
     pub mac: MacAddr,
     /// Configured IP MTU, bytes: the interface may lower it, not raise it.
     pub mtu: u16,
+    /// What the operator chose for the path.
+    pub policy: PortPolicy,
     /// Rules for native sources.
     pub sources: Option<SourceRules>,
 }

@@ -3,7 +3,7 @@
 use super::core::Feeder;
 use super::hops::HopState;
 use super::rlocs::{DownReason, RlocEntry};
-use crate::engine::event::{EidPrefix, Iid};
+use crate::engine::event::{EidPrefix, Iid, Time};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::RlocState;
 use pxtr_dataplane::types::{EntryId, MacAddr, PortId, RlocId, VrfId};
@@ -35,6 +35,8 @@ pub struct RlocPath {
     pub next_hop_mac: MacAddr,
     /// Largest outer packet, bytes.
     pub mtu: u16,
+    /// The core said so; when that is forgotten.
+    pub learnt_until: Option<Time>,
 }
 
 /// Fill of the tables and what they refused.
@@ -65,13 +67,13 @@ pub struct FeederStats {
 impl Feeder {
     /// Every RLOC in use, by address.
     pub fn rlocs(&self) -> impl Iterator<Item = RlocView> {
-        self.rlocs.iter().map(|(addr, entry)| view(addr, entry))
+        self.rlocs.iter().map(|(addr, entry)| view(addr, entry, self.rlocs.path_mtus.until(addr)))
     }
 
     /// One RLOC; `None`: it is not in use.
     #[must_use]
     pub fn rloc(&self, addr: IpAddr) -> Option<RlocView> {
-        self.rlocs.get(addr).map(|entry| view(addr, entry))
+        self.rlocs.get(addr).map(|entry| view(addr, entry, self.rlocs.path_mtus.until(addr)))
     }
 
     /// The slot of a map-cache entry: its counters live there.
@@ -124,7 +126,7 @@ impl Feeder {
     }
 }
 
-fn view(addr: IpAddr, entry: &RlocEntry) -> RlocView {
+fn view(addr: IpAddr, entry: &RlocEntry, learnt_until: Option<Time>) -> RlocView {
     RlocView {
         addr,
         slot: entry.slot,
@@ -135,9 +137,13 @@ fn view(addr: IpAddr, entry: &RlocEntry) -> RlocView {
         },
         down: entry.down,
         path: match &entry.state {
-            RlocState::Ready(r) => {
-                Some(RlocPath { source: r.source, port: r.port, next_hop_mac: r.next_hop_mac, mtu: r.mtu })
-            }
+            RlocState::Ready(r) => Some(RlocPath {
+                source: r.source,
+                port: r.port,
+                next_hop_mac: r.next_hop_mac,
+                mtu: r.mtu,
+                learnt_until,
+            }),
             RlocState::Resolving | RlocState::Down => None,
         },
     }

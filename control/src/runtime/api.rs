@@ -331,6 +331,9 @@ impl Runtime {
             source: ready.map(|p| p.source),
             next_hop_mac: ready.map(|p| p.next_hop_mac.to_string()),
             mtu_bytes: ready.map(|p| p.mtu),
+            mtu_learnt_expires_s: ready
+                .and_then(|p| p.learnt_until)
+                .map(|until| until.since(self.clock.now()) / 1000),
             rtt_ms: view.rtt_ms.map(f64::from),
             last_probe_reply_s_ago: view.answered_ago_ms.map(|ms| ms / 1000),
             probes_lost: u32::from(view.probes_lost),

@@ -24,6 +24,8 @@ counters! {
     control_not_underlay: "Control datagrams dropped because they came in by a port that is not underlay (R-217).",
     control_malformed: "Control datagrams dropped because of their length or a missing destination address.",
     punts: "Events received from workers.",
+    path_mtus_learnt: "Path MTUs of RLOCs lowered because the core said so (R-120).",
+    core_hints_unknown: "ICMP errors from the core about RLOCs that are not in use, not believed (R-128).",
     punts_unknown: "Events of workers about a VRF or port that control does not know.",
     actions_refused: "Actions of the engine that the data plane had no room for.",
     config_reloads: "Times the configuration file was read again and put in force.",

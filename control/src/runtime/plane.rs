@@ -182,6 +182,13 @@ impl Plane {
             Punt::NeighbourMiss { port, neighbour } => {
                 self.feeder.on_neighbour_miss(now, view, port, neighbour);
             }
+            Punt::PathMtu { rloc, .. } | Punt::RlocUnreachable { rloc } if !self.feeder.has_rloc(rloc) => {
+                counters.core_hints_unknown += 1;
+            }
+            Punt::PathMtu { rloc, mtu } => {
+                counters.path_mtus_learnt += u64::from(self.feeder.on_path_mtu(now, view, rloc, mtu));
+            }
+            Punt::RlocUnreachable { rloc } => events.push(Event::IcmpUnreachable { rloc }),
             Punt::RlocWanted(slot) => self.feeder.on_rloc_wanted(now, view, slot),
             Punt::DynamicEid { vrf, eid, port, mac, seen, claim } => match self.feeder.iid(vrf) {
                 Some(iid) => {

@@ -4,7 +4,7 @@ use super::carrier::Carrier;
 use crate::config::Config;
 use crate::feeder::{Capacity, FeederSpec, PortFeed, VrfFeed};
 use crate::netlink::{HostInterface, Interest};
-use pxtr_dataplane::feed::{SourceRules, VrfSpec};
+use pxtr_dataplane::feed::{PortPolicy, SourceRules, VrfSpec};
 use pxtr_dataplane::launch::{LaunchConfig, PortHandle};
 use pxtr_dataplane::types::InstanceId;
 
@@ -60,6 +60,10 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         native: port.native,
         mac: handle.mac(),
         mtu: port.mtu,
+        policy: PortPolicy {
+            learn_path_mtu: port.learn_path_mtu,
+            relay_time_exceeded: port.relay_time_exceeded,
+        },
         sources: source_rules(config, port),
     });
     FeederSpec {

@@ -140,6 +140,20 @@ impl OuterTemplate {
         self.mtu
     }
 
+    /// The RLOC, outer destination.
+    #[must_use]
+    pub fn destination(&self) -> IpAddr {
+        let address = self.bytes.get(ETHERNET..).unwrap_or(&[]);
+        match self.family {
+            Family::V4 => {
+                address.get(16..).and_then(<[u8]>::first_chunk).map_or([0; 4], |a: &[u8; 4]| *a).into()
+            }
+            Family::V6 => {
+                address.get(24..).and_then(<[u8]>::first_chunk).map_or([0; 16], |a: &[u8; 16]| *a).into()
+            }
+        }
+    }
+
     /// Port the packet leaves from.
     #[inline]
     #[must_use]
@@ -215,6 +229,7 @@ mod tests {
         assert_eq!(rest, [0, 0, 0x10, 0xf5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&packet[..14], [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0]);
         assert_eq!((template.mtu(), template.port()), (1500, PortId(3)));
+        assert_eq!(template.destination(), IpAddr::from([203, 0, 113, 9]));
     }
 
     #[test]
@@ -228,6 +243,7 @@ mod tests {
         assert_eq!(ip.source_addr().to_string(), "2001:db8::1");
         assert_eq!(ip.destination_addr().to_string(), "2001:db8:f::2");
         assert_eq!(rest[2..4], [0x10, 0xf5]);
+        assert_eq!(template.destination().to_string(), "2001:db8:f::2");
         assert_eq!(rest.len(), 16);
     }
 

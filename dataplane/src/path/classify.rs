@@ -1,6 +1,7 @@
 //! The first look at a frame: for whom, what kind, well formed.
 
 use super::address::{self, Kind};
+use super::core_error;
 use super::flow::FlowKey;
 use super::ip::{Addrs, Error, Ip};
 use crate::buffer::PacketBuf;
@@ -19,6 +20,9 @@ pub enum Class {
     Lisp,
     /// A UDP fragment for one of our RLOCs, on an underlay port: maybe LISP data.
     Fragment,
+    /// An ICMP error to one of our RLOCs, on an underlay port: maybe about a packet that we
+    /// encapsulated.
+    CoreError,
     /// For the kernel's face of this port.
     Host,
     /// Nothing to be done with it.
@@ -47,7 +51,7 @@ pub fn classify<B: PacketBuf>(
         other => return not_ip(data, other, group),
     };
     match read {
-        Ok(()) => by_address(ip, group, port, tables),
+        Ok(()) => by_address(data, ip, group, port, tables),
         Err(error) => malformed(error, buf.segments() > 1),
     }
 }
@@ -88,7 +92,7 @@ fn malformed(error: Error, segmented: bool) -> Class {
 }
 
 #[inline(always)]
-fn by_address(ip: &mut Ip, group: bool, port: &PortSpec, tables: &Replica) -> Class {
+fn by_address(data: &[u8], ip: &mut Ip, group: bool, port: &PortSpec, tables: &Replica) -> Class {
     let (source, destination, own) = match ip.addrs {
         Addrs::V4 { source, destination } => (
             address::kind_v4(source.0),
@@ -107,7 +111,20 @@ fn by_address(ip: &mut Ip, group: bool, port: &PortSpec, tables: &Replica) -> Cl
     if ip.protocol == proto::UDP && (ip.destination_port() == lisp::DATA_PORT || ip.fragment) {
         return udp(ip, port, tables);
     }
+    if matches!(ip.protocol, proto::ICMP | proto::ICMPV6) && port.underlay {
+        return icmp(data, ip, tables);
+    }
     Class::Ip
+}
+
+/// ICMP on an underlay port: an error to one of our RLOCs may be about a packet that we encapsulated.
+#[cold]
+fn icmp(data: &[u8], ip: &Ip, tables: &Replica) -> Class {
+    let error = !ip.fragment && core_error::is_error(data, ip);
+    match error && tables.is_local_rloc(ip.addrs.destination()) {
+        true => Class::CoreError,
+        false => Class::Ip,
+    }
 }
 
 /// One of the addresses is not an ordinary one, or the frame was not sent to us alone.

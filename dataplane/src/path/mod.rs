@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod classify;
+pub mod core_error;
 pub mod ecn;
 pub mod flow;
 pub mod icmp;

@@ -62,7 +62,7 @@ pub fn speaker(frame: &[u8], class: Class, ip: &Ip) -> Option<Speaker> {
             ethernet::IPV6 => discovery(frame).map(|addr| Speaker { addr, mac, seen: Seen::Nd }),
             _ => None,
         },
-        Class::Lisp | Class::Fragment | Class::Drop(_) => None,
+        Class::Lisp | Class::Fragment | Class::CoreError | Class::Drop(_) => None,
     }
 }
 

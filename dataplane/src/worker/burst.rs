@@ -191,6 +191,7 @@ fn look<P: PacketBurst>(
                 Err(reason) => lane.settle(Verdict::Drop(reason, None)),
             },
             Class::Fragment => lane.settle(Verdict::Reassemble),
+            Class::CoreError => lane.settle(Verdict::CoreError),
             Class::Host => lane.settle(Verdict::Host),
             Class::Drop(reason) => lane.settle(Verdict::Drop(reason, None)),
         }

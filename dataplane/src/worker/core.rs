@@ -43,7 +43,9 @@ pub(super) struct Core<I: Io> {
     /// What control has not taken back yet.
     pub(super) pending: Option<Retired>,
     egress: Box<[Egress<I::Burst>]>,
-    limiter: IcmpLimiter,
+    pub(super) limiter: IcmpLimiter,
+    /// Of the errors that the core sends.
+    pub(super) core_limiter: IcmpLimiter,
     /// Room for the pieces of a packet that is being split; taken while one is.
     pieces: Option<I::Burst>,
 }
@@ -56,6 +58,7 @@ impl<I: Io> Core<I> {
             hold: HoldTable::new(config.hold, clock.hz()),
             reassembly: Reassembly::new(config.reassembly, clock.hz(), config.flow_key),
             loose: Vec::with_capacity(Reassembly::<I::Buf>::GIVEN_OUT),
+            core_limiter: IcmpLimiter::new(super::core_errors::LIMITS, ports, clock.hz(), config.flow_key),
             limiter: IcmpLimiter::new(config.icmp, ports, clock.hz(), config.flow_key),
             egress: std::iter::repeat_with(Egress::default).take(ports).collect(),
             pieces: Some(I::Burst::default()),
@@ -83,6 +86,7 @@ impl<I: Io> Core<I> {
             Verdict::Drop(reason, Some(notice)) => self.refuse(buf, facts, reason, notice),
             Verdict::Hold(wait) => self.wait(buf, facts, wait),
             Verdict::Split(room) => self.split(buf, facts, room),
+            Verdict::CoreError => self.core_error(buf, facts),
             Verdict::Reassemble => self.reassemble(buf, facts),
         }
     }
@@ -149,7 +153,7 @@ impl<I: Io> Core<I> {
 
     /// Address that an ICMP error comes from: that of the interface on the source's side (R-010,
     /// RFC 1812 section 4.3.2.4); for what came out of LISP, of an interface of its VRF.
-    fn icmp_source(&self, cx: Context, v6: bool) -> Option<IpAddr> {
+    pub(super) fn icmp_source(&self, cx: Context, v6: bool) -> Option<IpAddr> {
         let address = |port: PortId| {
             let spec = self.replica.port(port)?;
             if v6 { spec.ipv6.map(IpAddr::V6) } else { spec.ipv4.map(IpAddr::V4) }

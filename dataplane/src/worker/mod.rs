@@ -6,6 +6,7 @@
 //!
 //! - `burst`: the stages for many packets at once;
 //! - `core`: one packet: how its fate is carried out, ICMP errors, fragmentation, waiting;
+//! - `core_errors`: ICMP errors from the core about what we sent;
 //! - `egress`: what waits to be sent on a port;
 //! - `fragments`: outer fragments that become a packet again;
 //! - `upkeep`: deltas, releases, time-outs;
@@ -19,6 +20,7 @@
 mod burst;
 mod config;
 mod core;
+mod core_errors;
 mod egress;
 mod fragments;
 mod idle;

@@ -97,7 +97,7 @@ impl News<'_> {
         }
     }
 
-    fn tell(&mut self, punt: Punt) {
+    pub(super) fn tell(&mut self, punt: Punt) {
         if !self.recent.admit(&punt, self.now) {
             return;
         }

@@ -34,6 +34,9 @@ pub struct Rloc {
     pub next_hop_mac: Option<String>,
     /// Largest outer IP packet on the way, bytes.
     pub mtu_bytes: Option<u16>,
+    /// The core said that larger ones do not get through; this is forgotten in so many seconds.
+    #[serde(default)]
+    pub mtu_learnt_expires_s: Option<u64>,
     /// Round-trip time of the last answered RLOC-probe, milliseconds.
     pub rtt_ms: Option<f64>,
     /// Since the last answered RLOC-probe, seconds.

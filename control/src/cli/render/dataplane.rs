@@ -19,7 +19,7 @@ pub(in super::super) fn rlocs(rlocs: &Rlocs) -> String {
             or_dash(r.port.as_deref()),
             or_dash(r.source),
             or_dash(r.next_hop_mac.as_deref()),
-            or_dash(r.mtu_bytes),
+            or_dash(mtu(r)),
             or_dash(r.rtt_ms.map(|ms| format!("{ms:.1}ms"))),
             or_dash(r.last_probe_reply_s_ago.map(|s| duration(s) + " ago")),
             r.probes_lost.to_string(),
@@ -29,6 +29,15 @@ pub(in super::super) fn rlocs(rlocs: &Rlocs) -> String {
         ]);
     }
     sheet.finish() + &cut(rlocs.truncated, rlocs.rlocs.len(), rlocs.rlocs_total)
+}
+
+/// With a mark when it was learnt from the core, and for how long that holds.
+fn mtu(rloc: &crate::api::Rloc) -> Option<String> {
+    let mtu = rloc.mtu_bytes?;
+    Some(match rloc.mtu_learnt_expires_s {
+        Some(left) => format!("{mtu} ({} left)", duration(left)),
+        None => mtu.to_string(),
+    })
 }
 
 pub(in super::super) fn ports(ports: &Ports, xstats: bool) -> String {

@@ -65,6 +65,19 @@ pub struct PortTable {
     ///
     /// Default: `true`. Change: live.
     pub refuse_claims: Key<bool>,
+    /// The choice whether the core is believed when it says that an encapsulated packet was too big.
+    ///
+    /// On (stateful, RFC 9300 section 7.2): the MTU of the path to that RLOC is lowered for ten minutes,
+    /// and sources are told. Off (stateless, section 7.1): `mtu` is the MTU of all paths. Errors that
+    /// do not quote a packet we sent are never believed. For underlay ports.
+    /// Default: `true`. Change: live.
+    pub learn_path_mtu: Key<bool>,
+    /// The choice whether Time Exceeded from core routers is passed on to who sent the inner packet.
+    ///
+    /// A traceroute through the proxy then shows the routers of the core, where inner and outer family
+    /// are the same; else it shows a gap. For underlay ports.
+    /// Default: `false`. Change: live.
+    pub relay_time_exceeded: Key<bool>,
 }
 
 /// `[[vrf]]`: a tenant: its own Instance-ID, map-cache and routing table.

@@ -7,7 +7,7 @@ pub(super) use crate::netlink::{
     RouteKind, TABLE_LOCAL, TABLE_MAIN, Update,
 };
 pub(super) use ipnet::IpNet;
-pub(super) use pxtr_dataplane::feed::{Adjacency, MapAction, Target, VrfSpec};
+pub(super) use pxtr_dataplane::feed::{Adjacency, MapAction, PortPolicy, Target, VrfSpec};
 pub(super) use pxtr_dataplane::fib::RouteRef;
 pub(super) use pxtr_dataplane::mapcache::Rloc;
 pub(super) use pxtr_dataplane::replica::{Replica, ReplicaLimits};
@@ -45,6 +45,7 @@ pub(super) fn port(id: u16, name: &str, vrf: u16, underlay: bool) -> PortFeed {
         native: !underlay,
         mac: MacAddr([2, 0, 0, 0, 1, id as u8]),
         mtu: 1500,
+        policy: PortPolicy { learn_path_mtu: underlay, ..PortPolicy::default() },
         sources: None,
     }
 }

@@ -37,6 +37,23 @@ fn an_rloc_follows_route_and_neighbour() {
 }
 
 #[test]
+fn the_core_lowers_the_mtu_of_a_path_for_ten_minutes_r120_r121() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    bed.via("192.0.2.0/24", &[(CORE, GW)]);
+    bed.install(0, "10.6.0.0/24", &[("192.0.2.6", 1, 1)]).unwrap();
+    let path = |bed: &Bed| bed.rloc("192.0.2.6").path.map(|p| (p.mtu, p.learnt_until)).unwrap();
+    assert_eq!(path(&bed), (1500, None));
+    assert!(bed.feeder.on_path_mtu(bed.now, &bed.view, ip("192.0.2.6"), 1400));
+    assert_eq!(path(&bed), (1400, Some(bed.now.plus_ms(600_000))));
+    assert!(!bed.feeder.on_path_mtu(bed.now, &bed.view, ip("192.0.2.6"), 1450), "only decreases");
+    assert!(!bed.feeder.on_path_mtu(bed.now, &bed.view, ip("192.0.2.7"), 1400), "an RLOC that is not in use");
+    assert!(bed.feeder.next_deadline().is_some_and(|at| at <= bed.now.plus_ms(600_000)));
+    bed.feeder.on_tick(bed.now.plus_ms(600_000), &bed.view);
+    assert_eq!(path(&bed), (1500, None), "worth another try");
+}
+
+#[test]
 fn rlocs_that_must_not_be_used() {
     let mut bed = Bed::new();
     bed.known(CORE, GW, MAC_A);
