@@ -20,6 +20,9 @@ scripts/fuzz.sh 10
 
 build_release
 
+say "simulator: 10,000 seeds"
+target/release/pxtr-sim run --seeds 10000
+
 # One of each kind, about half a minute each.
 quick=(interworking v6-migration-3 v4-islands mobility-hot mobility-cold mobility-silent mobility-spoof dr-move te-backup)
 say "labs: ${quick[*]}"

@@ -10,5 +10,7 @@ pub mod http;
 pub mod metrics;
 pub mod net;
 pub mod netlink;
+pub mod replay;
 pub mod roles;
 pub mod runtime;
+pub mod sim;

@@ -12,5 +12,7 @@ pub mod checks;
 pub mod codec;
 #[path = "../../src/engine/mod.rs"]
 pub mod engine;
+#[path = "../../tests/sim/engine_input.rs"]
+pub mod engine_input;
 #[path = "../../src/roles/mod.rs"]
 pub mod roles;

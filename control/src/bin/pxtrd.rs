@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use clap::Parser;
+use pxtr_control::replay::Journal;
 use pxtr_control::{config, runtime};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -18,6 +19,13 @@ struct Arguments {
     /// Read and check the configuration, say what is wrong with it, and end.
     #[arg(long)]
     check_config: bool,
+    /// Record all that the protocol engine hears, for `pxtr-sim replay`. The file holds what an
+    /// attacker would like to know: it is readable by its owner alone.
+    #[arg(long, value_name = "FILE")]
+    event_log: Option<PathBuf>,
+    /// Where recording ends, MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    event_log_mib: u32,
 }
 
 /// Exit code of a configuration that is wrong: EX_CONFIG of sysexits(3).
@@ -42,7 +50,7 @@ fn main() -> ExitCode {
         println!("{}: good", arguments.config.display());
         return ExitCode::SUCCESS;
     }
-    match serve(config, arguments.config) {
+    match serve(config, arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line for the operator; the chain of causes is part of each message.
@@ -52,12 +60,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: config::Config, path: PathBuf) -> anyhow::Result<()> {
+fn serve(config: config::Config, arguments: Arguments) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.daemon.log)
         .with_context(|| format!("daemon.log: `{}` is no log filter", config.daemon.log))?;
     // Colours are for people: a log file or the journal gets plain text.
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
-    runtime::run(config, path)?;
+    let journal = match &arguments.event_log {
+        Some(path) => Journal::create(path, arguments.event_log_mib as usize * 1_048_576)?,
+        None => Journal::off(),
+    };
+    runtime::run(config, arguments.config, journal)?;
     Ok(())
 }

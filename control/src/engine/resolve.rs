@@ -72,8 +72,11 @@ pub struct Pending {
     pub cause: Cause,
     /// How far it is.
     pub phase: Phase,
-    /// Map-Requests sent.
+    /// Map-Requests sent in this round.
     pub tries: u32,
+    /// Map-Requests sent since the last answer, in all rounds: an SMR starts a new round, but no new
+    /// count.
+    unanswered: u32,
     /// Start of this round of tries.
     pub started: Time,
     /// Map-Resolver asked last.
@@ -157,6 +160,7 @@ impl Resolver {
             cause,
             phase: Phase::Asking,
             tries: 0,
+            unanswered: 0,
             started: cx.now,
             resolver: None,
             source,
@@ -181,7 +185,7 @@ impl Resolver {
                 cx.count(Counter::MissesHeldDown);
                 abandon(cx, &eid);
             }
-            (Phase::HeldDown, _) | (Phase::Asking, Cause::Refresh) => {}
+            (Phase::HeldDown | Phase::Asking, Cause::Refresh) => {}
             (phase, Cause::Miss) => {
                 cx.count(Counter::MissesPending);
                 pending.wanted = Some(cx.now);
@@ -250,9 +254,10 @@ impl Resolver {
     /// The reply was good: ends the lookup. `resolved`: there is a mapping now; else the packets
     /// that wait are let go.
     pub fn done(&mut self, cx: &mut Cx<'_>, asked: Asked, resolved: bool) {
-        let Some(pending) = self.table.get(asked.slot).filter(|p| p.phase == Phase::Asking) else {
+        let Some(pending) = self.table.get_mut(asked.slot).filter(|p| p.phase == Phase::Asking) else {
             return;
         };
+        pending.unanswered = 0;
         if !resolved && pending.wanted.is_some() {
             abandon(cx, &asked.eid);
         }
@@ -303,7 +308,7 @@ impl Resolver {
         let tries = if pending.cause == Cause::Smr && pending.wanted.is_none() { SMR_TRIES } else { TRIES };
         let unwanted =
             pending.cause == Cause::Miss && pending.wanted.is_none_or(|wanted| now.since(wanted) > WANTED_MS);
-        if pending.tries < tries && !unwanted {
+        if pending.tries < tries && pending.unanswered < TRIES && !unwanted {
             self.ask_within_rate(cx, slot);
             return;
         }
@@ -311,7 +316,7 @@ impl Resolver {
         if pending.wanted.is_some() {
             abandon(cx, &pending.eid);
         }
-        if pending.tries >= TRIES {
+        if pending.unanswered >= TRIES {
             self.end(cx, slot, Phase::HeldDown, now.plus_ms(HELD_DOWN_MS));
         } else {
             self.end(cx, slot, Phase::Cooling, now.plus_ms(GAP_MS));
@@ -320,6 +325,9 @@ impl Resolver {
 
     fn restart(&mut self, cx: &mut Cx<'_>, slot: u32, cause: Cause) {
         let Some(pending) = self.table.get_mut(slot) else { return };
+        if pending.phase == Phase::HeldDown {
+            pending.unanswered = 0;
+        }
         pending.cause = cause;
         pending.phase = Phase::Asking;
         pending.tries = 0;
@@ -354,6 +362,7 @@ impl Resolver {
         };
         let retransmission = pending.tries > 0;
         pending.tries += 1;
+        pending.unanswered += 1;
         pending.resolver = resolver;
         pending.last_sent = cx.now;
         // Never less than a second, and not in step with others that began together.

@@ -7,6 +7,7 @@ use super::nonce_epoch::NonceEpoch;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::event::{Action, Event, Time};
+use crate::replay::Journal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Panics within [`WINDOW_MS`] after which the process gives up: its supervisor starts it anew.
@@ -25,20 +26,24 @@ impl Steps for Engine {
     }
 }
 
+/// Makes an engine and says so to the journal.
+type Make<E> = Box<dyn Fn(&mut Journal) -> Result<E, Error>>;
+
 /// The engine and what it takes to make another one.
 pub(super) struct EngineCell<E = Engine> {
     engine: E,
-    make: Box<dyn Fn() -> Result<E, Error>>,
+    make: Make<E>,
+    journal: Journal,
     panics: Vec<Time>,
 }
 
 impl EngineCell {
-    /// An engine for this configuration.
+    /// An engine for this configuration, whose events go to the journal.
     ///
     /// # Errors
     /// The system has no randomness.
-    pub(super) fn start(config: &Config) -> Result<Self, Error> {
-        Self::new(maker(config))
+    pub(super) fn start(config: &Config, journal: Journal) -> Result<Self, Error> {
+        Self::new(maker(config), journal)
     }
 
     /// Puts a new configuration in force. `Ok(true)`: the engine panicked over it and is a new one.
@@ -54,13 +59,17 @@ impl EngineCell {
         self.make = maker(config);
         // The engine lives on, and with it the count of its nonces.
         let wanted = config.engine(self.engine.config().register_nonce_epoch);
-        self.survive(now, |engine| engine.reconfigure(now, wanted, out))
+        self.journal.configuration(now);
+        let before = out.len();
+        let restarted = self.survive(now, |engine| engine.reconfigure(now, wanted, out))?;
+        self.say_done(restarted, out.get(before..).unwrap_or_default());
+        Ok(restarted)
     }
 }
 
 impl<E: Steps> EngineCell<E> {
-    fn new(make: Box<dyn Fn() -> Result<E, Error>>) -> Result<Self, Error> {
-        Ok(Self { engine: make()?, make, panics: Vec::new() })
+    fn new(make: Make<E>, mut journal: Journal) -> Result<Self, Error> {
+        Ok(Self { engine: make(&mut journal)?, make, journal, panics: Vec::new() })
     }
 
     pub(super) fn get(&self) -> &E {
@@ -73,7 +82,18 @@ impl<E: Steps> EngineCell<E> {
     /// # Errors
     /// It panics all the time, or there is no randomness for a new one.
     pub(super) fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) -> Result<bool, Error> {
-        self.survive(now, |engine| engine.step(now, event, out))
+        self.journal.step(now, &event);
+        let before = out.len();
+        let restarted = self.survive(now, |engine| engine.step(now, event, out))?;
+        self.say_done(restarted, out.get(before..).unwrap_or_default());
+        Ok(restarted)
+    }
+
+    /// A step that a panic cut short has no end in the journal.
+    fn say_done(&mut self, restarted: bool, actions: &[Action]) {
+        if !restarted {
+            self.journal.did(actions);
+        }
     }
 
     fn survive(&mut self, now: Time, work: impl FnOnce(&mut E)) -> Result<bool, Error> {
@@ -91,19 +111,19 @@ impl<E: Steps> EngineCell<E> {
             panics_lately = self.panics.len(),
             "the protocol engine panicked (please report the message above); a new one takes over, packets flow on"
         );
-        self.engine = (self.make)()?;
+        self.engine = (self.make)(&mut self.journal)?;
         Ok(true)
     }
 }
 
 /// What makes an engine for this configuration.
-fn maker(config: &Config) -> Box<dyn Fn() -> Result<Engine, Error>> {
+fn maker(config: &Config) -> Make<Engine> {
     let epoch = NonceEpoch::new(&config.daemon.state_dir, &config.daemon.name);
     let config = config.clone();
-    Box::new(move || make(&config, &epoch))
+    Box::new(move |journal| make(&config, &epoch, journal))
 }
 
-fn make(config: &Config, epoch: &NonceEpoch) -> Result<Engine, Error> {
+fn make(config: &Config, epoch: &NonceEpoch, journal: &mut Journal) -> Result<Engine, Error> {
     let (epoch, kept) = epoch.next(unix_seconds());
     // Only a site router registers; others can do without.
     if let Err(e) = kept
@@ -113,6 +133,7 @@ fn make(config: &Config, epoch: &NonceEpoch) -> Result<Engine, Error> {
     }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|e| Error::Randomness(e.to_string()))?;
+    journal.start(&seed, epoch);
     Ok(Engine::new(config.engine(epoch), seed))
 }
 
@@ -138,11 +159,11 @@ mod tests {
     #[test]
     fn a_panic_costs_the_engine_not_the_daemon() {
         let lives = Rc::new(Cell::new(0));
-        let mut cell = EngineCell::new(Box::new(move || {
+        let make: Make<Fragile> = Box::new(move |_| {
             lives.set(lives.get() + 1);
             Ok(Fragile { life: lives.get() })
-        }))
-        .unwrap();
+        });
+        let mut cell = EngineCell::new(make, Journal::off()).unwrap();
         let quiet = Event::ClearMapCache(None);
         let mut out = Vec::new();
         assert!(!cell.step(Time(0), quiet.clone(), &mut out).unwrap());

@@ -15,6 +15,7 @@ use crate::feeder::Feeder;
 use crate::http::{self, BoundedListener};
 use crate::net::{CONTROL_PORT, ControlSockets};
 use crate::netlink::{Netlink, prepare_host_interface, quiet_backing_interface};
+use crate::replay::Journal;
 use pxtr_dataplane::launch::{Dataplane, LaunchConfig, launch};
 use pxtr_dataplane::path::flow::FlowKey;
 use std::path::PathBuf;
@@ -26,24 +27,24 @@ use tokio::task::JoinSet;
 const NETLINK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the daemon on this thread until SIGTERM or SIGINT. SIGHUP makes it read its configuration again
-/// from `path`.
+/// from `path`. What its engine hears goes to `journal`.
 ///
 /// # Errors
 /// It did not start, or met something it can not live with.
-pub fn run(config: Config, path: PathBuf) -> Result<(), Error> {
+pub fn run(config: Config, path: PathBuf, journal: Journal) -> Result<(), Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::EventLoop)?;
-    runtime.block_on(daemon(config, path))
+    runtime.block_on(daemon(config, path, journal))
 }
 
-async fn daemon(config: Config, path: PathBuf) -> Result<(), Error> {
+async fn daemon(config: Config, path: PathBuf, journal: Journal) -> Result<(), Error> {
     let clock = Clock::start();
     let reload = Reload::new(path)?;
     // Signals from here on: one that comes during the start ends the start.
     let mut stop = Signals::new()?;
     let timer = Timer::new().map_err(Error::EventLoop)?;
     let (handle, inbox) = api::channel();
-    let engine = EngineCell::start(&config)?;
+    let engine = EngineCell::start(&config, journal)?;
     let daemon = config.daemon.clone();
     // What is cheap to try comes first: a second daemon by mistake fails before it touches a port.
     let (sockets, errors) = ControlSockets::bind(CONTROL_PORT);
