@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$ROOT"
 
 python3 scripts/rules.py
+python3 scripts/conformance.py
 
 cargo fmt --all --check
 for extra in control/fuzz dataplane/fuzz; do

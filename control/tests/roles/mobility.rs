@@ -105,6 +105,7 @@ fn r187_r188_the_old_router_is_told_whether_or_not_it_had_seen_the_host() {
     }
 }
 
+// it is the old router that sends the SMR, and the Map-Server none.
 #[test]
 fn r190_r192_data_for_a_host_that_left_makes_its_sender_ask_anew() {
     let mut lab = Lab::new("mobility-silent");

@@ -168,6 +168,7 @@ fn config(kind: u8) -> EngineConfig {
         dynamic_eids: vec![DynamicEidRange {
             mapping: mapping(net(4, 24)),
             ports: vec![PortId(0)],
+            seen_by: vec![Seen::Data],
             forward_away: kind & 4 == 4,
         }],
         map_servers: vec![MapServerPeer {

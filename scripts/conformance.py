@@ -1,0 +1,127 @@
+"""The table of requirements in control/README.md, from the tests that cite them.
+
+`control/tests/conformance.txt` says of each requirement what it is and how far it is done; the tests say
+where that is shown: a test cites R-051 by that word in its comments or text, or by a name that begins
+with r051_. Without arguments: fails when the table is not what it should be. `--write`: writes it.
+"""
+
+import os
+import re
+import sys
+
+ROOT = os.environ.get("ROOT") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DATA = "control/tests/conformance.txt"
+README = "control/README.md"
+BEGIN = "<!-- conformance: begin (scripts/conformance.py --write) -->"
+END = "<!-- conformance: end -->"
+SHOWN = 3
+WHERE = ["control/tests", "control/src", "dataplane/src", "dataplane/tests"]
+
+
+class Wrong(Exception):
+    """Something that a person must put right."""
+
+
+def requirements():
+    """(number, state, what it is, what is missing or why not) in the order of the file."""
+    rows = []
+    with open(os.path.join(ROOT, DATA), encoding="utf-8") as handle:
+        for number, line in enumerate(handle, 1):
+            line = line.strip()
+            if not line or line.startswith("#"):
+                continue
+            parts = [part.strip() for part in line.split("|")]
+            if len(parts) < 3 or parts[1] not in ("done", "partly", "not") or not re.fullmatch(r"R-\d{3}", parts[0]):
+                raise Wrong(f"{DATA}:{number}: R-000 | done, partly or not | what it is | what is missing")
+            if (len(parts) == 4) != (parts[1] != "done"):
+                raise Wrong(f"{DATA}:{number}: what is partly or not done says why, what is done does not")
+            rows.append((parts[0], parts[1], parts[2], parts[3] if len(parts) == 4 else ""))
+    return rows
+
+
+def tests_of(path):
+    """(name, text) of each test function: its comments, attributes and body."""
+    with open(path, encoding="utf-8") as handle:
+        lines = handle.read().splitlines()
+    for at, line in enumerate(lines):
+        match = re.match(r"( *)fn (\w+)\(", line)
+        if not match:
+            continue
+        start = at
+        while start > 0 and re.match(r" *(#\[|//)", lines[start - 1]):
+            start -= 1
+        if not any(re.match(r" *#\[test\]", above) for above in lines[start:at]):
+            continue
+        end = next((n for n in range(at, len(lines)) if lines[n] == match[1] + "}"), len(lines) - 1)
+        yield match[2], "\n".join(lines[start : end + 1])
+
+
+def module(path):
+    """How a test is named on the command line: binary or crate, then modules."""
+    path = re.sub(r"\.rs$", "", path)
+    path = re.sub(r"^control/tests/", "", path)
+    path = re.sub(r"^(control|dataplane)/(src|tests)/", r"\1/", path)
+    return re.sub(r"/(main|mod)$", "", path).replace("/", "::")
+
+
+def citations():
+    """Requirement -> names of the tests that cite it."""
+    cited = {}
+    for top in WHERE:
+        for folder, _, files in sorted(os.walk(os.path.join(ROOT, top))):
+            for file in sorted(files):
+                if not file.endswith(".rs"):
+                    continue
+                path = os.path.join(folder, file)
+                name = module(os.path.relpath(path, ROOT))
+                for test, text in tests_of(path):
+                    numbers = set(re.findall(r"R-(\d{3})\b", text)) | set(re.findall(r"(?:^|_)r(\d{3})(?=_)", test))
+                    for number in numbers:
+                        cited.setdefault(f"R-{number}", []).append(f"{name}::{test}")
+    return cited
+
+
+def table():
+    """The text between the markers."""
+    cited = citations()
+    rows, states, wrong = [], {"done": 0, "partly": 0, "not": 0}, []
+    for number, state, what, why in requirements():
+        tests = cited.get(number, [])
+        if state == "done" and not tests:
+            wrong.append(f"{DATA}: {number} is done, but no test cites it")
+        names = ", ".join(f"`{test}`" for test in tests[:SHOWN])
+        if len(tests) > SHOWN:
+            names += f" and {len(tests) - SHOWN} more"
+        states[state] += 1
+        how = {"done": "done", "partly": f"partly: {why}", "not": f"not done: {why}"}[state]
+        rows.append(f"| {number} | {what} | {how} | {names} |")
+    if wrong:
+        raise Wrong("\n".join(wrong))
+    head = (
+        f"{sum(states.values())} requirements: {states['done']} done, {states['partly']} partly, "
+        f"{states['not']} not done.\n\n| | requirement | state | tests |\n|---|---|---|---|\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+def main():
+    path = os.path.join(ROOT, README)
+    with open(path, encoding="utf-8") as handle:
+        text = handle.read()
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise Wrong(f"{README}: needs one line each: {BEGIN} and {END}")
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    wanted = f"{head}{BEGIN}\n{table()}{END}{tail}"
+    if "--write" in sys.argv[1:]:
+        with open(path, "w", encoding="utf-8") as handle:
+            handle.write(wanted)
+    elif text != wanted:
+        raise Wrong(f"{README}: the table of requirements is stale: python3 scripts/conformance.py --write")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Wrong as wrong:
+        sys.exit(f"error: {wrong}")
