@@ -302,7 +302,9 @@ class Capture:
                 raise LabError(f"tcpdump in {node} did not start")
 
     def stop(self):
-        time.sleep(0.2)
+        """Ends it, with all that has arrived by now in the file: libpcap hands on a block that is not full after a
+        second."""
+        time.sleep(1.3)
         self.child.terminate()
         self.child.wait(timeout=10)
 

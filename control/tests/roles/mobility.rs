@@ -126,6 +126,34 @@ fn r190_r192_data_for_a_host_that_left_makes_its_sender_ask_anew() {
 }
 
 #[test]
+fn r191_the_old_router_tells_those_who_have_the_mapping_from_it_before_they_send_again() {
+    let mut lab = Lab::new("mobility-cold");
+    speaks(&mut lab, "x1");
+    assert_eq!(lab.resolve("pxtr", VM), format!("{VM}/32 -> {RLOC1}"), "the ETR answered itself");
+    lab.pass(5);
+    let smrs = lab.node("x1").count(Counter::SmrsSent);
+    speaks(&mut lab, "x2");
+    assert_eq!(lab.node("x1").count(Counter::SmrsSent), smrs + 1);
+    assert_eq!(lab.last_installed("pxtr"), format!("{VM}/32 -> {RLOC2}"));
+    let others = ["ms", "x2"].map(|node| lab.node(node).count(Counter::SmrsSent));
+    assert_eq!(others, [0, 0], "Map-Servers send none");
+}
+
+#[test]
+fn r190_a_router_may_drop_what_comes_for_a_host_that_left() {
+    let mut lab = Lab::new("mobility-cold");
+    let x1 = lab.node("x1");
+    let mut config = x1.engine.config().clone();
+    config.dynamic_eids[0].forward_away = false;
+    x1.reconfigure(config);
+    lab.settle();
+    speaks(&mut lab, "x2");
+    assert_eq!(place(&mut lab, "x1"), Some(Place::Away { forward: false }));
+    lab.node("x1").step(Event::AwayHit { eid: vm(), rloc: ip(PROXY) });
+    assert_eq!(lab.node("x1").count(Counter::SmrsSent), 1, "its sender is told all the same");
+}
+
+#[test]
 fn r189_its_return_clears_the_away_entry_and_the_other_site_is_told() {
     let mut lab = Lab::new("mobility-cold");
     speaks(&mut lab, "x1");

@@ -41,7 +41,6 @@ def _flow_map(lab, address, flows):
     """Sends one datagram a flow, returns flow -> outer destination as the core saw it."""
     capture = measure.Capture(lab, "core", filter_="udp dst port 4341 and src host 198.51.100.2")
     lab.run("host", sys.executable, measure.TOOL, "udp-blast", address, "9003", str(flows), timeout=120)
-    time.sleep(0.5)
     capture.stop()
     return measure.outer_destinations(capture.file)
 
