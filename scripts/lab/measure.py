@@ -31,7 +31,7 @@ def ping_times(lab, node, address, count=5):
 
 def asks(lab, client, server, address, count=5, interval_ms=200):
     """Questions by UDP: (when asked, when answered or None) of each, seconds since the epoch."""
-    echo = _serve(lab, server, "udp-echo", "9006")
+    echo = serve(lab, server, "udp-echo", "9006")
     done = lab.run(client, sys.executable, TOOL, "udp-asks", address, "9006", str(count), str(interval_ms))
     echo.terminate()
     return list(zip(*json.loads(done.stdout)))
@@ -65,7 +65,8 @@ def traceroute(lab, name, node, address, first_hop):
     lab.record(name, bool(hops) and hops[0] == first_hop and hops[-1] == address, " ".join(hops), "")
 
 
-def _serve(lab, node, *argv):
+def serve(lab, node, *argv):
+    """A server verb of the traffic tool, listening when this returns."""
     server = lab.spawn(node, sys.executable, TOOL, *argv, stdout=subprocess.PIPE)
     line = server.stdout.readline()
     if line.strip() != b"ready":
@@ -75,7 +76,7 @@ def _serve(lab, node, *argv):
 
 def udp_sizes(lab, name, client, server, address):
     """Datagrams of every size come back unchanged."""
-    echo = _serve(lab, server, "udp-echo", "9000")
+    echo = serve(lab, server, "udp-echo", "9000")
     done = lab.run(client, sys.executable, TOOL, "udp-sizes", address, "9000", "1", "1400", check=False)
     echo.terminate()
     good = int(done.stdout or 0)
@@ -87,7 +88,7 @@ class Bulk:
 
     def __init__(self, lab, client, server, address, size, bytes_per_second=None):
         self.size, self.begin = size, time.monotonic()
-        self.sink = _serve(lab, server, "tcp-sink", "9001")
+        self.sink = serve(lab, server, "tcp-sink", "9001")
         rate = [str(bytes_per_second)] if bytes_per_second else []
         self.source = lab.spawn(client, sys.executable, TOOL, "tcp-send", address, "9001", str(size), *rate,
                                 stdout=subprocess.PIPE)
@@ -114,7 +115,7 @@ def tcp_bulk(lab, name, client, server, address, size):
 def port_spread(lab, name, client, server, address, core):
     """The outer source port differs from flow to flow (R-083)."""
     flows = 1000
-    sink = _serve(lab, server, "udp-echo", "9002")
+    sink = serve(lab, server, "udp-echo", "9002")
     capture = Capture(lab, core, filter_="udp dst port 4341")
     lab.run(client, sys.executable, TOOL, "udp-flows", address, "9002", str(flows))
     time.sleep(0.5)
@@ -188,7 +189,7 @@ class Stream:
     def __init__(self, lab, client, server, address, port, interval_ms=1):
         self.interval_ms = interval_ms
         self.file = os.path.join(lab.dir, f"stream-{port}-{len(lab.children)}.log")
-        self.sink = _serve(lab, server, "stream-sink", str(port), self.file)
+        self.sink = serve(lab, server, "stream-sink", str(port), self.file)
         self.source = lab.spawn(client, sys.executable, TOOL, "stream-source", address, str(port),
                                 str(interval_ms), self.file + ".sent")
 
@@ -246,7 +247,7 @@ class Fleet:
 
     def __init__(self, lab, client, server, addresses, port, interval_ms):
         self.file = os.path.join(lab.dir, f"fleet-{port}.log")
-        self.sink = _serve(lab, server, "fleet-sink", str(port), self.file)
+        self.sink = serve(lab, server, "fleet-sink", str(port), self.file)
         self.source = lab.spawn(client, sys.executable, TOOL, "fleet-source", str(port), str(interval_ms), *addresses)
 
     def flows(self):

@@ -194,6 +194,8 @@ pub struct Limits {
     pub lookups_per_source_per_second: u32,
     /// Map-Requests received and answered per second per sender.
     pub map_requests_received_per_source_per_second: u32,
+    /// Control messages taken per second per sender; the runtime drops the rest unread.
+    pub control_messages_per_source_per_second: u32,
     /// RLOC-probe interval of a locator in use, milliseconds; 0 = probing off.
     pub probe_interval_ms: u32,
     /// First retry after an unanswered probe, milliseconds; doubles once.
@@ -229,6 +231,7 @@ impl Default for Limits {
             map_requests_per_second: 5_000,
             lookups_per_source_per_second: 200,
             map_requests_received_per_source_per_second: 1_000,
+            control_messages_per_source_per_second: 10_000,
             probe_interval_ms: 60_000,
             probe_retry_ms: 2_000,
             probe_lost_max: 3,

@@ -42,18 +42,22 @@ impl MapResolvers {
             .collect();
     }
 
-    /// The one to ask on try number `tries` (from 0) of a lookup: two tries each, but only
-    /// one on a suspect. `patient`: no packet waits for it. `None`: none is configured.
-    pub fn choose(&mut self, cx: &Cx<'_>, tries: u32, patient: bool) -> Option<IpAddr> {
+    /// The one that a lookup asks next, after those that it `asked` in vain: two tries each,
+    /// but only one on a suspect. One that became suspect while the lookup waited for it gets no other
+    /// turn before the others had theirs, or the lookup would go back to a dead one just as its waits
+    /// become longer. `patient`: no packet waits for it. `None`: none is configured.
+    pub fn choose(&mut self, cx: &Cx<'_>, asked: &[IpAddr], patient: bool) -> Option<IpAddr> {
         let retest_ms = if patient { RETEST_PATIENT_MS } else { RETEST_MS };
         let retest =
             |r: &MapResolver| r.is_suspect() && r.asked_at.is_none_or(|at| cx.now.since(at) >= retest_ms);
-        let healthy = (0..self.0.len()).filter(|&i| !self.0[i].is_suspect());
-        let suspect = (0..self.0.len()).filter(|&i| self.0[i].is_suspect());
-        let turns: Vec<usize> = healthy.flat_map(|i| [i, i]).chain(suspect).collect();
-        let due = (tries == 0).then(|| self.0.iter().position(retest)).flatten();
-        let turn = || turns.get(tries as usize % turns.len().max(1)).copied();
-        let resolver = self.0.get_mut(due.or_else(turn)?)?;
+        let due = asked.is_empty().then(|| self.0.iter().position(retest)).flatten();
+        let round = |r: &MapResolver| {
+            let times = asked.iter().filter(|a| **a == r.address).count();
+            if r.is_suspect() { times } else { times / 2 }
+        };
+        let turn = self.0.iter().enumerate().min_by_key(|(i, r)| (round(r), r.is_suspect(), *i));
+        let next = due.or(turn.map(|(i, _)| i))?;
+        let resolver = self.0.get_mut(next)?;
         resolver.asked_at = Some(cx.now);
         Some(resolver.address)
     }

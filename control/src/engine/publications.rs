@@ -145,7 +145,7 @@ impl Itr {
 
     fn unsubscribe(&mut self, cx: &mut Cx<'_>, eid: &EidPrefix) {
         let nonce = self.resolver.subscribe_nonces.next(cx);
-        if let Some(resolver) = self.resolver.resolvers.choose(cx, 0, true)
+        if let Some(resolver) = self.resolver.resolvers.choose(cx, &[], true)
             && send::unsubscribe(cx, resolver, nonce, *eid)
         {
             cx.count(Counter::UnsubscribesSent);

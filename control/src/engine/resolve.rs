@@ -351,7 +351,9 @@ impl Resolver {
     fn ask(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some(pending) = self.table.get_mut(slot) else { return };
         let patient = pending.wanted.is_none();
-        let resolver = self.resolvers.choose(cx, pending.tries, patient);
+        // Those of the last 30 s: whom it asked before may have come back.
+        let asked: Vec<IpAddr> = pending.nonces.iter().map(|sent| sent.resolver).collect();
+        let resolver = self.resolvers.choose(cx, &asked, patient);
         let identity = subscriptions::identity(cx.config).filter(|_| pending.tries < SUBSCRIBE_TRIES);
         let nonce = if identity.is_some() { self.subscribe_nonces.next(cx) } else { cx.rng.nonce() };
         let lookup = Lookup {

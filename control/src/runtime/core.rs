@@ -7,6 +7,7 @@ use super::engine_cell::EngineCell;
 use super::error::Error;
 use super::notices::Notices;
 use super::plane::Plane;
+use super::police::Police;
 use super::reload::{Reload, needs_restart};
 use crate::api::{ApiInbox, Direction, Passing};
 use crate::config::Config;
@@ -16,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Most datagrams of each family taken per turn.
-const DATAGRAMS_PER_TURN: usize = 64;
+const DATAGRAMS_PER_TURN: usize = 128;
 /// Look at the event rings this often while they have something, and for a while after.
 const POLL_BUSY: Duration = Duration::from_micros(200);
 /// The longest pause between looks: what a first packet may have to wait.
@@ -36,6 +37,7 @@ pub(super) struct Runtime {
     pub(super) inbox: ApiInbox,
     pub(super) counters: RuntimeCounters,
     pub(super) notices: Notices,
+    police: Police,
     poll: Poll,
     actions: Vec<Action>,
 }
@@ -69,6 +71,7 @@ impl Runtime {
             inbox,
             counters: RuntimeCounters::default(),
             notices: Notices::default(),
+            police: Police::default(),
             poll: Poll::default(),
             actions: Vec::new(),
         }
@@ -148,17 +151,22 @@ impl Runtime {
     fn on_datagrams(&mut self) -> Result<(), Error> {
         let mut events = Vec::new();
         let plane = self.plane.as_ref();
-        let dropped = &mut self.counters.control_not_underlay;
+        let counters = &mut self.counters;
+        let police = &mut self.police;
+        let (now, rate) = (self.clock.now(), self.config.limits.control_messages_per_source_per_second);
         let tap = self.inbox.tap();
-        let clock = self.clock;
         self.sockets.receive(DATAGRAMS_PER_TURN, |received| {
             if plane.is_some_and(|p| p.is_native_interface(received.interface)) {
-                *dropped += 1;
+                counters.control_not_underlay += 1;
+                return;
+            }
+            if !police.admit(now, received.from.ip(), rate) {
+                counters.control_over_sender_rate += 1;
                 return;
             }
             if tap.is_listening() {
                 tap.show(&Passing {
-                    now: clock.now(),
+                    now,
                     unix_ms: unix_ms(),
                     direction: Direction::Received,
                     peer: received.from,

@@ -22,6 +22,7 @@ counters! {
     control_sent: "Control datagrams sent.",
     control_send_failed: "Control datagrams that the kernel refused to send.",
     control_not_underlay: "Control datagrams dropped because they came in by a port that is not underlay (R-217).",
+    control_over_sender_rate: "Control datagrams dropped unread because their sender used up its rate (R-161).",
     control_malformed: "Control datagrams dropped because of their length or a missing destination address.",
     punts: "Events received from workers.",
     path_mtus_learnt: "Path MTUs of RLOCs lowered because the core said so (R-120).",

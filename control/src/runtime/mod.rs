@@ -17,6 +17,7 @@ mod hosts;
 mod nonce_epoch;
 mod notices;
 mod plane;
+mod police;
 mod ports;
 mod reload;
 mod sd_notify;

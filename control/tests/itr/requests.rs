@@ -5,6 +5,7 @@ use pxtr_control::codec::Address;
 use pxtr_control::engine::Counter;
 use pxtr_control::engine::event::{Event, Iid};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 #[test]
 fn r051_a_miss_sends_an_ecm_for_the_host_to_the_map_resolver() {
@@ -182,6 +183,30 @@ fn r056_r060_the_second_map_resolver_takes_over_and_the_first_is_tested_for_its_
     w.reply(r.message.nonce, vec![record("10.1.5.0/24", 60, &[("198.51.100.1", 1, 1)])]);
     w.miss("10.1.6.1");
     assert_eq!(w.request().to.ip(), ip(MR1), "and first again");
+}
+
+/// Found by the lab `mr-failover`: lookups that were under way when the first Map-Resolver became
+/// suspect went back to it on their third try.
+#[test]
+fn r060_a_lookup_under_way_does_not_return_to_a_map_resolver_that_died() {
+    let mut config = pitr();
+    config.map_resolvers = vec![ip(MR1), ip(MR2)];
+    let mut w = World::new(config);
+    let mut asked: Vec<(String, IpAddr)> = Vec::new();
+    for i in 0..40 {
+        w.miss(&format!("10.1.3.{i}"));
+        w.pass(50);
+        let to = |r: &Request| (r.message.records[0].eid_prefix().unwrap().prefix.to_string(), r.to.ip());
+        asked.extend(w.requests().iter().map(to));
+    }
+    w.pass(2_300);
+    let to = |r: &Request| (r.message.records[0].eid_prefix().unwrap().prefix.to_string(), r.to.ip());
+    asked.extend(w.requests().iter().map(to));
+    for i in 0..40 {
+        let eid = format!("10.1.3.{i}/32");
+        let of: Vec<_> = asked.iter().filter(|(e, _)| *e == eid).map(|(_, to)| *to).collect();
+        assert!(of.contains(&ip(MR2)), "{eid} asked {of:?} within 2.3 s");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 from ..net import LabError
 from . import interworking
+from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .dr_move import SiteMove
 from .mobility import Cold, LispPeer, Silent, Spoof
 from .mobility_hot import Hot
@@ -22,6 +23,9 @@ ALL = {
     "mobility-silent": Silent(),
     "mobility-lisp-peer": LispPeer(),
     "mobility-spoof": Spoof(),
+    "mr-failover": MapResolverFailover(),
+    "smr": SolicitMapRequest(),
+    "rloc-probe": RlocProbe(),
 }
 
 

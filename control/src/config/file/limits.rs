@@ -30,6 +30,12 @@ pub struct LimitsTable {
     ///
     /// Default: `1000`. Change: live.
     pub map_requests_received_per_source_per_second: Key<Bounded<1, 10_000_000>>,
+    /// The number of control messages per second that are taken from one sender.
+    ///
+    /// What comes beyond that is dropped unread, so that one sender does not keep the control thread
+    /// from all others. A sender is an IPv4 address or an IPv6 /64.
+    /// Default: `10000`. Change: live.
+    pub control_messages_per_source_per_second: Key<Bounded<10, 10_000_000>>,
     /// The interval of RLOC-probes to a locator in use, in milliseconds; 0 switches probing off.
     ///
     /// At least 50 otherwise.
@@ -104,6 +110,7 @@ impl LimitsTable {
             &mut l.map_requests_received_per_source_per_second,
             &self.map_requests_received_per_source_per_second,
         );
+        set(&mut l.control_messages_per_source_per_second, &self.control_messages_per_source_per_second);
         set(&mut l.probe_interval_ms, &self.probe_interval_ms);
         set(&mut l.probe_retry_ms, &self.probe_retry_ms);
         set(&mut l.probe_lost_max, &self.probe_lost_max);
