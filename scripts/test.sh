@@ -24,7 +24,7 @@ say "simulator: 10,000 seeds"
 target/release/pxtr-sim run --seeds 10000
 
 # One of each kind, about half a minute each.
-quick=(interworking v6-migration-3 v4-islands mobility-hot mobility-cold mobility-silent mobility-spoof dr-move te-backup)
+quick=(interworking traceroute spoof v6-migration-3 v4-islands mobility-hot mobility-cold mobility-silent mobility-spoof dr-move te-backup)
 say "labs: ${quick[*]}"
 for lab in "${quick[@]}"; do
   scripts/lab.sh run "$lab"

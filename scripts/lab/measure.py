@@ -58,6 +58,14 @@ def ping_unreachable(lab, name, node, address):
     lab.record(name, hit is not None, f"{hit.group(2)} from {hit.group(1)}" if hit else "no ICMP error", "")
 
 
+def echo_requests(lab, node):
+    """Pings that a kernel host took, both families, ever."""
+    v4 = lab.run(node, "cat", "/proc/net/snmp").stdout
+    names, values = [row.split() for row in v4.splitlines() if row.startswith("Icmp:")]
+    v6 = re.search(r"^Icmp6InEchos\s+(\d+)", lab.run(node, "cat", "/proc/net/snmp6").stdout, re.M)
+    return int(values[names.index("InEchos")]) + int(v6.group(1))
+
+
 def traceroute(lab, name, node, address, first_hop):
     """The destination answers and the first hop is the proxy's face to the source."""
     done = lab.run(node, "traceroute", "-n", "-q", "1", "-w", "2", "-m", "10", address, check=False)

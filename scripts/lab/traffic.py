@@ -235,13 +235,31 @@ def tcp_send(address, port, size, bytes_per_second=""):
     print(size, digest.hexdigest())
 
 
+def frames(interface, path, per_second):
+    """Sends frames as they are in the file, each with its length (2 bytes) in front."""
+    with open(path, "rb") as source:
+        data = source.read()
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.bind((interface, 0))
+    begin, at, number = time.monotonic(), 0, 0
+    while at < len(data):
+        size = struct.unpack_from("!H", data, at)[0]
+        sock.send(data[at + 2:at + 2 + size])
+        at, number = at + 2 + size, number + 1
+        ahead = begin + number / int(per_second) - time.monotonic()
+        if ahead > 0.002:
+            time.sleep(ahead)
+    print(number)
+
+
 def http_get(url):
     with urllib.request.urlopen(url, timeout=5) as reply:
         print(reply.read().decode(), end="")
 
 
 VERBS = {f.__name__.replace("_", "-"): f for f in
-         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_blast, stream_source, stream_sink, fleet_source, fleet_sink, tcp_sink, tcp_send, http_get)}
+         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_blast, stream_source, stream_sink, fleet_source, fleet_sink, tcp_sink, tcp_send, http_get,
+          frames)}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])

@@ -1,7 +1,7 @@
 """The scenarios by name. A scenario has a docstring, `build(lab)` and `check(lab)`."""
 
 from ..net import LabError
-from . import interworking
+from . import interworking, mtu, odd_packets, spoof, traceroute
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .dr_move import SiteMove
 from .mobility import Cold, LispPeer, Silent, Spoof
@@ -19,6 +19,10 @@ ALL = {
     "te-backup": Backup(),
     "dr-move": SiteMove(),
     "mobility-hot": Hot(),
+    "mtu": mtu,
+    "traceroute": traceroute,
+    "odd-packets": odd_packets,
+    "spoof": spoof,
     "mobility-cold": Cold(),
     "mobility-silent": Silent(),
     "mobility-lisp-peer": LispPeer(),
