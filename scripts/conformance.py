@@ -1,8 +1,8 @@
-"""The table of requirements in control/README.md, from the tests that cite them.
+"""The tables of requirements in control/README.md and dataplane/README.md, from the tests that cite them.
 
-`control/tests/conformance.txt` says of each requirement what it is and how far it is done; the tests say
+`tests/conformance.txt` of each room says of each requirement what it is and how far it is done; the tests say
 where that is shown: a test cites R-051 by that word in its comments or text, or by a name that begins
-with r051_. Without arguments: fails when the table is not what it should be. `--write`: writes it.
+with r051_ or ends with _r051. Without arguments: fails when the table is not what it should be. `--write`: writes it.
 """
 
 import os
@@ -10,8 +10,8 @@ import re
 import sys
 
 ROOT = os.environ.get("ROOT") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DATA = "control/tests/conformance.txt"
-README = "control/README.md"
+# Requirements and where their table goes.
+TABLES = {"control/tests/conformance.txt": "control/README.md", "dataplane/tests/conformance.txt": "dataplane/README.md"}
 BEGIN = "<!-- conformance: begin (scripts/conformance.py --write) -->"
 END = "<!-- conformance: end -->"
 SHOWN = 3
@@ -22,19 +22,19 @@ class Wrong(Exception):
     """Something that a person must put right."""
 
 
-def requirements():
+def requirements(data):
     """(number, state, what it is, what is missing or why not) in the order of the file."""
     rows = []
-    with open(os.path.join(ROOT, DATA), encoding="utf-8") as handle:
+    with open(os.path.join(ROOT, data), encoding="utf-8") as handle:
         for number, line in enumerate(handle, 1):
             line = line.strip()
             if not line or line.startswith("#"):
                 continue
             parts = [part.strip() for part in line.split("|")]
             if len(parts) < 3 or parts[1] not in ("done", "partly", "not") or not re.fullmatch(r"R-\d{3}", parts[0]):
-                raise Wrong(f"{DATA}:{number}: R-000 | done, partly or not | what it is | what is missing")
+                raise Wrong(f"{data}:{number}: R-000 | done, partly or not | what it is | what is missing")
             if (len(parts) == 4) != (parts[1] != "done"):
-                raise Wrong(f"{DATA}:{number}: what is partly or not done says why, what is done does not")
+                raise Wrong(f"{data}:{number}: what is partly or not done says why, what is done does not")
             rows.append((parts[0], parts[1], parts[2], parts[3] if len(parts) == 4 else ""))
     return rows
 
@@ -75,20 +75,19 @@ def citations():
                 path = os.path.join(folder, file)
                 name = module(os.path.relpath(path, ROOT))
                 for test, text in tests_of(path):
-                    numbers = set(re.findall(r"R-(\d{3})\b", text)) | set(re.findall(r"(?:^|_)r(\d{3})(?=_)", test))
+                    numbers = set(re.findall(r"R-(\d{3})\b", text)) | set(re.findall(r"(?:^|_)r(\d{3})(?=_|$)", test))
                     for number in numbers:
                         cited.setdefault(f"R-{number}", []).append(f"{name}::{test}")
     return cited
 
 
-def table():
+def table(data, cited):
     """The text between the markers."""
-    cited = citations()
     rows, states, wrong = [], {"done": 0, "partly": 0, "not": 0}, []
-    for number, state, what, why in requirements():
+    for number, state, what, why in requirements(data):
         tests = cited.get(number, [])
         if state == "done" and not tests:
-            wrong.append(f"{DATA}: {number} is done, but no test cites it")
+            wrong.append(f"{data}: {number} is done, but no test cites it")
         names = ", ".join(f"`{test}`" for test in tests[:SHOWN])
         if len(tests) > SHOWN:
             names += f" and {len(tests) - SHOWN} more"
@@ -104,20 +103,27 @@ def table():
     return head + "\n".join(rows) + "\n"
 
 
-def main():
-    path = os.path.join(ROOT, README)
+def check(data, readme, cited):
+    """Compares or writes one table."""
+    path = os.path.join(ROOT, readme)
     with open(path, encoding="utf-8") as handle:
         text = handle.read()
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise Wrong(f"{README}: needs one line each: {BEGIN} and {END}")
+        raise Wrong(f"{readme}: needs one line each: {BEGIN} and {END}")
     head, rest = text.split(BEGIN)
     _, tail = rest.split(END)
-    wanted = f"{head}{BEGIN}\n{table()}{END}{tail}"
+    wanted = f"{head}{BEGIN}\n{table(data, cited)}{END}{tail}"
     if "--write" in sys.argv[1:]:
         with open(path, "w", encoding="utf-8") as handle:
             handle.write(wanted)
     elif text != wanted:
-        raise Wrong(f"{README}: the table of requirements is stale: python3 scripts/conformance.py --write")
+        raise Wrong(f"{readme}: the table of requirements is stale: python3 scripts/conformance.py --write")
+
+
+def main():
+    cited = citations()
+    for data, readme in TABLES.items():
+        check(data, readme, cited)
 
 
 if __name__ == "__main__":
