@@ -55,6 +55,8 @@ fn every_fuzz_target_is_listed() {
         .unwrap()
         .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
+    // The engine's target is no decoder: its regressions are the simulator's.
+    on_disk.retain(|target| target != "engine");
     on_disk.sort();
     let mut listed: Vec<&str> = CHECKS.iter().map(|(target, _)| *target).collect();
     listed.sort_unstable();
