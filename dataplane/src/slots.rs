@@ -13,14 +13,19 @@ const fn split(index: u32) -> (usize, usize) {
     ((index >> CHUNK_BITS) as usize, index as usize & (CHUNK - 1))
 }
 
-fn new_chunk<T: Default>() -> Box<[T]> {
-    std::iter::repeat_with(T::default).take(CHUNK).collect()
+/// Neighbouring slots. Of a size that the compiler knows, so that a lookup checks one bound.
+type Chunk<T> = Box<[T; CHUNK]>;
+
+fn new_chunk<T: Default>() -> Chunk<T> {
+    let slots: Box<[T]> = std::iter::repeat_with(T::default).take(CHUNK).collect();
+    // The length is right; the other arm only spares a panic that nothing can reach.
+    slots.try_into().unwrap_or_else(|_| Box::new(std::array::from_fn(|_| T::default())))
 }
 
 /// A worker's private table. Vacant slots hold `T::default()`.
 #[derive(Debug)]
 pub struct Slots<T> {
-    chunks: Vec<Option<Box<[T]>>>,
+    chunks: Vec<Option<Chunk<T>>>,
     limit: u32,
 }
 
@@ -67,7 +72,7 @@ impl<T: Default> Slots<T> {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let chunks = self.chunks.iter().flatten().count();
-        chunks * CHUNK * size_of::<T>() + self.chunks.capacity() * size_of::<Option<Box<[T]>>>()
+        chunks * CHUNK * size_of::<T>() + self.chunks.capacity() * size_of::<Option<Chunk<T>>>()
     }
 }
 
@@ -79,7 +84,7 @@ impl<T: Default> Slots<T> {
 /// allocate.
 #[derive(Debug)]
 pub struct SharedSlots<T> {
-    chunks: Box<[OnceLock<Box<[T]>>]>,
+    chunks: Box<[OnceLock<Chunk<T>>]>,
     limit: u32,
 }
 

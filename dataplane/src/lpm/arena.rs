@@ -87,6 +87,13 @@ impl<T: Record> Arena<T> {
         self.chunks.get_mut(chunk)?.get_mut(place)
     }
 
+    /// The record at `index` and the ones behind it, if there are so many in the chunk.
+    #[inline(always)]
+    pub(super) fn window<const N: usize>(&self, index: u32) -> Option<&[T; N]> {
+        let (chunk, place) = Self::split(index);
+        self.chunks.get(chunk)?.get(place..)?.first_chunk()
+    }
+
     /// The `length` records from `index` on.
     pub(super) fn run(&self, index: u32, length: usize) -> &[T] {
         let (chunk, place) = Self::split(index);
@@ -317,11 +324,12 @@ impl<T: Record> Arena<T> {
             let place = (nth as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let chunk = (u128::from(place) * self.chunks.len() as u128) >> 64;
             let (chunk, used) = (self.chunks.get(chunk as usize)?, self.used.get(chunk as usize)?);
-            // By words of the bitmap: a chunk may be all but empty.
-            let start = place as usize % used.len().max(1);
-            let found = (start..used.len()).chain(0..start).find_map(|word| {
-                let bits = *used.get(word)?;
-                (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
+            // By words of the bitmap: a chunk may be all but empty, and the first one short.
+            let words = chunk.len().div_ceil(64).min(used.len());
+            let (start, turn) = (place as usize % words.max(1), (place >> 32) as u32 % 64);
+            let found = (start..words).chain(0..start).find_map(|word| {
+                let bits = used.get(word)?.rotate_right(turn);
+                (bits != 0).then(|| word * 64 + ((bits.trailing_zeros() + turn) % 64) as usize)
             })?;
             chunk.get(found)
         })

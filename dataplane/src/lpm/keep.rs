@@ -6,17 +6,21 @@
 
 use super::arena::{Arena, NONE};
 use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
-use super::shortcuts::{MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
+use super::shortcuts::{Chunk, MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
 use super::table::{At, Lpm};
 use super::{Key, NO_MATCH};
 
-/// Prefixes from which on there are shortcuts. Few in tests, which would hardly see them else.
-const FROM: usize = if cfg!(test) { 8 } else { 64 };
+/// Prefixes from which on there are shortcuts.
+const FROM: usize = if cfg!(test) { 8 } else { 2 };
 /// Blocks that one update fills while larger shortcuts are being made.
 const FILL: usize = if cfg!(test) { 3 } else { 16 };
 /// Prefixes that are looked at to find the region, and how many of them must lie in it.
 const SAMPLES: usize = 64;
+/// Up to so many prefixes, shortcuts are four times as many as prefixes rather than once or twice.
+const SMALL: usize = 1 << 15;
 const IN_REGION: usize = 56;
+/// So few prefixes are no crowd: their region is everything.
+const FEW: usize = if cfg!(test) { 2 } else { 8 };
 
 /// Shortcuts in use, and those in the making.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +28,7 @@ pub(super) struct Kept<K> {
     pub current: Shortcuts<K>,
     next: Option<Box<Shortcuts<K>>>,
     /// Chunks of former shortcuts; freed one with each update.
-    garbage: Vec<Box<[u64]>>,
+    garbage: Vec<Chunk>,
     /// Updates since the region was chosen.
     age: u32,
     /// Prefixes by length; empty until there is one.
@@ -68,7 +72,7 @@ impl<K: Key> Kept<K> {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let next = self.next.as_ref().map_or(0, |next| size_of_val(&**next) + next.memory_bytes());
-        let garbage: usize = self.garbage.iter().map(|chunk| chunk.len() * 8).sum();
+        let garbage: usize = self.garbage.iter().map(|chunk| size_of_val(&**chunk)).sum();
         self.current.memory_bytes() + next + garbage + size_of_val(&*self.lengths)
     }
 }
@@ -186,18 +190,18 @@ impl<K: Key> Lpm<K> {
     /// Begins to make other shortcuts if the table has outgrown, or left, those it has.
     fn plan(&mut self) {
         let blocks = self.kept.current.len() as usize;
-        if blocks > 0 && self.length < FROM / 4 {
+        if blocks > 0 && self.length == 0 {
             return self.kept.replace(Shortcuts::default());
         }
-        let too_few = self.length >= FROM && self.length > 2 * blocks && blocks < 1 << MAX_BITS;
-        let too_many = blocks > 1 << MIN_BITS && self.length < blocks / 4;
+        let bits = self.fitting_bits();
+        let too_few = self.length >= FROM && blocks < 1 << bits;
+        let too_many = blocks > 1 << MIN_BITS && self.length < blocks / 16;
         // The prefixes may all be others by now.
         let old = blocks > 0 && self.kept.age as usize > 8 * blocks;
         if !too_few && !too_many && !old || !self.kept.garbage.is_empty() {
             return;
         }
         self.kept.age = 0;
-        let bits = (self.length.max(1).ilog2() as u8).clamp(MIN_BITS, MAX_BITS);
         let (region, base) = self.region();
         let next = Shortcuts::new(region, base, bits);
         if !next.is_like(&self.kept.current) {
@@ -205,10 +209,21 @@ impl<K: Key> Lpm<K> {
         }
     }
 
+    /// Blocks that suit the table, as a power of two: mostly not more than one prefix in each.
+    fn fitting_bits(&self) -> u8 {
+        let more = if self.length <= SMALL { 2 } else { 1 };
+        (self.length.max(1).ilog2() as u8 + more).clamp(MIN_BITS, MAX_BITS)
+    }
+
     /// The longest prefix under which nearly all of a sample of prefixes lie.
     fn region(&self) -> (K, u8) {
         let mut sample: Vec<_> = self.leaves.sample(SAMPLES).map(|leaf| leaf.key).collect();
         sample.sort_unstable();
+        // Those that were met twice would pass for a crowd.
+        sample.dedup();
+        if sample.len() < FEW {
+            return (K::default(), 0);
+        }
         let many = sample.len() * IN_REGION / SAMPLES;
         let windows = sample.windows(many.max(1));
         let regions = windows.filter_map(|window| {
@@ -309,4 +324,31 @@ fn inside<K: Key>(node: &Node<K>, index: u32, key: K, depth: u8, value: u32) -> 
         return Shortcut::end(value);
     }
     Shortcut { value, index: node.leaves + node.leaves_below(first), next: Next::Bucket(count) }
+}
+#[cfg(test)]
+mod tests {
+    use super::super::shortcuts;
+    use super::super::{Key4, Lpm4};
+
+    /// Nearly every lookup in a table of scattered prefixes ends at its shortcut or a prefix there.
+    #[test]
+    fn shortcuts_suit_scattered_prefixes() {
+        for count in [1_000u32, 3_000] {
+            let mut table = Lpm4::new();
+            let key = |n: u32| Key4(0x0100_0000 + ((n.wrapping_mul(2_654_435_761) & 0x003F_FFFF) << 8));
+            for n in 0..count {
+                assert!(table.insert(key(n), 24, n).is_ok());
+            }
+            for _ in 0..4 * count {
+                assert!(table.insert(key(0), 24, 0).is_ok());
+            }
+            let direct = |n: &u32| table.kept.current.word(key(*n)).is_some_and(|w| shortcuts::kind(w) <= 3);
+            let found = (0..count).filter(direct).count();
+            assert!(
+                found * 10 > count as usize * 9,
+                "{found} of {count}, {} bits",
+                table.kept.current.depth()
+            );
+        }
+    }
 }

@@ -19,9 +19,12 @@ pub(super) const MAX_BITS: u8 = 24;
 /// Blocks, as a power of two, that one prefix may be spread over: the most words that one update
 /// writes.
 const SPREAD_BITS: u8 = if cfg!(test) { 4 } else { 10 };
-/// Words in a chunk, as a power of two.
-const CHUNK_BITS: u32 = 12;
+/// Words in a chunk, as a power of two: small enough for a small table, large enough for the directory
+/// of a table of a million prefixes to stay in the first-level cache.
+const CHUNK_BITS: u32 = 10;
 const CHUNK: usize = 1 << CHUNK_BITS;
+/// Words of neighbouring blocks. Of a size that the compiler knows, so that a lookup checks one bound.
+pub(super) type Chunk = Box<[u64; CHUNK]>;
 
 /// What is known of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +51,27 @@ const INDEX_MASK: u64 = (1 << 29) - 1;
 const COUNT_SHIFT: u32 = 61;
 const NODE: u64 = 1 << 63;
 
+/// The word that sends a lookup to the root.
+pub(super) const ROOT: u64 = NODE | INDEX_MASK << INDEX_SHIFT | super::NO_MATCH as u64;
+
+/// Where a word leads, for lookups in bursts, as a number: 0 nowhere, 1 to 3 so many prefixes, more: a
+/// node.
+#[inline(always)]
+pub(super) const fn kind(word: u64) -> u32 {
+    (word >> COUNT_SHIFT) as u32
+}
+
+/// Index of the first prefix or of the node.
+#[inline(always)]
+pub(super) const fn index(word: u64) -> u32 {
+    (word >> INDEX_SHIFT & INDEX_MASK) as u32
+}
+
 impl Shortcut {
     #[inline]
     pub(super) const fn unpack(word: u64) -> Self {
         let next = if word & NODE != 0 { Next::Node } else { Next::Bucket((word >> COUNT_SHIFT) as u32 & 3) };
-        Self { value: word as u32, index: (word >> INDEX_SHIFT & INDEX_MASK) as u32, next }
+        Self { value: word as u32, index: index(word), next }
     }
 
     const fn pack(self) -> u64 {
@@ -78,7 +97,7 @@ pub(super) struct Shortcuts<K> {
     bits: u8,
     /// Blocks below this number have their word.
     filled: u32,
-    chunks: Vec<Box<[u64]>>,
+    chunks: Vec<Chunk>,
 }
 
 impl<K: Key> Shortcuts<K> {
@@ -91,7 +110,7 @@ impl<K: Key> Shortcuts<K> {
     }
 
     /// The word for a key. `None`: the key is outside the region, or there are no shortcuts.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(&self, key: K) -> Option<u64> {
         let block = key.bits(self.base, self.bits);
         let word = self.chunks.get((block >> CHUNK_BITS) as usize)?.get(block as usize & (CHUNK - 1))?;
@@ -122,7 +141,7 @@ impl<K: Key> Shortcuts<K> {
     /// Adds the word of the next block.
     pub(super) fn push(&mut self, shortcut: Shortcut) {
         if self.filled as usize & (CHUNK - 1) == 0 {
-            self.chunks.push(vec![0; CHUNK.min(self.len() as usize)].into());
+            self.chunks.push(Box::new([0; CHUNK]));
         }
         self.filled += 1;
         self.set(self.filled - 1, shortcut);
@@ -177,14 +196,13 @@ impl<K: Key> Shortcuts<K> {
     }
 
     /// The chunks, to be freed at leisure.
-    pub(super) fn into_chunks(self) -> Vec<Box<[u64]>> {
+    pub(super) fn into_chunks(self) -> Vec<Chunk> {
         self.chunks
     }
 
     /// Bytes taken from the heap.
     pub(super) fn memory_bytes(&self) -> usize {
-        let words: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
-        words * 8 + self.chunks.capacity() * size_of::<Box<[u64]>>()
+        self.chunks.len() * CHUNK * 8 + self.chunks.capacity() * size_of::<Chunk>()
     }
 }
 

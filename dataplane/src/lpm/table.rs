@@ -134,21 +134,38 @@ impl<K: Key> Lpm<K> {
     /// shortcut said.
     #[inline]
     pub(super) fn finish(&self, at: &Step, key: K) -> u32 {
-        let mut value = NO_MATCH;
-        for place in (0..BUCKET as u32).rev() {
-            if let Some(leaf) = self.leaves.get(at.next.wrapping_add(place)) {
-                value = select(place < at.count && leaf.covers(key), leaf.value, value);
-            }
+        match self.finish_step(at, key) {
+            NO_MATCH => self.otherwise(key),
+            value => value,
         }
+    }
+
+    /// The same without the prefixes that shortcuts do not know.
+    #[inline]
+    pub(super) fn finish_step(&self, at: &Step, key: K) -> u32 {
+        let value = self.covering(at.next, at.count, key);
         if value != NO_MATCH {
             return value;
         }
-        if let Some(leaf) = self.leaves.get(at.best) {
-            return leaf.value;
-        }
-        if at.value != NO_MATCH {
-            return at.value;
-        }
+        self.leaves.get(at.best).map_or(at.value, |leaf| leaf.value)
+    }
+
+    /// Value of the first of `count` prefixes from `index` on that covers the key, or [`NO_MATCH`].
+    #[inline(always)]
+    pub(super) fn covering(&self, index: u32, count: u32, key: K) -> u32 {
+        let Some([first, second, third]) = self.leaves.window::<BUCKET>(index) else {
+            let mut run = self.leaves.run(index, count as usize).iter();
+            return run.find(|leaf| leaf.covers(key)).map_or(NO_MATCH, |leaf| leaf.value);
+        };
+        // Without branches: which of them it is, is as good as random.
+        let value = select(count > 2 && third.covers(key), third.value, NO_MATCH);
+        let value = select(count > 1 && second.covers(key), second.value, value);
+        select(count > 0 && first.covers(key), first.value, value)
+    }
+
+    /// What a lookup gives for which neither shortcut nor trie below it knew anything.
+    #[inline]
+    pub(super) fn otherwise(&self, key: K) -> u32 {
         if self.kept.hidden == 0 { self.kept.default } else { self.walk(key) }
     }
 
