@@ -96,6 +96,7 @@ fn start(
         icmp: config.icmp,
         flow_key,
         verify_udp_checksum: config.verify_udp_checksum,
+        express: true,
         idle: config.workers.idle,
     };
     let mut workers = Vec::with_capacity(started.workers.len());

@@ -20,6 +20,20 @@ pub struct EntrySlot {
 }
 
 impl EntrySlot {
+    /// What the entry says.
+    #[inline(always)]
+    #[must_use]
+    pub fn action(&self) -> MapAction {
+        unpack(self.action.load(Relaxed))
+    }
+
+    /// Counts packets of that many bytes in all. Only the worker that owns the table may.
+    #[inline(always)]
+    pub(crate) fn count(&self, packets: u64, bytes: u64) {
+        self.packets.store(self.packets.load(Relaxed).wrapping_add(packets), Relaxed);
+        self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
+    }
+
     /// Packets and inner bytes (IP header to end) since the slot was last bound to a prefix.
     #[must_use]
     pub fn counters(&self) -> (u64, u64) {
@@ -49,11 +63,18 @@ impl EntryTable {
         Arc::clone(&self.slots)
     }
 
+    /// The slot itself.
+    #[inline(always)]
+    #[must_use]
+    pub fn get(&self, id: EntryId) -> Option<&EntrySlot> {
+        self.slots.get(id.0)
+    }
+
     /// What the entry does; a vacant slot has no locator.
     #[inline]
     #[must_use]
     pub fn action(&self, id: EntryId) -> MapAction {
-        unpack(self.slots.get(id.0).map_or(0, |slot| slot.action.load(Relaxed)))
+        self.slots.get(id.0).map_or_else(|| unpack(0), EntrySlot::action)
     }
 
     /// Asks for the entry's cache line.
@@ -70,8 +91,7 @@ impl EntryTable {
     #[inline]
     pub fn count(&self, id: EntryId, packets: u64, bytes: u64) {
         if let Some(slot) = self.slots.get(id.0) {
-            slot.packets.store(slot.packets.load(Relaxed).wrapping_add(packets), Relaxed);
-            slot.bytes.store(slot.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
+            slot.count(packets, bytes);
         }
     }
 

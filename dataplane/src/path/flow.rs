@@ -74,6 +74,13 @@ pub const fn transport(protocol: u8, ports: u32) -> u64 {
     (protocol as u64) << 32 | ports as u64
 }
 
+/// What besides the addresses makes the flow: nothing for fragments, for protocols without ports,
+/// and when the ports can not be read: all fragments of a datagram must take one way.
+#[inline(always)]
+pub const fn input(protocol: u8, ports: u32, fragment: bool) -> u64 {
+    if fragment || ports == 0 { 0 } else { transport(protocol, ports) }
+}
+
 /// Outer UDP source port: 14 bits of the hash, 49152 to 65535.
 #[inline(always)]
 pub const fn source_port(hash: u32) -> u16 {

@@ -126,7 +126,7 @@ impl Ip {
         self.addrs = Addrs::V4 { source: Key4(ip.source), destination: Key4(ip.destination) };
         self.len = u32::from(ip.total_len);
         self.ports = ports(data, offset + transport, ip.protocol, readable);
-        let flow = flow_input(ip.protocol, self.ports, ip.is_fragment());
+        let flow = flow::input(ip.protocol, self.ports, ip.is_fragment());
         self.hash = key.ipv4(ip.source, ip.destination, flow);
         self.transport = transport as u16;
         self.protocol = ip.protocol;
@@ -157,7 +157,7 @@ impl Ip {
         self.addrs = Addrs::V6 { source, destination };
         self.len = len as u32;
         self.ports = ports(data, offset + transport, upper.protocol, readable);
-        let flow = flow_input(upper.protocol, self.ports, upper.fragment);
+        let flow = flow::input(upper.protocol, self.ports, upper.fragment);
         self.hash = key.ipv6(source, destination, flow);
         self.transport = upper.offset;
         self.protocol = upper.protocol;
@@ -208,10 +208,8 @@ pub fn decrement_ttl(frame: &mut [u8], v6: bool) {
             *hop_limit = hop_limit.wrapping_sub(1);
         }
     } else if let Some(h) = bytes::chunk_mut::<12>(frame, ethernet::LEN) {
-        let old = u16::from_be_bytes([h[8], h[9]]);
         h[8] = h[8].wrapping_sub(1);
-        let field =
-            checksum::update(u16::from_be_bytes([h[10], h[11]]), old, u16::from_be_bytes([h[8], h[9]]));
+        let field = checksum::less_256(u16::from_be_bytes([h[10], h[11]]));
         [h[10], h[11]] = field.to_be_bytes();
     }
 }
@@ -235,11 +233,4 @@ fn ports(data: &[u8], at: usize, protocol: u8, readable: bool) -> u32 {
     } else {
         0
     }
-}
-
-/// What besides the addresses makes the flow: nothing for fragments, for protocols without ports,
-/// and when the ports can not be read: all fragments of a datagram must take one way.
-#[inline(always)]
-fn flow_input(protocol: u8, ports: u32, fragment: bool) -> u64 {
-    if fragment || ports == 0 { 0 } else { flow::transport(protocol, ports) }
 }

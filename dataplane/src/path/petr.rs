@@ -62,7 +62,7 @@ pub fn decapsulate<B: PacketBuf>(
     let (tos, ecn_strange) = merge_tos(ip.tos, outer_tos, spec.decap_copy_dscp)?;
     let ttl = ip.ttl.min(outer_ttl);
     if (tos, ttl) != (ip.tos, ip.ttl) {
-        rewrite(buf.data_mut(), inner_at, ip, tos, ttl);
+        rewrite(buf.data_mut(), inner_at, ip.is_v6(), tos, ttl);
         (ip.tos, ip.ttl) = (tos, ttl);
     }
     buf.trim_front(inner_at - ethernet::LEN);
@@ -112,7 +112,7 @@ fn check_addresses(ip: &Ip, tables: &Replica) -> Result<(), DropReason> {
 
 /// DSCP by the VRF's choice, ECN by RFC 6040.
 #[inline(always)]
-fn merge_tos(inner: u8, outer: u8, copy_dscp: bool) -> Result<(u8, bool), DropReason> {
+pub fn merge_tos(inner: u8, outer: u8, copy_dscp: bool) -> Result<(u8, bool), DropReason> {
     let ecn = ecn::decapsulate(inner, outer);
     if ecn.drop {
         return Err(DropReason::EcnInvalid);
@@ -123,8 +123,8 @@ fn merge_tos(inner: u8, outer: u8, copy_dscp: bool) -> Result<(u8, bool), DropRe
 
 /// Writes TOS and TTL of the inner packet, and mends the IPv4 checksum.
 #[inline(always)]
-fn rewrite(data: &mut [u8], at: usize, ip: &Ip, tos: u8, ttl: u8) {
-    if ip.is_v6() {
+pub fn rewrite(data: &mut [u8], at: usize, v6: bool, tos: u8, ttl: u8) {
+    if v6 {
         if let Some(h) = bytes::chunk_mut::<8>(data, at) {
             h[0] = 0x60 | tos >> 4;
             h[1] = tos << 4 | (h[1] & 0x0F);

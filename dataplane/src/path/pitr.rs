@@ -49,19 +49,50 @@ pub fn encapsulate<B: PacketBuf>(
     if buf.prepend(overhead).is_none() {
         return Verdict::Drop(DropReason::NoHeadroom, None);
     }
-    let ttl = if forwarded { ip.ttl.wrapping_sub(1) } else { ip.ttl };
-    let data = buf.data_mut();
-    if forwarded && let Some(inner) = data.get_mut(overhead..) {
-        ip::decrement_ttl(inner, ip.is_v6());
-    }
-    write_outer(data, ip, ttl, instance, outer);
+    let inner = Inner { len: ip.len, hash: ip.hash, tos: ip.tos, ttl: ip.ttl, v6: ip.is_v6(), forwarded };
+    write(buf.data_mut(), &inner, lisp::Lisp::header(instance), outer);
     Verdict::Encapsulated(outer.port())
+}
+
+/// What the outer headers take from the packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Inner {
+    /// Whole packet, bytes.
+    pub len: u32,
+    /// Flow hash.
+    pub hash: u32,
+    /// TOS or Traffic Class.
+    pub tos: u8,
+    /// TTL or Hop Limit as it came.
+    pub ttl: u8,
+    /// IPv6.
+    pub v6: bool,
+    /// Its TTL is to be reduced by one: all packets but our own.
+    pub forwarded: bool,
+}
+
+impl Inner {
+    /// No packet.
+    pub const BLANK: Self = Self { len: 0, hash: 0, tos: 0, ttl: 0, v6: false, forwarded: true };
+}
+
+/// Writes the headers in front of the packet: `data` begins with the room for them. `lisp` is the LISP
+/// header.
+#[inline(always)]
+pub fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
+    if inner.forwarded
+        && let Some(packet) = data.get_mut(overhead(outer)..)
+    {
+        ip::decrement_ttl(packet, inner.v6);
+    }
+    let ttl = inner.ttl.wrapping_sub(u8::from(inner.forwarded));
+    write_outer(data, inner, ttl, lisp, outer);
 }
 
 /// Copies the RLOC's headers and fills in what depends on the packet: lengths, TTL and TOS as
 /// inner, source port and flow label by flow, Instance-ID.
 #[inline(always)]
-fn write_outer(data: &mut [u8], ip: &Ip, ttl: u8, instance: InstanceId, outer: &OuterTemplate) {
+fn write_outer(data: &mut [u8], ip: &Inner, ttl: u8, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
     if let Some(template) = outer.ipv4() {
         let Some(h) = data.first_chunk_mut::<{ OuterTemplate::LENGTH_V4 }>() else { return };
         *h = *template;
@@ -75,7 +106,7 @@ fn write_outer(data: &mut [u8], ip: &Ip, ttl: u8, instance: InstanceId, outer: &
         h[22] = ttl;
         [h[24], h[25]] = checksum::finish(sum).to_be_bytes();
         if let Some(tail) = h.last_chunk_mut() {
-            write_udp_lisp(tail, ip, instance);
+            write_udp_lisp(tail, ip, lisp);
         }
     } else if let Some(template) = outer.ipv6() {
         let Some(h) = data.first_chunk_mut::<{ OuterTemplate::LENGTH_V6 }>() else { return };
@@ -85,7 +116,7 @@ fn write_outer(data: &mut [u8], ip: &Ip, ttl: u8, instance: InstanceId, outer: &
         [h[18], h[19]] = ((ip.len as usize + udp::LEN + lisp::LEN) as u16).to_be_bytes();
         h[21] = ttl;
         if let Some(tail) = h.last_chunk_mut() {
-            write_udp_lisp(tail, ip, instance);
+            write_udp_lisp(tail, ip, lisp);
         }
     }
 }
@@ -93,11 +124,11 @@ fn write_outer(data: &mut [u8], ip: &Ip, ttl: u8, instance: InstanceId, outer: &
 /// Source port, length, and the whole LISP header; destination port and zero checksum are
 /// in the template.
 #[inline(always)]
-fn write_udp_lisp(h: &mut [u8; udp::LEN + lisp::LEN], ip: &Ip, instance: InstanceId) {
+fn write_udp_lisp(h: &mut [u8; udp::LEN + lisp::LEN], ip: &Inner, lisp: [u8; lisp::LEN]) {
     [h[0], h[1]] = flow::source_port(ip.hash).to_be_bytes();
     [h[4], h[5]] = ((ip.len as usize + udp::LEN + lisp::LEN) as u16).to_be_bytes();
     if let Some(tail) = h.last_chunk_mut() {
-        *tail = lisp::Lisp::header(instance);
+        *tail = lisp;
     }
 }
 

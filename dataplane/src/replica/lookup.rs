@@ -5,7 +5,7 @@ use super::vrf::{LocalEid, Vrf};
 use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
-use crate::mapcache::Rloc;
+use crate::mapcache::{EntrySlot, Rloc};
 use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, VrfId};
 use std::net::IpAddr;
 
@@ -39,6 +39,24 @@ impl Replica {
             IpAddr::V4(addr) => self.local_rlocs.contains4(addr.into()),
             IpAddr::V6(addr) => self.local_rlocs.contains6(addr.into()),
         }
+    }
+
+    /// The same for IPv4.
+    #[inline(always)]
+    pub(crate) fn is_local_rloc4(&self, addr: Key4) -> bool {
+        self.local_rlocs.contains4(addr)
+    }
+
+    /// The same for IPv6.
+    #[inline(always)]
+    pub(crate) fn is_local_rloc6(&self, addr: Key6) -> bool {
+        self.local_rlocs.contains6(addr)
+    }
+
+    /// An entry's slot: what it says and what it counts.
+    #[inline(always)]
+    pub(crate) fn entry_slot(&self, id: EntryId) -> Option<&EntrySlot> {
+        self.entries.get(id)
     }
 
     /// Our own RLOCs, in the order that control gave.

@@ -62,6 +62,14 @@ pub fn pseudo_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, len: usi
     add(sum, &destination.octets()) + u64::from(protocol) + len as u64
 }
 
+/// The checksum field after a word of the header became smaller by 256 (a TTL by 1): [`update`] with
+/// what is known of it.
+#[inline(always)]
+pub const fn less_256(field: u16) -> u16 {
+    let sum = !field as u32 + 0xFEFF;
+    !((sum >> 16) + sum) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +91,13 @@ mod tests {
         let header = [0x45, 0, 0, 0x38, 0, 0, 0, 0, 0x20, 0x11, 0, 0, 0xc0, 0, 2, 1, 0x0a, 1, 2, 3];
         assert_eq!(finish(add(0, &header)), 0xccb0);
         assert_eq!(finish_udp(0xFFFF), 0xFFFF);
+    }
+
+    #[test]
+    fn a_smaller_ttl_is_an_update_like_any_other() {
+        for field in 0..=u16::MAX {
+            assert_eq!(less_256(field), update(field, 0x4011, 0x3f11), "{field:#x}");
+        }
     }
 
     proptest! {

@@ -133,7 +133,7 @@ impl Ipv4 {
 
 /// Checksum of a header without options: five words at once, no loop.
 #[inline(always)]
-fn header_sum_is_right(h: &[u8; MIN_LEN]) -> bool {
+pub(crate) fn header_sum_is_right(h: &[u8; MIN_LEN]) -> bool {
     let word = |a: u8, b: u8, c: u8, d: u8| u64::from(u32::from_be_bytes([a, b, c, d]));
     let sum = word(h[0], h[1], h[2], h[3])
         + word(h[4], h[5], h[6], h[7])

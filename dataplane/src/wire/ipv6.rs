@@ -106,7 +106,7 @@ pub fn walk(data: &[u8], offset: usize, first: u8, end: usize) -> Upper {
     if !is_extension(first) { plain } else { walk_extensions(data, offset, plain, end) }
 }
 
-const fn is_extension(protocol: u8) -> bool {
+pub(crate) const fn is_extension(protocol: u8) -> bool {
     use proto::*;
     matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS)
 }

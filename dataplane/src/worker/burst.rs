@@ -4,6 +4,8 @@
 //! different packets overlap. No stage before the last sends, drops or counts a fate.
 
 use super::core::Core;
+use super::egress::From;
+use super::express::{Done, Inbound, Outbound};
 use super::news::News;
 use super::outcome::{Facts, carry_out};
 use crate::buffer::PacketBuf;
@@ -76,6 +78,8 @@ pub(super) struct Stages {
     lanes: Box<[Lane; BURST]>,
     v4: Keys<Key4>,
     v6: Keys<Key6>,
+    outbound: Outbound,
+    inbound: Inbound,
 }
 
 /// What the stages count, added to the shared counters once per burst.
@@ -92,32 +96,45 @@ impl Stages {
     pub(super) fn new() -> Self {
         let cx = Context { vrf: VrfId(0), port: PortId(0), origin: Origin::Native };
         let lane = Lane { facts: Facts::blank(cx), routed: false, verdict: Verdict::Host };
-        Self { lanes: Box::new([lane; BURST]), v4: Keys::new(), v6: Keys::new() }
+        Self {
+            lanes: Box::new([lane; BURST]),
+            v4: Keys::new(),
+            v6: Keys::new(),
+            outbound: Outbound::new(),
+            inbound: Inbound::new(),
+        }
     }
 
     /// Takes the burst, of at most [`BURST`] packets received on `port`, through all stages.
     pub(super) fn run<I: Io>(&mut self, core: &mut Core<I>, port: PortId, burst: &mut I::Burst) {
         let mut tally = Tally::default();
-        let lanes = self.lanes.get_mut(..burst.len()).unwrap_or(&mut []);
-        for at in 0..burst.len() {
+        let count = burst.len();
+        let lanes = self.lanes.get_mut(..count).unwrap_or(&mut []);
+        for at in 0..count {
             if let Some(buf) = burst.get(at) {
+                tally.bytes += buf.total_len() as u64;
                 buf.prefetch();
             }
         }
+        let mut done = Done::NONE;
         let spec = core.replica.port(port);
         match spec.and_then(|spec| Some((spec, core.replica.vrf(spec.vrf)?))) {
             Some((spec, vrf)) => {
                 let known = Known { id: port, port: spec, vrf };
+                let express = (&mut self.outbound, &mut self.inbound);
+                take_express(core, express, burst, known, &mut done, &mut tally);
                 let stats = &core.links.stats;
                 let mut news =
                     News { punts: &mut core.links.punts, recent: &mut core.recent, stats, now: core.now };
                 let tables = (&core.replica, &core.key, core.verify_udp_checksum);
-                look(tables, burst, lanes, known, &mut news, &mut tally);
-                if spec.native && vrf.pitr {
-                    look_up(&core.replica, lanes, spec.vrf, &mut self.v4, &mut self.v6);
+                if !done.all(count) {
+                    look(tables, burst, lanes, known, &mut news, &mut tally, &done);
+                    if spec.native && vrf.pitr {
+                        look_up(&core.replica, lanes, spec.vrf, &mut self.v4, &mut self.v6);
+                    }
+                    decide(&core.replica, lanes, known);
+                    rewrite(&core.replica, burst, lanes, known, &mut tally);
                 }
-                decide(&core.replica, lanes, known);
-                rewrite(&core.replica, burst, lanes, known, &mut tally);
             }
             None => {
                 let why = spec.map_or(DropReason::PortNotConfigured, |_| DropReason::VrfUnknown);
@@ -128,14 +145,20 @@ impl Stages {
             }
         }
         let stats = core.stats();
-        stats.received.add(burst.len() as u64);
+        stats.received.add(count as u64);
         stats.received_bytes.add(tally.bytes);
         stats.encapsulated.add(tally.encapsulated);
         stats.forwarded.add(tally.forwarded);
         stats.decapsulated.add(tally.decapsulated);
         stats.ecn_strange.add(tally.ecn_strange);
-        for (lane, buf) in lanes.iter().zip(burst.drain()) {
-            core.finish(buf, &lane.facts, lane.verdict);
+        if let Some(port) = done.one_port(count) {
+            return core.pass(port, burst, done.bytes);
+        }
+        for (at, (lane, buf)) in lanes.iter().zip(burst.drain()).enumerate() {
+            match done.port(at) {
+                Some(port) => core.put_out(port, buf, From::Nic),
+                None => core.finish(buf, &lane.facts, lane.verdict),
+            }
         }
         core.flush();
     }
@@ -149,6 +172,34 @@ struct Known<'a> {
     vrf: &'a VrfSpec,
 }
 
+/// Plain packets, that need none of the stages.
+#[inline(always)]
+fn take_express<I: Io>(
+    core: &Core<I>,
+    (outbound, inbound): (&mut Outbound, &mut Inbound),
+    burst: &mut I::Burst,
+    known: Known<'_>,
+    done: &mut Done,
+    tally: &mut Tally,
+) {
+    let (tables, key) = (&core.replica, &core.key);
+    if !core.express {
+        return;
+    }
+    if Outbound::suits(known.port, known.vrf) {
+        let ways = outbound.run((tables, key), burst, (known.port, known.vrf), done);
+        tally.encapsulated += ways.0;
+        tally.forwarded += ways.1;
+    }
+    if Inbound::suits(known.port, tables) {
+        let how = (tables, key, core.verify_udp_checksum);
+        let (packets, ecn_strange) = inbound.run(how, burst, known.port, done);
+        tally.decapsulated += packets;
+        tally.forwarded += packets;
+        tally.ecn_strange += ecn_strange;
+    }
+}
+
 /// First stage: what is each frame; LISP for us is stripped, and sources are held to the port's rules.
 #[inline(always)]
 fn look<P: PacketBurst>(
@@ -158,13 +209,16 @@ fn look<P: PacketBurst>(
     known: Known,
     news: &mut News<'_>,
     tally: &mut Tally,
+    done: &Done,
 ) {
     let cx = Context { vrf: known.port.vrf, port: known.id, origin: Origin::Native };
     for (at, lane) in lanes.iter_mut().enumerate() {
         let Some(buf) = burst.get_mut(at) else { break };
         let facts = &mut lane.facts;
-        tally.bytes += buf.total_len() as u64;
-        lane.routed = true;
+        lane.routed = done.port(at).is_none();
+        if !lane.routed {
+            continue;
+        }
         facts.mapping = Mapping::Unknown;
         facts.cx = cx;
         let class = classify(buf, known.port, tables, key, &mut facts.ip);

@@ -27,6 +27,9 @@ pub struct WorkerConfig {
     pub flow_key: FlowKey,
     /// Verify non-zero UDP checksums on port 4341 that the NIC has not verified.
     pub verify_udp_checksum: bool,
+    /// Plain packets take the express way. Off: every packet takes all stages, as a test needs that
+    /// compares both, or who suspects the express way of an error.
+    pub express: bool,
     /// What to do when there is nothing to do.
     pub idle: Idle,
 }
@@ -41,6 +44,7 @@ impl WorkerConfig {
             icmp: IcmpLimits::default(),
             flow_key,
             verify_udp_checksum: false,
+            express: true,
             idle: Idle::default(),
         }
     }

@@ -38,6 +38,7 @@ pub(super) struct Core<I: Io> {
     pub(super) recent: Recent,
     pub(super) key: FlowKey,
     pub(super) verify_udp_checksum: bool,
+    pub(super) express: bool,
     /// Tick of this round.
     pub(super) now: u64,
     /// What control has not taken back yet.
@@ -65,6 +66,7 @@ impl<I: Io> Core<I> {
             recent: Recent::new(clock.hz()),
             key: config.flow_key,
             verify_udp_checksum: config.verify_udp_checksum,
+            express: config.express,
             now: clock.now(),
             pending: None,
             io,
@@ -108,6 +110,16 @@ impl<I: Io> Core<I> {
                 From::Worker => links.stats.originated_lost.add(1),
                 From::Host => links.stats.from_host_lost.add(1),
             },
+        }
+    }
+
+    /// Sends a whole burst of received packets on one port, after what is queued there.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, port: PortId, burst: &mut I::Burst, bytes: u64) {
+        let Self { io, egress, links, .. } = self;
+        match egress.get_mut(usize::from(port.0)) {
+            Some(row) => row.pass(io, &links.stats, port, burst, bytes),
+            None => burst.drain().for_each(|_| links.stats.drop_one(DropReason::TxPort)),
         }
     }
 

@@ -63,6 +63,30 @@ impl<P: PacketBurst> Egress<P> {
         }
     }
 
+    /// Sends a whole burst of received packets, `bytes` long in all, and what waits before it.
+    #[inline(always)]
+    pub(super) fn pass<I: Io<Burst = P, Buf = P::Buf>>(
+        &mut self,
+        io: &mut I,
+        stats: &WorkerStats,
+        port: PortId,
+        burst: &mut P,
+        bytes: u64,
+    ) {
+        self.flush(io, stats, port);
+        let count = burst.len();
+        let sent = io.tx(port, burst).min(count);
+        let mut unsent = 0;
+        if sent < count {
+            for buf in burst.drain() {
+                unsent += buf.total_len() as u64;
+                count_lost(stats, From::Nic);
+            }
+        }
+        stats.tx.add(sent as u64);
+        stats.tx_bytes.add(bytes - unsent);
+    }
+
     /// Sends everything. What the queue does not take is dropped and counted.
     #[inline(always)]
     pub(super) fn flush<I: Io<Burst = P, Buf = P::Buf>>(

@@ -5,6 +5,7 @@
 //! round there is no system call, lock, allocation or log line, and no clock but the one handed in.
 //!
 //! - `burst`: the stages for many packets at once;
+//! - `express`: the same for plain packets, in few instructions;
 //! - `core`: one packet: how its fate is carried out, ICMP errors, fragmentation, waiting;
 //! - `core_errors`: ICMP errors from the core about what we sent;
 //! - `egress`: what waits to be sent on a port;
@@ -22,6 +23,7 @@ mod config;
 mod core;
 mod core_errors;
 mod egress;
+mod express;
 mod fragments;
 mod idle;
 mod news;

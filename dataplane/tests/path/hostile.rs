@@ -5,7 +5,7 @@ use crate::packets::*;
 use proptest::prelude::*;
 
 /// One frame of each kind that the path treats differently, with its port.
-fn corpus() -> Vec<(pxtr_dataplane::types::PortId, Vec<u8>)> {
+pub fn corpus() -> Vec<(pxtr_dataplane::types::PortId, Vec<u8>)> {
     let native = |packet: Packet| (NATIVE, packet.frame(OUR_MAC[0], HOST_MAC));
     let core = |packet: Packet| (CORE, packet.frame(OUR_MAC[1], CORE_MAC));
     let inner4 = udp("10.4.0.7", "192.0.2.9", 40);

@@ -7,6 +7,7 @@
 mod core_errors;
 mod decapsulation;
 mod encapsulation;
+mod express;
 mod for_us;
 mod fragments;
 mod hostile;

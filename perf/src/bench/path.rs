@@ -119,12 +119,7 @@ fn forward(world: &mut World, bursts: usize) -> Result<f64> {
     let total = tsc() - start;
     let io = world.worker.io_mut();
     let packets = (bursts * BURST) as u64;
-    ensure!(
-        io.sent == ROTATION as u64,
-        "{} of {ROTATION} packets sent: {:?}",
-        io.sent,
-        world.stats.snapshot()
-    );
+    ensure!(io.sent == packets, "{} of {packets} packets sent: {:?}", io.sent, world.stats.snapshot());
     Ok(total.saturating_sub(io.harness_cycles) as f64 / packets as f64)
 }
 

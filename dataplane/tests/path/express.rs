@@ -1,0 +1,148 @@
+//! The express way and all stages come to the same: the same bytes on the same ports in the same order,
+//! the same fates, the same counts.
+
+use crate::hostile::corpus;
+use crate::lab::*;
+use crate::packets::*;
+use proptest::prelude::*;
+use pxtr_dataplane::types::PortId;
+
+/// Two labs that differ in nothing else.
+struct Pair {
+    express: Lab,
+    stages: Lab,
+}
+
+impl Pair {
+    fn new(verify: bool) -> Self {
+        let lab = |express| {
+            Lab::with(|config| {
+                config.express = express;
+                config.verify_udp_checksum = verify;
+            })
+        };
+        Self { express: lab(true), stages: lab(false) }
+    }
+
+    fn each(&mut self) -> [&mut Lab; 2] {
+        [&mut self.express, &mut self.stages]
+    }
+
+    fn same_counts(&self, about: &str) {
+        assert_eq!(self.express.snapshot(), self.stages.snapshot(), "{about}");
+        let counters = |lab: &Lab| {
+            let (entries, rlocs) = {
+                let tables = lab.worker().replica();
+                (tables.entry_counters(), tables.rloc_counters())
+            };
+            let entries = (0..64).map(|n| entries.get(n).map(|slot| slot.counters())).collect::<Vec<_>>();
+            let rlocs = (0..64).map(|n| rlocs.get(n).map(|slot| slot.counters())).collect::<Vec<_>>();
+            (entries, rlocs)
+        };
+        assert_eq!(counters(&self.express), counters(&self.stages), "{about}");
+    }
+
+    fn one(&mut self, port: PortId, frame: &[u8]) {
+        self.burst(port, &[frame.to_vec()]);
+    }
+
+    /// All frames in one burst.
+    fn burst(&mut self, port: PortId, frames: &[Vec<u8>]) {
+        let [a, b] = self.each().map(|lab| {
+            for frame in frames {
+                assert!(lab.io().inject(port, frame), "room to receive");
+            }
+            lab.poll();
+            while lab.io().to_host(port).is_some() {}
+            [NATIVE, CORE, TENANT].map(|out| lab.sent(out))
+        });
+        assert_eq!(a, b, "{frames:02x?}");
+        self.same_counts("after a burst");
+        self.each().into_iter().for_each(|lab| lab.advance_ms(20));
+    }
+}
+
+/// Makes the checksum of the IPv4 header at `at` right again, if there is one.
+fn mend(frame: &mut [u8], at: usize) {
+    let Some(header) = frame.get_mut(at..at + 20).filter(|header| header[0] == 0x45) else { return };
+    header[10..12].fill(0);
+    let mut sum: u32 = header.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    while sum > 0xFFFF {
+        sum = (sum >> 16) + (sum & 0xFFFF);
+    }
+    header[10..12].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+}
+
+/// What is plain, besides the hostile: both families, both ways, TOS, padding, small and large.
+fn plain() -> Vec<(PortId, Vec<u8>)> {
+    let mut frames = corpus();
+    for (v4, v6) in [("10.4.0.9", "2001:db8:e004::9"), ("10.6.0.9", "2001:db8:e006::9")] {
+        for len in [0, 1, 18, 700, 1400, 1436, 1437, 1500] {
+            for packet in [udp("192.0.2.9", v4, len), udp("2001:db8:1::9", v6, len).tos(0xb9)] {
+                let mut frame = packet.frame(OUR_MAC[0], HOST_MAC);
+                frame.resize(frame.len().max(60), 0xEE);
+                frames.push((NATIVE, frame));
+            }
+        }
+    }
+    for (iid, inner) in [
+        (0, udp("10.4.0.7", "192.0.2.9", 12)),
+        (0, udp("10.4.0.7", "8.8.8.8", 12).ttl(2)),
+        (0, udp("10.4.0.7", "8.8.8.8", 12).ttl(200).tos(2)),
+        (0, udp("10.4.0.7", "10.6.0.1", 12)),
+        (0, udp("2001:db8:e004::7", "2001:db8:1::9", 12).tos(0xb9)),
+        (0, proto("10.4.0.7", "8.8.8.8", 1, &[8, 0, 0, 0])),
+        (101, udp("10.4.0.7", "192.0.2.9", 12)),
+        (77, udp("10.4.0.7", "192.0.2.9", 12)),
+    ] {
+        for tos in [0, 1, 2, 3] {
+            let outer = lisp("203.0.113.4", "198.51.100.2", instance(iid), &inner.ip()).tos(tos);
+            frames.push((CORE, outer.frame(OUR_MAC[1], CORE_MAC)));
+        }
+    }
+    frames
+}
+
+#[test]
+fn every_bit_of_every_header() {
+    for verify in [false, true] {
+        let mut pair = Pair::new(verify);
+        for (port, frame) in plain() {
+            pair.one(port, &frame);
+            for bit in 0..frame.len().min(100) * 8 {
+                let mut frame = frame.clone();
+                frame[bit / 8] ^= 0x80 >> (bit % 8);
+                if verify {
+                    // The inner one first: the outer UDP checksum is left alone.
+                    mend(&mut frame, 50);
+                    mend(&mut frame, 14);
+                }
+                pair.one(port, &frame);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_length() {
+    let mut pair = Pair::new(false);
+    for (port, frame) in plain() {
+        for len in 0..=frame.len().min(150) {
+            pair.one(port, &frame[..len]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Plain and other packets in one burst keep their order.
+    #[test]
+    fn mixed_bursts(order in prop::collection::vec(any::<prop::sample::Index>(), 1..32), native: bool) {
+        let port = if native { NATIVE } else { CORE };
+        let frames: Vec<_> = plain().into_iter().filter(|(on, _)| *on == port).map(|(_, frame)| frame).collect();
+        let burst: Vec<_> = order.iter().map(|index| index.get(&frames).clone()).collect();
+        let mut pair = Pair::new(false);
+        pair.burst(port, &burst);
+        pair.burst(port, &burst);
+    }
+}
