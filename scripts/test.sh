@@ -20,6 +20,10 @@ scripts/fuzz.sh 10
 
 build_release
 
+say "instruction budgets of the packet path"
+cargo build --release --locked -p pxtr-perf --no-default-features --bin pxtr-bench
+perf/budget.sh
+
 say "simulator: 10,000 seeds"
 target/release/pxtr-sim run --seeds 10000
 
