@@ -3,15 +3,15 @@
 
 use super::check::secret;
 use super::file::{
-    DynamicEidTable, File, KeyTable, LocatorTable, MapServerPeerTable, PortTable, PubSubTable, SiteTable,
-    StaticMappingTable, SubscriberTable, VrfTable,
+    DynamicEidTable, File, KeyTable, LispSecTable, LocatorTable, MapServerPeerTable, PortTable, PubSubTable,
+    SiteTable, StaticMappingTable, SubscriberTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
 use super::words::{ActionWord, AlgorithmWord, AwayWord, HexId, IdleWord, Name};
 use crate::engine::config::{
-    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, Key as AuthKey, MapServerPeer, Roles,
-    Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, Key as AuthKey, LispSec,
+    MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::punt::Seen;
@@ -46,6 +46,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
             .map(|mapping| static_mapping(mapping, file, &vrfs))
             .collect::<Option<_>>()?,
         sites: sites(file)?,
+        lisp_sec: file.lisp_sec.get().map_or(Some(LispSec::default()), lisp_sec)?,
         subscribing: lisp.pubsub.get().map_or(Some(None), |table| subscribing(table).map(Some))?,
         subscribers: subscribers(file)?,
         map_resolver_forward_to: file.map_resolver.get().map(|mr| words(&mr.forward_to)).unwrap_or_default(),
@@ -270,6 +271,25 @@ fn map_server(table: &MapServerPeerTable) -> Option<MapServerPeer> {
         algorithm: table.algorithm.get().map_or(AuthAlgorithm::HmacSha256, |word| word.0.into()),
         proxy_reply: flag(&table.proxy_reply, false),
         want_map_notify: flag(&table.want_map_notify, true),
+        lisp_sec: optional_key(&table.lisp_sec_key)?,
+    })
+}
+
+fn auth_key(table: &KeyTable) -> Option<AuthKey> {
+    Some(AuthKey { id: table.id.get()?.get(), secret: secret(&table.secret, &table.secret_file).ok()?? })
+}
+
+fn optional_key(key: &Key<KeyTable>) -> Option<Option<AuthKey>> {
+    key.get().map_or(Some(None), |table| auth_key(table).map(Some))
+}
+
+fn lisp_sec(table: &LispSecTable) -> Option<LispSec> {
+    let itr = secret(&table.secret, &table.secret_file).ok()?;
+    Some(LispSec {
+        itr: itr.map(|secret| AuthKey { id: number(&table.key_id, 1), secret }),
+        required: flag(&table.required, false),
+        accept: table.accept_keys.items().iter().map(|key| auth_key(key)).collect::<Option<_>>()?,
+        forward: optional_key(&table.forward_key)?,
     })
 }
 
@@ -303,9 +323,6 @@ fn sites(file: &File) -> Option<Vec<Site>> {
 }
 
 fn site(table: &SiteTable) -> Option<Site> {
-    let key = |key: &At<KeyTable>| {
-        Some(AuthKey { id: key.id.get()?.get(), secret: secret(&key.secret, &key.secret_file).ok()?? })
-    };
     let algorithms: Vec<AlgorithmWord> = match table.algorithms.get() {
         Some(_) => words(&table.algorithms),
         None => vec![AlgorithmWord::HmacSha256, AlgorithmWord::HmacSha256Hkdf],
@@ -318,10 +335,11 @@ fn site(table: &SiteTable) -> Option<Site> {
     };
     Some(Site {
         name: table.name.get()?.0.0.clone(),
-        keys: table.keys.items().iter().map(key).collect::<Option<_>>()?,
+        keys: table.keys.items().iter().map(|key| auth_key(key)).collect::<Option<_>>()?,
         algorithms: algorithms.into_iter().map(AuthAlgorithm::from).collect(),
         eid_prefixes: table.eid_prefixes.items().iter().map(prefix).collect::<Option<_>>()?,
         legacy_nonce: flag(&table.legacy_nonce, false),
         max_prefixes: number(&table.max_prefixes, 10_000),
+        lisp_sec: optional_key(&table.lisp_sec_key)?,
     })
 }

@@ -28,6 +28,7 @@ impl Config {
             use_petr: self.use_petr.clone(),
             static_mappings: self.static_mappings.clone(),
             sites: self.sites.clone(),
+            lisp_sec: self.lisp_sec.clone(),
             subscribing: self.subscribing.clone(),
             subscribers: self.subscribers.clone(),
             map_resolver_forward_to: self.map_resolver_forward_to.clone(),

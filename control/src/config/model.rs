@@ -2,8 +2,8 @@
 
 use super::words::RoleWord;
 use crate::engine::config::{
-    ConfiguredLocator, DatabaseMapping, DynamicEidRange, Limits, MapServerPeer, Roles, Site, StaticMapping,
-    Subscriber, Subscribing,
+    ConfiguredLocator, DatabaseMapping, DynamicEidRange, Limits, LispSec, MapServerPeer, Roles, Site,
+    StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
@@ -47,6 +47,8 @@ pub struct Config {
     pub static_mappings: Vec<StaticMapping>,
     /// Sites of the Map-Server.
     pub sites: Vec<Site>,
+    /// LISP-SEC.
+    pub lisp_sec: LispSec,
     /// Subscribe to what is looked up.
     pub subscribing: Option<Subscribing>,
     /// Who may subscribe at the Map-Server.

@@ -115,6 +115,8 @@ pub struct MapServerPeer {
     pub proxy_reply: bool,
     /// Ask for Map-Notify (M bit).
     pub want_map_notify: bool,
+    /// The secret that it wraps one-time keys for us with (RFC 9303); `None`: no LISP-SEC here.
+    pub lisp_sec: Option<Key>,
 }
 
 /// A mapping that never comes from the network.
@@ -143,6 +145,21 @@ pub struct Site {
     pub legacy_nonce: bool,
     /// Most registered prefixes.
     pub max_prefixes: u32,
+    /// The secret that one-time keys for its ETRs are wrapped with (RFC 9303).
+    pub lisp_sec: Option<Key>,
+}
+
+/// LISP-SEC (RFC 9303), the parts that belong to no peer of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LispSec {
+    /// ITR: the secret shared with the Map-Resolvers; `None`: Map-Requests go without.
+    pub itr: Option<Key>,
+    /// ITR: Map-Replies without it are not taken.
+    pub required: bool,
+    /// Map-Resolver, Map-Server: the secrets of those who send encapsulated Map-Requests.
+    pub accept: Vec<Key>,
+    /// Map-Resolver: the secret shared with the Map-Servers that it forwards to.
+    pub forward: Option<Key>,
 }
 
 /// How the ITR side subscribes to mappings (RFC 9437).
@@ -284,6 +301,8 @@ pub struct EngineConfig {
     pub static_mappings: Vec<StaticMapping>,
     /// Map-Server: sites.
     pub sites: Vec<Site>,
+    /// LISP-SEC.
+    pub lisp_sec: LispSec,
     /// ITR: subscribe to what is looked up.
     pub subscribing: Option<Subscribing>,
     /// Map-Server: who may subscribe.

@@ -228,6 +228,23 @@ counters! {
     NotifyAcksReceived => "map_notify_acks_received",
     #[doc = "Map-Notify-Acks that nothing waits for; ignored."]
     NotifyAcksUnexpected => "map_notify_acks_unexpected",
+    // LISP-SEC.
+    #[doc = "Map-Replies whose LISP-SEC authentication data are right (RFC 9303)."]
+    LispSecVerified => "lisp_sec_replies_verified",
+    #[doc = "Map-Replies without the LISP-SEC data that are required; dropped (R-072)."]
+    LispSecMissing => "lisp_sec_replies_unsigned",
+    #[doc = "Map-Replies with wrong LISP-SEC data; dropped (R-201)."]
+    LispSecForged => "lisp_sec_replies_forged",
+    #[doc = "Map-Reply records outside of what the Map-Server vouches for; ignored (R-201)."]
+    LispSecOverclaims => "lisp_sec_overclaims",
+    #[doc = "Map-Replies that say their ETR can not sign; not taken where LISP-SEC is required (R-202)."]
+    LispSecCantSign => "lisp_sec_etr_cant_sign",
+    #[doc = "Map-Requests whose one-time key does not unwrap; dropped (R-200)."]
+    LispSecRequestsRefused => "lisp_sec_requests_refused",
+    #[doc = "Map-Replies signed by LISP-SEC."]
+    LispSecSigned => "lisp_sec_replies_signed",
+    #[doc = "Map-Requests passed on without LISP-SEC because no secret for the next one is configured."]
+    LispSecStripped => "lisp_sec_requests_stripped",
     // Pub/Sub: ITR.
     #[doc = "Map-Requests sent that subscribe to the mapping asked for (RFC 9437)."]
     SubscribesSent => "subscribes_sent",

@@ -33,7 +33,7 @@ pub fn datagram(
         Message::MapRequest(m) => first(roles, |role| role.on_map_request(cx, &meta, &m)),
         // only an ITR has asked for one.
         Message::MapReply(m) if is_itr => {
-            itr.on_map_reply(cx, &m);
+            itr.on_map_reply(cx, payload, &m);
             Handled::Yes
         }
         Message::MapRegister(m) => first(roles, |role| role.on_map_register(cx, &meta, payload, &m)),

@@ -71,20 +71,21 @@ impl Itr {
     }
 
     /// A Map-Reply.
-    pub fn on_map_reply(&mut self, cx: &mut Cx<'_>, reply: &MapReply) {
+    pub fn on_map_reply(&mut self, cx: &mut Cx<'_>, raw: &[u8], reply: &MapReply) {
         cx.count(Counter::MapRepliesReceived);
         let lookup = self.resolver.is_lookup_nonce(reply.nonce);
         let probe = self.rlocs.is_probe_nonce(reply.nonce);
         match (reply.probe, lookup, probe) {
             (_, false, false) => cx.count(Counter::MapRepliesUnsolicited),
             (true, _, true) => self.on_probe_reply(cx, reply),
-            (false, true, _) => self.on_lookup_reply(cx, reply),
+            (false, true, _) => self.on_lookup_reply(cx, raw, reply),
             // The nonce stays valid: who guessed the wrong kind does not get to spend it.
             (true, true, false) | (false, false, true) => cx.count(Counter::MapRepliesWrongKind),
         }
     }
 
-    fn on_lookup_reply(&mut self, cx: &mut Cx<'_>, reply: &MapReply) {
+    fn on_lookup_reply(&mut self, cx: &mut Cx<'_>, raw: &[u8], reply: &MapReply) {
+        let Some(records) = self.authentic(cx, raw, reply) else { return };
         let subscribed = self.resolver.is_subscribe_nonce(reply.nonce);
         let Some(asked) = self.resolver.answered(cx, reply.nonce) else {
             cx.count(Counter::MapRepliesUnsolicited);
@@ -93,7 +94,7 @@ impl Itr {
         if subscribed {
             cx.count(Counter::SubscribesDeclined);
         }
-        let accepted = accept(cx, &asked.eid, &reply.records);
+        let accepted = accept(cx, &asked.eid, &records);
         if accepted.is_empty() {
             // Nothing in it for us: the lookup goes on, and ends by itself.
             return;
@@ -115,6 +116,10 @@ impl Itr {
         let Some(eid) = self.rlocs.on_probe_reply(cx, reply).and_then(|answered| answered.eid) else {
             return;
         };
+        // a probe carries no LISP-SEC, so its answer says nothing of the mapping.
+        if cx.config.lisp_sec.required {
+            return;
+        }
         if self.cache.get(&eid).is_some_and(|entry| entry.origin == Origin::MapReply) {
             let accepted = accept(cx, &eid, &reply.records);
             self.apply(cx, &eid, accepted);

@@ -27,6 +27,7 @@ mod rlocs;
 mod rng;
 mod role;
 mod role_set;
+mod secure;
 pub mod select;
 mod send;
 mod slab;

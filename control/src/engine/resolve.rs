@@ -13,10 +13,14 @@ use super::send::{self, Lookup};
 use super::slab::Slab;
 use super::subscriptions::{self, SubscribeNonces};
 use super::timers::Timers;
+use crate::codec::lisp_sec::HMAC_SHA256_128;
+use crate::codec::lisp_sec_keys::KDF_HKDF_SHA256;
+use crate::codec::{EcmAd, EidAd, Otk};
 use crate::roles::limit::{Bucket, HashedBuckets, Rate, sender};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
+use zeroize::Zeroizing;
 
 /// Map-Requests of a lookup: the first and 10 retransmissions.
 const TRIES: u32 = 11;
@@ -88,15 +92,19 @@ pub struct Pending {
     /// Something that came up meanwhile needs another round once this one has ended.
     again: Option<Cause>,
     last_sent: Time,
+    /// The ETR can not do LISP-SEC, and it is not required: the rest of the tries goes without.
+    insecure: bool,
 }
 
 /// A Map-Request that may still be answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Sent {
     nonce: u64,
     at: Time,
     resolver: IpAddr,
     subscribes: bool,
+    /// The one-time key of LISP-SEC, if it was sent with one.
+    otk: Option<Otk>,
 }
 
 /// A reply's nonce was ours.
@@ -168,6 +176,7 @@ impl Resolver {
             wanted: (cause == Cause::Miss).then_some(cx.now),
             again: None,
             last_sent: cx.now,
+            insecure: false,
         });
         self.by_eid.insert(eid, slot);
         self.asking += 1;
@@ -234,6 +243,21 @@ impl Resolver {
     pub fn is_subscribe_nonce(&self, nonce: u64) -> bool {
         let pending = self.nonces.get(&nonce).and_then(|&slot| self.table.get(slot));
         pending.is_some_and(|p| p.nonces.iter().any(|sent| sent.nonce == nonce && sent.subscribes))
+    }
+
+    /// The one-time key that went with the Map-Request of this nonce.
+    #[must_use]
+    pub fn otk(&self, nonce: u64) -> Option<Otk> {
+        let pending = self.table.get(*self.nonces.get(&nonce)?)?;
+        pending.nonces.iter().find(|sent| sent.nonce == nonce)?.otk.clone()
+    }
+
+    /// The answer to this nonce can not be signed: the next tries do without LISP-SEC.
+    pub fn do_without_security(&mut self, nonce: u64) {
+        let slot = self.nonces.get(&nonce).copied();
+        if let Some(pending) = slot.and_then(|slot| self.table.get_mut(slot)) {
+            pending.insecure = true;
+        }
     }
 
     /// A Map-Reply with this nonce came: what it answers, once. `None`: nothing that was
@@ -356,8 +380,10 @@ impl Resolver {
         let resolver = self.resolvers.choose(cx, &asked, patient);
         let identity = subscriptions::identity(cx.config).filter(|_| pending.tries < SUBSCRIBE_TRIES);
         let nonce = if identity.is_some() { self.subscribe_nonces.next(cx) } else { cx.rng.nonce() };
+        let (otk, ad) = secured(cx, nonce, pending.insecure).unzip();
         let lookup = Lookup {
             eid: pending.eid,
+            security: ad,
             subscriber: identity,
             packet_source: pending.source,
             smr_invoked: pending.cause == Cause::Smr,
@@ -378,7 +404,7 @@ impl Resolver {
         if !send::to_map_resolver(cx, resolver, nonce, &lookup) {
             return;
         }
-        pending.nonces.push(Sent { nonce, at: cx.now, resolver, subscribes: identity.is_some() });
+        pending.nonces.push(Sent { nonce, at: cx.now, resolver, subscribes: identity.is_some(), otk });
         self.nonces.insert(nonce, slot);
         cx.count(Counter::MapRequestsSent);
         if identity.is_some() {
@@ -429,6 +455,22 @@ impl Resolver {
         // A fifth of the bucket is out of reach of misses.
         let burst = if cause == Cause::Miss { per_second / 5 * 4 } else { per_second };
         self.total.take(cx.now, Rate { per_second, burst })
+    }
+}
+
+/// A fresh one-time key and what carries it, where LISP-SEC is configured (RFC 9303 section 6.4).
+fn secured(cx: &mut Cx<'_>, nonce: u64, insecure: bool) -> Option<(Otk, EcmAd)> {
+    let key = cx.config.lisp_sec.itr.as_ref().filter(|_| !insecure)?;
+    let mut bytes = Zeroizing::new([0; 16]);
+    cx.rng.fill(bytes.as_mut_slice());
+    let otk = Otk::new(*bytes);
+    let request = EidAd::request(KDF_HKDF_SHA256);
+    match EcmAd::wrap(&otk, nonce, key.id, &key.secret, HMAC_SHA256_128, request) {
+        Ok(ad) => Some((otk, ad)),
+        Err(error) => {
+            cx.notice(Counter::EncodeErrors, error);
+            None
+        }
     }
 }
 

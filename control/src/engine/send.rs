@@ -4,7 +4,7 @@ use super::counters::Counter;
 use super::cx::{CONTROL_PORT, Cx};
 use super::event::EidPrefix;
 use super::subscriptions;
-use crate::codec::{Address, Ecm, InnerHeader, MapRequest, Message, XtrSiteId};
+use crate::codec::{Address, Ecm, EcmAd, InnerHeader, MapRequest, Message, XtrSiteId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Inner TTL of an ECM: any value from 32 on will do (wire.md 10).
@@ -16,7 +16,7 @@ const DUMMY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 0, 8));
 const DUMMY_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1));
 
 /// What a Map-Request through the mapping system is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Lookup {
     /// EID-prefix asked for.
     pub eid: EidPrefix,
@@ -26,6 +26,8 @@ pub struct Lookup {
     pub smr_invoked: bool,
     /// Who subscribes to the answer (RFC 9437); `None`: nobody.
     pub subscriber: Option<XtrSiteId>,
+    /// LISP-SEC.
+    pub security: Option<EcmAd>,
 }
 
 /// A message as bytes; a defect of ours is counted, not sent.
@@ -53,7 +55,7 @@ pub fn to_map_resolver(cx: &mut Cx<'_>, resolver: IpAddr, nonce: u64, lookup: &L
 /// section 5).
 pub fn unsubscribe(cx: &mut Cx<'_>, resolver: IpAddr, nonce: u64, eid: EidPrefix) -> bool {
     let subscriber = subscriptions::identity(cx.config);
-    let lookup = Lookup { eid, packet_source: None, smr_invoked: false, subscriber };
+    let lookup = Lookup { eid, packet_source: None, smr_invoked: false, subscriber, security: None };
     in_ecm(cx, resolver, &lookup, MapRequest::new(nonce, eid, vec![Address::None]))
 }
 
@@ -67,7 +69,7 @@ fn in_ecm(cx: &mut Cx<'_>, resolver: IpAddr, lookup: &Lookup, mut request: MapRe
         ddt: false,
         for_rtr: false,
         relayed_by_rtr: false,
-        security: None,
+        security: lookup.security.clone(),
         inner: InnerHeader {
             source: inner_source(cx, lookup),
             destination,

@@ -1,7 +1,7 @@
 //! Passing an encapsulated Map-Request on, in a new ECM (RFC 9301 sections 5.8, 8.3, 8.4).
 
 use super::reply::{self, AnswerLimits};
-use crate::codec::{CONTROL_PORT, Ecm, MapRequest, Message, is_martian};
+use crate::codec::{CONTROL_PORT, Ecm, EcmAd, MapRequest, Message, is_martian};
 use crate::engine::config::EngineConfig;
 use crate::engine::{Counter, Cx};
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +27,7 @@ pub(super) fn forward(
     limits: &mut AnswerLimits,
     to: &[IpAddr],
     ecm: &Ecm,
+    security: Option<EcmAd>,
     request: &MapRequest,
 ) {
     let Some(to) = to.iter().copied().find(|ip| can_forward(cx.config, *ip)) else {
@@ -36,7 +37,7 @@ pub(super) fn forward(
     if !limits.admit_repeat(cx, to, (request.nonce, &request.records)) {
         return;
     }
-    let passed_on = Ecm::new(ecm.inner, ecm.payload.clone());
+    let passed_on = Ecm { security, ..Ecm::new(ecm.inner, ecm.payload.clone()) };
     if let Some(payload) = reply::encode(cx, &Message::Ecm(passed_on)) {
         cx.count(Counter::MapRequestsForwarded);
         cx.send(SocketAddr::new(to, CONTROL_PORT), payload);

@@ -3,7 +3,8 @@
 
 use super::forward;
 use super::reply::{self, AnswerLimits};
-use crate::codec::{Ecm, MapAction, MapRequest};
+use super::secure::{self, Demand};
+use crate::codec::{Ecm, EcmAd, MapAction, MapRequest};
 use crate::engine::event::EidPrefix;
 use crate::engine::{Counter, Cx, Handled, Meta, Role};
 use std::net::IpAddr;
@@ -26,7 +27,7 @@ impl MapResolver {
     }
 
     /// Nobody to ask: so says a negative Map-Reply for just that EID.
-    fn refuse(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest) {
+    fn refuse(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest, demand: Option<&Demand>) {
         let Some(to) = reply::destination(cx, meta, request) else {
             cx.count(Counter::RequestsWithoutItrRloc);
             return;
@@ -42,9 +43,24 @@ impl MapResolver {
         };
         if !request.no_reply && self.limits.admit_repeat(cx, to.ip(), &request.records) {
             cx.count(Counter::NegativeRepliesSent);
-            reply::send(cx, None, to, request, records);
+            let Ok(signer) = demand.map(|demand| demand.answer(&records, false)).transpose() else {
+                cx.count(Counter::LispSecRequestsRefused);
+                return;
+            };
+            reply::send_signed(cx, None, to, request, records, signer);
         }
     }
+}
+
+/// The one-time key under the secret shared with the Map-Servers. Without such a secret the
+/// Map-Request goes on bare; an ITR that requires LISP-SEC will not take the answer.
+fn for_map_server(cx: &mut Cx<'_>, demand: &Demand, nonce: u64) -> Option<EcmAd> {
+    let key = cx.config.lisp_sec.forward.as_ref();
+    let ad = key.and_then(|key| demand.for_map_server(nonce, key).ok());
+    if ad.is_none() {
+        cx.count(Counter::LispSecStripped);
+    }
+    ad
 }
 
 impl Role for MapResolver {
@@ -59,16 +75,20 @@ impl Role for MapResolver {
         if !self.limits.admit_sender(cx, meta.from.ip()) {
             return Handled::Yes;
         }
-        let servers = &cx.config.map_resolver_forward_to;
+        let config = cx.config;
+        let accept = config.lisp_sec.accept.iter();
+        let Ok(demand) = secure::demand(cx, meta, accept, ecm, request.nonce) else { return Handled::Yes };
+        let servers = &config.map_resolver_forward_to;
         if servers.is_empty() {
-            self.refuse(cx, meta, request);
+            self.refuse(cx, meta, request, demand.as_ref());
             return Handled::Yes;
         }
         // One of them, by the nonce: every retransmission has a new one and may reach another.
         let start = usize::try_from(request.nonce % servers.len() as u64).unwrap_or(0);
         let (tail, head) = servers.split_at(start);
         let order: Vec<IpAddr> = head.iter().chain(tail).copied().collect();
-        forward::forward(cx, &mut self.limits, &order, ecm, request);
+        let security = demand.and_then(|demand| for_map_server(cx, &demand, request.nonce));
+        forward::forward(cx, &mut self.limits, &order, ecm, security, request);
         Handled::Yes
     }
 }

@@ -8,6 +8,7 @@ pub mod map_resolver;
 pub mod map_server;
 pub mod prefix_table;
 mod reply;
+mod secure;
 
 pub use etr::Etr;
 pub use map_resolver::MapResolver;

@@ -2,8 +2,10 @@
 
 use super::forward;
 use super::limit::{HashedBuckets, Rate, sender};
+use super::secure::Signer;
 use crate::codec::{
     Address, EidRecord, Lcaf, LocatorRecord, MAX_RECORDS, MapAction, MapReply, MapRequest, Message, auth,
+    sign_reply,
 };
 use crate::engine::config::Secret;
 use crate::engine::event::EidPrefix;
@@ -92,9 +94,28 @@ pub(super) fn send(
     request: &MapRequest,
     records: Vec<EidRecord>,
 ) {
-    let reply =
-        MapReply { probe: request.probe, echo_nonce: false, nonce: request.nonce, records, security: None };
-    if let Some(payload) = encode(cx, &Message::MapReply(reply)) {
+    send_signed(cx, source, to, request, records, None);
+}
+
+/// The same, signed by LISP-SEC if there is a signer.
+pub(super) fn send_signed(
+    cx: &mut Cx<'_>,
+    source: Option<IpAddr>,
+    to: SocketAddr,
+    request: &MapRequest,
+    records: Vec<EidRecord>,
+    signer: Option<Signer>,
+) {
+    let (security, otk) = signer.map(Signer::into_parts).unzip();
+    let reply = MapReply { probe: request.probe, echo_nonce: false, nonce: request.nonce, records, security };
+    if let Some(mut payload) = encode(cx, &Message::MapReply(reply)) {
+        if let Some(otk) = otk {
+            if let Err(error) = sign_reply(&mut payload, &otk) {
+                cx.notice(Counter::EncodeErrors, error);
+                return;
+            }
+            cx.count(Counter::LispSecSigned);
+        }
         let source = source.or_else(|| cx.rloc_like(to.ip()));
         cx.send_from(source, to, payload);
     }

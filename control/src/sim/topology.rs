@@ -162,6 +162,7 @@ fn map_server_peer(shape: &Shape, address: IpAddr) -> MapServerPeer {
         algorithm: AuthAlgorithm::HmacSha256,
         proxy_reply: shape.proxy_reply,
         want_map_notify: true,
+        lisp_sec: None,
     }
 }
 
@@ -173,6 +174,7 @@ fn map_server_sites(shape: &Shape) -> Vec<Site> {
         eid_prefixes: eids.into_iter().map(|eid| SitePrefix { eid, accept_more_specifics: true }).collect(),
         legacy_nonce: false,
         max_prefixes: 100,
+        lisp_sec: None,
     };
     let honest = (0..usize::from(shape.prefixes)).map(|n| prefix(shape, n)).collect();
     let rogue = IpNet::new(IpAddr::V4(Ipv4Addr::new(10, 250, 0, 0)), 24).unwrap_or_default();

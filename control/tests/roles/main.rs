@@ -9,6 +9,7 @@ mod etr_smr;
 mod holes;
 mod hostile;
 mod labs;
+mod lisp_sec;
 mod map_resolver;
 mod map_server_notify;
 mod map_server_register;

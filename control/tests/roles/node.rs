@@ -71,6 +71,7 @@ pub fn peer(address: &str) -> MapServerPeer {
         algorithm: AuthAlgorithm::HmacSha256,
         proxy_reply: false,
         want_map_notify: true,
+        lisp_sec: None,
     }
 }
 
@@ -94,6 +95,7 @@ pub fn site(name: &str, key: &str, prefixes: &[&str]) -> Site {
         eid_prefixes: prefixes.iter().map(prefix).collect(),
         legacy_nonce: false,
         max_prefixes: 1000,
+        lisp_sec: None,
     }
 }
 

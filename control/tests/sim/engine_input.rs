@@ -177,6 +177,7 @@ fn config(kind: u8) -> EngineConfig {
             algorithm: AuthAlgorithm::HmacSha256,
             proxy_reply: false,
             want_map_notify: true,
+            lisp_sec: None,
         }],
         sites: vec![Site {
             name: "site".into(),
@@ -185,6 +186,7 @@ fn config(kind: u8) -> EngineConfig {
             eid_prefixes: vec![prefix(net(0, 16)), prefix(net(4, 24))],
             legacy_nonce: kind & 8 == 8,
             max_prefixes: 10,
+            lisp_sec: None,
         }],
         limits: Limits {
             map_cache_entries: 5,

@@ -4,8 +4,10 @@ from ..net import LabError
 from . import interworking, mtu, odd_packets, spoof, traceroute
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .dr_move import SiteMove
+from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
 from .mobility_hot import Hot
+from .pubsub import PubSub
 from .traffic_engineering import Backup, Weights
 from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 
@@ -23,6 +25,8 @@ ALL = {
     "traceroute": traceroute,
     "odd-packets": odd_packets,
     "spoof": spoof,
+    "pubsub": PubSub(),
+    "lisp-sec": LispSec(),
     "mobility-cold": Cold(),
     "mobility-silent": Silent(),
     "mobility-lisp-peer": LispPeer(),

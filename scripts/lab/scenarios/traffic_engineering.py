@@ -12,7 +12,7 @@ RLOCS = {topology.uplink4(n): f"RLOC {n}" for n in (1, 2, 3)}
 FLOWS = 100_000
 
 
-def _build(lab, folder):
+def _build(lab, folder, ms=None):
     lab.node("host", "pxtr", "xtr", "site", "ms")
     lab.node("core", forwarding=True)
     topology.host(lab, "host", "pxtr", "native0", ("192.0.2.10/24",), ("192.0.2.1",))
@@ -23,8 +23,8 @@ def _build(lab, folder):
     topology.mapping_system(lab, 4, (4,))
     lab.config = os.path.join(lab.dir, "xtr.toml")
     shutil.copy(os.path.join(ROOT, "configs", folder, "xtr.toml"), lab.config)
-    for node in ("ms", "pxtr"):
-        lab.daemon(node, f"{folder}/{node}.toml")
+    lab.daemon("ms", ms or f"{folder}/ms.toml")
+    lab.daemon("pxtr", f"{folder}/pxtr.toml")
     lab.daemon("xtr", lab.config)
     lab.wait_interface("pxtr", "native", "core")
     lab.address("pxtr", "native", "192.0.2.1/24")

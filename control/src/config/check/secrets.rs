@@ -1,7 +1,7 @@
 //! Secrets: given once, here or in a file that others can not read. No message carries one.
 
 use super::super::error::Problems;
-use super::super::leaf::{Key, Word};
+use super::super::leaf::{At, Key, Word};
 use super::super::words::{AbsolutePath, SecretText};
 use super::all::Cx;
 use crate::engine::config::Secret;
@@ -76,6 +76,40 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     };
     for server in cx.file.lisp.get().map_or(&[][..], |lisp| lisp.map_server.items()) {
         one("lisp.map_server", server.span(), &server.secret, &server.secret_file);
+    }
+    let lisp_sec = cx.file.lisp_sec.get();
+    for key in lisp_sec.map_or(&[][..], |table| table.accept_keys.items()) {
+        one("lisp_sec.accept_keys", key.span(), &key.secret, &key.secret_file);
+    }
+    if let Some(key) = lisp_sec.and_then(|table| table.forward_key.at()) {
+        one("lisp_sec.forward_key", key.span(), &key.secret, &key.secret_file);
+    }
+    for key in cx
+        .file
+        .lisp
+        .get()
+        .map_or(&[][..], |l| l.map_server.items())
+        .iter()
+        .filter_map(|s| s.lisp_sec_key.at())
+    {
+        one("lisp.map_server.lisp_sec_key", key.span(), &key.secret, &key.secret_file);
+    }
+    for key in cx
+        .file
+        .map_server
+        .get()
+        .map_or(&[][..], |ms| ms.site.items())
+        .iter()
+        .filter_map(|s| s.lisp_sec_key.at())
+    {
+        one("map_server.site.lisp_sec_key", key.span(), &key.secret, &key.secret_file);
+    }
+    if let Some(table) = lisp_sec {
+        let wanted = table.required.at().filter(|required| ***required).map(At::span);
+        let given = table.secret.is_given() || table.secret_file.is_given();
+        if let Some(place) = wanted.or(cx.file.lisp_sec.span().filter(|_| given)) {
+            one("lisp_sec", place, &table.secret, &table.secret_file);
+        }
     }
     if let Some(pubsub) = cx.file.lisp.get().and_then(|lisp| lisp.pubsub.at()) {
         one("lisp.pubsub", pubsub.span(), &pubsub.secret, &pubsub.secret_file);

@@ -1,5 +1,6 @@
 //! `[lisp]` and its lists.
 
+use super::KeyTable;
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{
     AbsolutePath, ActionWord, AlgorithmWord, AwayWord, HexId, Name, Prefix, RoleWord, SecretText, SeenWord,
@@ -114,6 +115,11 @@ pub struct MapServerPeerTable {
     ///
     /// Default: `false`. Change: live.
     pub proxy_reply: Key<bool>,
+    /// The secret of LISP-SEC shared with the Map-Server; with it Map-Replies are signed (RFC 9303).
+    ///
+    /// Must differ from the secrets of ITRs.
+    /// Default: none. Change: live.
+    pub lisp_sec_key: Key<KeyTable>,
     /// The choice whether the Map-Server confirms registrations by Map-Notify (M bit).
     ///
     /// Without it nothing shows that a registration was accepted.

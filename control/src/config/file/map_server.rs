@@ -99,6 +99,11 @@ pub struct SiteTable {
     ///
     /// Default: `false`. Change: live.
     pub legacy_nonce: Key<bool>,
+    /// The secret of LISP-SEC shared with the site's ETRs (RFC 9303).
+    ///
+    /// Must differ from the secrets of ITRs.
+    /// Default: none. Change: live.
+    pub lisp_sec_key: Key<KeyTable>,
     /// The number of EID prefixes that the site may have registered at a time.
     ///
     /// Default: `10000`. Change: live.

@@ -10,6 +10,7 @@
 mod daemon;
 mod limits;
 mod lisp;
+mod lisp_sec;
 mod map_server;
 mod port;
 mod root;
@@ -20,6 +21,7 @@ pub use lisp::{
     DatabaseTable, DynamicEidTable, LispTable, LocatorTable, MapServerPeerTable, PubSubTable,
     StaticMappingTable,
 };
+pub use lisp_sec::LispSecTable;
 pub use map_server::{
     KeyTable, MapResolverTable, MapServerTable, SitePrefixTable, SiteTable, SubscriberTable,
 };

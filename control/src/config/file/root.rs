@@ -1,8 +1,8 @@
 //! The file as a whole.
 
 use super::{
-    DaemonTable, DpdkTable, HoldTable, LimitsTable, LispTable, MapResolverTable, MapServerTable, PortTable,
-    VrfTable, WorkersTable,
+    DaemonTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable, MapResolverTable,
+    MapServerTable, PortTable, VrfTable, WorkersTable,
 };
 use crate::config::leaf::{At, Key};
 use schemars::JsonSchema;
@@ -34,6 +34,8 @@ pub struct File {
     pub map_server: Key<MapServerTable>,
     /// The part of role map-resolver.
     pub map_resolver: Key<MapResolverTable>,
+    /// The secrets of LISP-SEC (RFC 9303), which makes Map-Replies authentic.
+    pub lisp_sec: Key<LispSecTable>,
     /// The limits and intervals of the control plane.
     pub limits: Key<LimitsTable>,
 }

@@ -7,7 +7,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
-const EXAMPLES: [(&str, &str); 48] = [
+const EXAMPLES: [(&str, &str); 54] = [
+    ("lisp_sec.secret", "\"change-me-for-lisp-sec\""),
+    ("lisp_sec.secret_file", "\"/etc/pxtr/lisp-sec.key\""),
+    ("lisp_sec.accept_keys", "[{ id = 1, secret = \"change-me-for-lisp-sec\" }]"),
+    ("lisp_sec.forward_key", "{ id = 2, secret = \"change-me-too-for-lisp-sec\" }"),
+    ("lisp.map_server.lisp_sec_key", "{ id = 3, secret = \"change-me-three\" }"),
+    ("map_server.site.lisp_sec_key", "{ id = 3, secret = \"change-me-three\" }"),
     ("lisp.pubsub.secret", "\"change-me-as-well\""),
     ("lisp.pubsub.secret_file", "\"/etc/pxtr/pubsub.key\""),
     ("map_server.subscriber.name", "\"pitr\""),
@@ -62,7 +68,8 @@ const EXAMPLES: [(&str, &str); 48] = [
 ];
 
 /// Keys without default that the reference sets although they are not required.
-const SET: [&str; 14] = [
+const SET: [&str; 15] = [
+    "lisp_sec.secret",
     "lisp.xtr_id",
     "lisp.pubsub.secret",
     "map_server.subscriber.secret",
@@ -194,6 +201,9 @@ fn the_reference_with_its_defaults_uncommented_means_the_same() {
     // Examples of keys without default (secret_file beside secret, action beside locators) stay out.
     let examples = [
         "secret_file",
+        "accept_keys",
+        "forward_key",
+        "lisp_sec_key",
         "xtr_id",
         "site_id",
         "use_petr",

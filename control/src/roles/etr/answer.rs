@@ -1,11 +1,12 @@
 //! Map-Requests for our own EID-prefixes, and RLOC-probes (RFC 9301 sections 5.4, 5.5, 7.1).
 
 use super::Etr;
-use crate::codec::{Address, EidRecord, LocatorRecord, MapAction, MapRequest, MapRequestRecord};
+use crate::codec::{Address, Ecm, EidRecord, LocatorRecord, MapAction, MapRequest, MapRequestRecord};
 use crate::engine::config::{DatabaseMapping, EngineConfig};
 use crate::engine::event::EidPrefix;
 use crate::engine::{Counter, Cx, Handled, Meta};
 use crate::roles::reply::{self, Records};
+use crate::roles::secure::{self, Demand, Signer};
 use std::net::IpAddr;
 
 /// TTL of the mapping that a proxy ETR gives in answer to a probe, minutes.
@@ -14,12 +15,22 @@ const PETR_TTL_MINUTES: u32 = 1440;
 impl Etr {
     /// Answers a Map-Request for an EID of ours. One for another EID gets no answer from an ETR
     /// it is left to the other roles.
-    pub(super) fn on_request(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest) -> Handled {
+    ///
+    /// `ecm`: what it came in. LISP-SEC data in it are answered in kind (RFC 9303 section 6.8), unless
+    /// no Map-Server shares a secret for that with us.
+    pub(super) fn on_request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        ecm: Option<&Ecm>,
+        request: &MapRequest,
+    ) -> Handled {
         let Some(records) = self.own_records(cx.config, request, None) else { return Handled::No };
         cx.count(Counter::MapRequestsReceived);
         if request.no_reply || !self.limits.admit_sender(cx, meta.from.ip()) {
             return Handled::Yes;
         }
+        let Ok(signer) = signer(cx, meta, ecm, request.nonce) else { return Handled::Yes };
         let Some(to) = reply::destination(cx, meta, request) else {
             cx.count(Counter::RequestsWithoutItrRloc);
             return Handled::Yes;
@@ -27,7 +38,7 @@ impl Etr {
         self.remember(cx, to.ip(), request, true);
         if self.limits.admit_repeat(cx, to.ip(), &request.records) {
             cx.count(Counter::MapRepliesSent);
-            reply::send(cx, None, to, request, records);
+            reply::send_signed(cx, None, to, request, records, signer);
         }
         Handled::Yes
     }
@@ -116,6 +127,15 @@ impl Etr {
         records.iter_mut().for_each(|r| r.ttl_minutes = ttl);
         Some(records)
     }
+}
+
+/// What signs the answer; an error: the Map-Request is dropped, and counted.
+fn signer(cx: &mut Cx<'_>, meta: &Meta, ecm: Option<&Ecm>, nonce: u64) -> Result<Option<Signer>, ()> {
+    let config = cx.config;
+    let keys = || config.map_servers.iter().filter_map(|server| server.lisp_sec.as_ref());
+    let Some(ecm) = ecm.filter(|_| keys().next().is_some()) else { return Ok(None) };
+    let demand = secure::demand(cx, meta, keys(), ecm, nonce)?;
+    demand.map(Demand::etr).transpose().map_err(|error| cx.notice(Counter::LispSecRequestsRefused, error))
 }
 
 /// The EID of a record. The first probe that lispers.net sends to an RLOC names no EID in the

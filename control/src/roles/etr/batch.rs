@@ -132,7 +132,7 @@ pub(super) fn map_register(
 ) -> MapRegister {
     MapRegister {
         proxy_reply: server.proxy_reply,
-        lisp_sec: false,
+        lisp_sec: server.lisp_sec.is_some(),
         eid_notify: false,
         use_ttl: false,
         merge: false,

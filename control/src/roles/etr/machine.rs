@@ -135,17 +135,21 @@ impl Role for Etr {
     }
 
     fn on_map_request(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest) -> Handled {
-        if request.probe { self.on_probe(cx, meta, request) } else { self.on_request(cx, meta, request) }
+        if request.probe {
+            self.on_probe(cx, meta, request)
+        } else {
+            self.on_request(cx, meta, None, request)
+        }
     }
 
     fn on_encapsulated_map_request(
         &mut self,
         cx: &mut Cx<'_>,
         meta: &Meta,
-        _ecm: &Ecm,
+        ecm: &Ecm,
         request: &MapRequest,
     ) -> Handled {
-        self.on_request(cx, meta, request)
+        self.on_request(cx, meta, Some(ecm), request)
     }
 
     fn on_map_notify(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], notify: &MapNotify) -> Handled {

@@ -3,13 +3,15 @@
 
 use super::MapServer;
 use super::registrant::Registered;
-use crate::codec::{Ecm, EidRecord, LocatorRecord, MapAction, MapRequest};
+use super::sites::SiteId;
+use crate::codec::{Ecm, EcmAd, EidRecord, LocatorRecord, MapAction, MapRequest};
 use crate::engine::config::EngineConfig;
 use crate::engine::event::EidPrefix;
 use crate::engine::{Counter, Cx, Handled, Meta};
 use crate::roles::forward;
 use crate::roles::prefix_table::hole;
 use crate::roles::reply::{self, ANSWER_MAX_RECORDS, Records};
+use crate::roles::secure::{self, Demand, Signer};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -22,8 +24,26 @@ const NOT_REGISTERED_TTL_MINUTES: u32 = 1;
 pub(super) enum Decision {
     /// Say this.
     Answer(Vec<EidRecord>),
-    /// One of these ETRs shall say; in the order in which they are to be tried.
-    Forward(Vec<IpAddr>),
+    /// One of the ETRs shall say.
+    Forward(Route),
+}
+
+/// To whom a Map-Request is passed on.
+pub(super) struct Route {
+    /// ETRs, in the order in which they are to be tried.
+    to: Vec<IpAddr>,
+    /// The registered EID-prefix.
+    eid: EidPrefix,
+    site: SiteId,
+    /// How many of its ETRs do LISP-SEC: all, some, or none.
+    signing: Signing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signing {
+    All,
+    Some,
+    None,
 }
 
 impl MapServer {
@@ -45,8 +65,10 @@ impl MapServer {
         if self.subscribe(cx, request) {
             return Handled::Yes;
         }
+        let accept = cx.config.lisp_sec.accept.iter();
+        let Ok(demand) = secure::demand(cx, meta, accept, ecm, request.nonce) else { return Handled::Yes };
         let mut records = Records::default();
-        let mut etrs: Option<Vec<IpAddr>> = None;
+        let mut route: Option<Route> = None;
         for asked in &request.records {
             let Some(eid) = asked.eid.eid_prefix(asked.mask_len) else {
                 cx.count(Counter::RequestsUnknownEid);
@@ -54,18 +76,39 @@ impl MapServer {
             };
             match self.decide(cx.config, &eid, request, false) {
                 Decision::Answer(list) => records.extend(list),
-                Decision::Forward(list) => etrs = etrs.or(Some(list)),
+                Decision::Forward(found) => route = route.or(Some(found)),
             }
         }
-        if let Some(etrs) = etrs {
-            forward::forward(cx, &mut self.limits, &etrs, ecm, request);
+        let mut cant_sign = false;
+        if let Some(route) = route {
+            match demand.as_ref().map(|demand| self.protect(cx, demand, &route, request.nonce)) {
+                None => forward::forward(cx, &mut self.limits, &route.to, ecm, None, request),
+                Some(Some(ad)) => forward::forward(cx, &mut self.limits, &route.to, ecm, Some(ad), request),
+                Some(None) => {
+                    // RFC 9303 section 6.7: no ETR of it can sign, and so we say, signed.
+                    cant_sign = true;
+                    let ttl = NOT_REGISTERED_TTL_MINUTES;
+                    records.extend([reply::negative(&route.eid, MapAction::DropAuthFailure, ttl)]);
+                }
+            }
         }
         if let Some(records) = records.into_non_empty()
             && !request.no_reply
         {
-            self.reply(cx, meta, request, records);
+            let signer = demand.as_ref().map(|demand| demand.answer(&records, cant_sign)).transpose();
+            match signer {
+                Ok(signer) => self.reply(cx, meta, request, records, signer),
+                Err(error) => cx.notice(Counter::LispSecRequestsRefused, error),
+            }
         }
         Handled::Yes
+    }
+
+    /// The one-time key for the ETRs; `None`: none of them does LISP-SEC.
+    fn protect(&self, cx: &Cx<'_>, demand: &Demand, route: &Route, nonce: u64) -> Option<EcmAd> {
+        let site = self.sites.config(cx.config, route.site)?;
+        let key = site.lisp_sec.as_ref().filter(|_| route.signing != Signing::None)?;
+        demand.for_etr(nonce, key, route.eid, route.signing == Signing::Some).ok()
     }
 
     /// Nothing of it is configured here, and the Map-Resolver in this daemon knows whom to ask.
@@ -76,7 +119,14 @@ impl MapServer {
             && !request.records.iter().any(|r| r.eid.eid_prefix(r.mask_len).is_some_and(configured))
     }
 
-    fn reply(&mut self, cx: &mut Cx<'_>, meta: &Meta, request: &MapRequest, records: Vec<EidRecord>) {
+    fn reply(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        request: &MapRequest,
+        records: Vec<EidRecord>,
+        signer: Option<Signer>,
+    ) {
         let Some(to) = reply::destination(cx, meta, request) else {
             cx.count(Counter::RequestsWithoutItrRloc);
             return;
@@ -86,7 +136,7 @@ impl MapServer {
         }
         let all_negative = records.iter().all(|r| r.locators.is_empty());
         cx.count(if all_negative { Counter::NegativeRepliesSent } else { Counter::MapRepliesSent });
-        reply::send(cx, None, to, request, records);
+        reply::send_signed(cx, None, to, request, records, signer);
     }
 
     /// `ourselves`: what is registered is answered here, whether or not its ETR wants that.
@@ -108,7 +158,7 @@ impl MapServer {
             return Decision::Answer(vec![self.negative(eid, addr, configured)]);
         };
         if !ourselves && (!row.proxy_reply() || request.authoritative) {
-            return Decision::Forward(etrs(config, row, request.nonce));
+            return Decision::Forward(route(config, row, request.nonce));
         }
         let whole = prefix == row.eid.prefix;
         let Some(silent) = whole.then(|| self.silent_inside(&row.eid)).flatten() else {
@@ -166,6 +216,16 @@ pub(super) fn proxy_record(row: &Registered, prefix: IpNet) -> EidRecord {
     let map_version = row.registrants.last().map_or(0, |r| r.map_version);
     let ttl_minutes = row.ttl_minutes();
     EidRecord { map_version, locators, ..reply::negative(&eid, MapAction::NoAction, ttl_minutes) }
+}
+
+fn route(config: &EngineConfig, row: &Registered, nonce: u64) -> Route {
+    let able = row.registrants.iter().filter(|r| r.lisp_sec).count();
+    let signing = match able {
+        0 => Signing::None,
+        n if n == row.registrants.len() => Signing::All,
+        _ => Signing::Some,
+    };
+    Route { to: etrs(config, row, nonce), eid: row.eid, site: row.site, signing }
 }
 
 /// Whom to forward to: a reachable locator of the best priority, chosen by the nonce so

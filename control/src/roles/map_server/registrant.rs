@@ -49,6 +49,8 @@ pub(super) struct Registrant {
     pub(super) algorithm: AuthAlgorithm,
     /// P: answer for it.
     pub(super) proxy_reply: bool,
+    /// S: it does LISP-SEC.
+    pub(super) lisp_sec: bool,
     /// a: its locators are added to those of others.
     pub(super) merge: bool,
     /// M: it listens to Map-Notifies.
@@ -87,6 +89,7 @@ impl Registrant {
             key_id: register.auth.key_id,
             algorithm,
             proxy_reply: register.proxy_reply,
+            lisp_sec: register.lisp_sec,
             merge: register.merge,
             want_map_notify: register.want_map_notify,
             first: now,
