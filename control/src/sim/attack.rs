@@ -79,6 +79,11 @@ fn mutated(rng: &mut Rng, payload: &[u8]) -> Vec<u8> {
             *byte ^= bit;
         }
     }
+    // Who changes an answer and keeps its nonce is on the path: against that there is LISP-SEC only.
+    let is_reply = payload.first().is_some_and(|first| first >> 4 == 2);
+    if is_reply && bytes.get(4..12) == payload.get(4..12) {
+        bytes.iter_mut().skip(11).take(1).for_each(|byte| *byte ^= 1);
+    }
     bytes
 }
 

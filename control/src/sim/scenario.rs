@@ -177,7 +177,7 @@ pub enum Op {
 pub enum Attack {
     /// Random bytes behind a good first byte.
     Garbage,
-    /// A message that was sent, with some bits changed.
+    /// A message that was sent, with some bits changed, of a Map-Reply in any case one of its nonce.
     Mutate,
     /// A message that was sent, to whom it was sent, from the hostile node.
     Replay,
