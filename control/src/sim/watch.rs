@@ -120,6 +120,11 @@ impl SendWatch {
         }
     }
 
+    /// The operator clears the map-cache, and with it which questions were in vain.
+    pub(super) fn clears(&mut self) {
+        self.asked.values_mut().for_each(|asked| asked.unanswered = 0);
+    }
+
     /// A message came: an answer starts the count of unanswered requests anew.
     pub(super) fn hears(&mut self, payload: &[u8]) {
         if let Ok(Message::MapReply(MapReply { probe: false, nonce, .. })) = Message::decode(payload)

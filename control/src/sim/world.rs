@@ -278,7 +278,11 @@ impl<'s> World<'s> {
                 let rloc = self.site_rlocs(site)[0];
                 self.tell(self.itr(itr), Event::IcmpUnreachable { rloc })?;
             }
-            Op::Clear { itr } => self.tell(self.itr(itr), Event::ClearMapCache(None))?,
+            Op::Clear { itr } => {
+                let n = self.itr(itr);
+                self.nodes[n].watch.clears();
+                self.tell(n, Event::ClearMapCache(None))?;
+            }
             Op::Hostile { attack, node, times } => {
                 let n = self.node(node);
                 for i in 0..u64::from(times) {
