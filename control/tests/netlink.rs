@@ -53,12 +53,15 @@ fn addr(s: &str) -> IpAddr {
 }
 
 fn open() -> Netlink {
-    Netlink::open(Interest {
-        interfaces: ["core".to_owned()].into(),
-        tables: [TABLE_MAIN, 77].into(),
-        max_routes: 100_000,
-        max_neighbours: 1000,
-    })
+    Netlink::open(
+        Interest {
+            interfaces: [(0, "core".to_owned())].into(),
+            tables: [TABLE_MAIN, 77].into(),
+            max_routes: 100_000,
+            max_neighbours: 1000,
+        },
+        &[],
+    )
     .unwrap()
 }
 
@@ -70,7 +73,7 @@ async fn until(netlink: &mut Netlink, done: impl Fn(&Netlink) -> bool) {
 }
 
 /// Next hops of the best route as (gateway, weight), sorted.
-fn gateways(netlink: &Netlink, table: u32, prefix: &str) -> Option<Vec<(Option<IpAddr>, u16)>> {
+fn gateways(netlink: &Netlink, table: u64, prefix: &str) -> Option<Vec<(Option<IpAddr>, u16)>> {
     let route = netlink.view().routes(table, net(prefix)).next()?;
     let RouteKind::Unicast(hops) = &route.kind else { return None };
     let mut out: Vec<_> = hops.iter().map(|h| (h.gateway, h.weight)).collect();
@@ -78,7 +81,7 @@ fn gateways(netlink: &Netlink, table: u32, prefix: &str) -> Option<Vec<(Option<I
     Some(out)
 }
 
-fn kind(netlink: &Netlink, table: u32, prefix: &str) -> Option<RouteKind> {
+fn kind(netlink: &Netlink, table: u64, prefix: &str) -> Option<RouteKind> {
     netlink.view().routes(table, net(prefix)).next().map(|r| r.kind.clone())
 }
 
@@ -95,7 +98,7 @@ fn the_first_dump_has_links_addresses_and_routes_of_both_families() {
         up();
         let mut n = open();
         until(&mut n, Netlink::is_synced).await;
-        let core = n.view().link_by_name("core").expect("core").clone();
+        let core = n.view().link_by_name(0, "core").expect("core").clone();
         assert!(core.up && core.running && core.mtu == 1500 && core.mac.is_some());
         let own: Vec<_> = n.view().addresses(core.index).filter(|a| a.global).map(|a| a.addr).collect();
         assert_eq!(own, [addr("192.0.2.1"), addr("2001:db8::1")]);
@@ -166,9 +169,9 @@ fn routes_of_a_link_that_goes_down_are_gone() {
         until(&mut n, |n| n.is_synced() && gateways(n, TABLE_MAIN, "10.1.0.0/16").is_some()).await;
         ip("link set core down");
         until(&mut n, |n| gateways(n, TABLE_MAIN, "10.1.0.0/16").is_none_or(|hops| hops.is_empty())).await;
-        assert!(!n.view().link_by_name("core").unwrap().up);
+        assert!(!n.view().link_by_name(0, "core").unwrap().up);
         ip("link del core");
-        until(&mut n, |n| n.view().link_by_name("core").is_none()).await;
+        until(&mut n, |n| n.view().link_by_name(0, "core").is_none()).await;
     });
 }
 
@@ -182,7 +185,7 @@ fn a_neighbour_that_does_not_answer_fails_and_a_static_one_is_valid() {
         }
         let mut n = open();
         until(&mut n, Netlink::is_synced).await;
-        let link = n.view().link_by_name("core").unwrap().index;
+        let link = n.view().link_by_name(0, "core").unwrap().index;
         for silent in [addr("192.0.2.77"), addr("2001:db8::77")] {
             n.use_neighbour(link, silent).unwrap();
             until(&mut n, |n| n.view().neighbour(link, silent) == Some(NeighbourState::Failed)).await;
@@ -222,20 +225,20 @@ fn a_host_interface_gets_its_mac_and_mtu_and_the_backing_one_falls_silent() {
         let mut n = open();
         until(&mut n, Netlink::is_synced).await;
         let mac = MacAddr([2, 0, 0, 0, 0, 0x42]);
-        let want = HostInterface { name: "core".into(), mac, mtu: 1400 };
-        let index = prepare_host_interface(n.handle(), &want).await.unwrap();
+        let want = HostInterface { name: "core".into(), namespace: None, mac, mtu: 1400 };
+        let index = prepare_host_interface(n.handle(0).unwrap(), &want).await.unwrap();
         ip("link set peer up");
         until(&mut n, |n| n.view().link(index).is_some_and(|l| l.up && l.mac == Some(mac) && l.mtu == 1400))
             .await;
 
-        let done = quiet_backing_interface(n.handle(), "peer", None).await.unwrap();
+        let done = quiet_backing_interface(n.handle(0).unwrap(), "peer", None).await.unwrap();
         assert_eq!(done.len(), 5, "{done:?}");
         let read = |p: &str| std::fs::read_to_string(format!("/proc/sys/net/{p}")).unwrap().trim().to_owned();
         assert_eq!(read("ipv6/conf/peer/disable_ipv6"), "1");
         assert_eq!(read("ipv4/conf/peer/rp_filter"), "1");
         assert_eq!(read("ipv6/conf/core/accept_ra"), "0");
-        let missing = HostInterface { name: "nowhere".into(), mac, mtu: 1400 };
-        let error = prepare_host_interface(n.handle(), &missing).await.unwrap_err().to_string();
+        let missing = HostInterface { name: "nowhere".into(), namespace: None, mac, mtu: 1400 };
+        let error = prepare_host_interface(n.handle(0).unwrap(), &missing).await.unwrap_err().to_string();
         assert!(error.contains("no interface `nowhere`"), "{error}");
     });
 }

@@ -24,10 +24,31 @@ impl InstanceId {
 #[serde(transparent)]
 pub struct VrfId(pub u16);
 
-/// Index of a NIC port in this process, in the order of the configuration. Not DPDK's port number.
+/// Index of a NIC port in this process, in the order of the configuration, and behind all of them of a
+/// sub-interface. Not DPDK's port number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PortId(pub u16);
+
+/// The VLAN tags of a sub-interface's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tags {
+    /// Identifier of the outer, or only, tag: 1 to 4094.
+    pub outer: u16,
+    /// Identifier of the second tag (QinQ).
+    pub inner: Option<u16>,
+    /// The outer tag is sent as a service tag (802.1ad, 0x88a8), else as 802.1Q (0x8100). Received
+    /// frames may have either.
+    pub service: bool,
+}
+
+impl Tags {
+    /// Bytes of the tags.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        if self.inner.is_some() { 8 } else { 4 }
+    }
+}
 
 /// Slot of a map-cache entry. Handed out by control, the same number in every replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

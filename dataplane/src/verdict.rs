@@ -114,6 +114,7 @@ drop_reasons! {
     PortNotConfigured, "port_not_configured", "The port has not been set up by the control plane yet.";
     NotOurMac, "not_our_mac", "The unicast destination MAC address is not the port's.";
     VlanTagged, "vlan_tagged", "The frame carries an 802.1Q or 802.1ad tag and the port has no sub-interfaces.";
+    VlanUnknown, "vlan_unknown", "The frame carries VLAN identifiers that no sub-interface of the port has.";
     EthertypeUnknown, "ethertype_unknown", "The frame is neither IPv4, IPv6 nor ARP, nor link-layer control traffic.";
     LinkBroadcast, "link_broadcast", "A unicast IP packet came in a broadcast or multicast frame (RFC 1812 5.3.4).";
     HeadersSplit, "headers_split", "The headers do not lie in the first segment of a packet that came in several.";

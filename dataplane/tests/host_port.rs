@@ -91,6 +91,7 @@ fn start(mtu: u16) -> Dataplane {
             device: "net_af_packet".into(),
             device_args: "iface=nic0".into(),
             host_interface: Some("lan".into()),
+            namespace: None,
             queues: 1,
             mtu,
         }],

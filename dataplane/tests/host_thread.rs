@@ -6,7 +6,7 @@ use dpdk_sys::{
     Burst, DeviceSpec, Eal, EalConfig, Mbuf, OpenPort, Pool, PoolConfig, PortConfig, RxQueue, TxQueue,
     ring_pair,
 };
-use pxtr_dataplane::host::{HostPort, HostStats, HostThread, WorkerEnd, ends};
+use pxtr_dataplane::host::{Face, HostPort, HostStats, HostThread, WorkerEnd, ends};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ impl Setup {
         let (rx, tx) = self.start(device);
         let (worker_ends, end) = ends(workers);
         let stats = Arc::new(HostStats::default());
-        let port = HostPort::new(rx, tx, end, stats.clone());
+        let port = HostPort::new(Face::Queues(rx, tx), Vec::new(), end, stats.clone());
         (HostThread::spawn(&self.eal, vec![port]).expect("thread"), worker_ends, stats)
     }
 }

@@ -222,6 +222,17 @@ pub enum Error {
         /// Why.
         errno: Errno,
     },
+    /// A kernel interface could not be made.
+    #[error(
+        "interface {name:?} could not be made ({errno}): it needs CAP_NET_ADMIN, /dev/net/tun (modprobe tun), and \
+         a name of at most 15 letters that no other interface has"
+    )]
+    Tap {
+        /// Its name.
+        name: String,
+        /// Why.
+        errno: Errno,
+    },
     /// Rings for a pair of ports could not be made.
     #[error(
         "ring {0:?} could not be made: use another name (at most 20 letters) or raise the memory setting"

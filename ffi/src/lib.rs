@@ -32,6 +32,7 @@ mod port_config;
 mod queue;
 mod ring;
 mod stats;
+mod tap;
 
 pub use burst::{BURST, Burst, Drain};
 pub use clock::{prefetch, tsc, tsc_hz};
@@ -45,3 +46,4 @@ pub use port_config::{Capabilities, PortConfig};
 pub use queue::{RxQueue, TxQueue};
 pub use ring::ring_pair;
 pub use stats::{Link, PortStats, XStat};
+pub use tap::Tap;

@@ -120,6 +120,11 @@ def tcp_bulk(lab, name, client, server, address, size):
     Bulk(lab, client, server, address, size).end(lab, name)
 
 
+def send_marked(lab, node, address, port, count):
+    """That many datagrams to a port that tells whose they are, in half a second."""
+    lab.run(node, sys.executable, TOOL, "udp-send", address, str(port), str(count))
+
+
 def port_spread(lab, name, client, server, address, core):
     """The outer source port differs from flow to flow (R-083)."""
     flows = 1000

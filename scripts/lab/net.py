@@ -158,6 +158,14 @@ class Lab:
             for key, value in values.items():
                 self.sysctl(name, key, value)
 
+    def tenant(self, node, name):
+        """The network namespace of a tenant on a node: `netns = NAME` in the node's configuration, node
+        `NODE.NAME` in the lab."""
+        self.node(f"{node}.{name}")
+
+    def _tenants(self, node):
+        return [(self.ns(n), n.split(".", 1)[1]) for n in self.nodes if n.startswith(f"{node}.")]
+
     def sysctl(self, node, key, value):
         self.run(node, "sh", "-c", f"echo {value} > /proc/sys/{key.replace('.', '/')}")
 
@@ -201,10 +209,19 @@ class Lab:
         run_dir, lib_dir = (os.path.join(self.dir, node, d) for d in ("run", "lib"))
         for folder in (run_dir, lib_dir, "/run/pxtr", "/var/lib/pxtr"):
             os.makedirs(folder, exist_ok=True)
-        script = ('mount --bind "$1" /run/pxtr && mount --bind "$2" /var/lib/pxtr && exec "$3" --config "$4"')
+        # Its tenants have their plain names where it looks for them.
+        names_dir = os.path.join(self.dir, node, "netns")
+        binds = "".join(f' && mount --bind /run/netns/{ns} "$5/{name}"' for ns, name in self._tenants(node))
+        if binds:
+            binds += ' && mount --rbind "$5" /run/netns'
+            os.makedirs(names_dir, exist_ok=True)
+            for _, name in self._tenants(node):
+                open(os.path.join(names_dir, name), "w", encoding="ascii").close()
+        script = (f'mount --bind "$1" /run/pxtr && mount --bind "$2" /var/lib/pxtr{binds} '
+                  '&& exec "$3" --config "$4"')
         path = os.path.join(ROOT, "configs", config)  # an absolute `config` stays as it is
         child = self.spawn(node, "sh", "-c", script, "pxtrd", run_dir, lib_dir,
-                           os.path.join(BIN, "pxtrd"), path, log=self.log_file(node))
+                           os.path.join(BIN, "pxtrd"), path, names_dir, log=self.log_file(node))
         self.daemons[node] = child.pid
         self.save()
         return child
@@ -228,7 +245,7 @@ class Lab:
         for name in interfaces:
             self.wait(f"{node}: interface {name}",
                       lambda n=name: self.run(node, "ip", "link", "show", n, check=False).returncode == 0,
-                      timeout, lambda: self.check_alive(node))
+                      timeout, lambda: self.check_alive(node.split(".")[0]))
 
     def wait(self, what, condition, timeout=10.0, meanwhile=None):
         until = time.monotonic() + timeout

@@ -5,6 +5,11 @@ first address, the node's the second.
 """
 
 import ipaddress
+import os
+import subprocess
+import sys
+
+from .net import LabError
 
 
 def uplink4(number):
@@ -43,6 +48,20 @@ def host(lab, node, router, router_device, addresses, gateways):
     lab.address(node, "eth0", *addresses)
     for gateway in gateways:
         lab.route(node, "::/0" if ":" in gateway else "default", gateway)
+
+
+def trunk(lab, switch, router, hosts, mtus=None, device="trunk0"):
+    """A VLAN switch between a router's trunk port and hosts, each on its VLAN ("100", or "200.7" for two
+    tags): the kernels of test machines often have no 802.1Q."""
+    lab.link(switch, "trunk0", router, device)
+    plan = []
+    for number, (host, vlan) in enumerate(hosts.items()):
+        lab.link(switch, f"p{number}", host, "eth0", mtu=(mtus or {}).get(host, 1500))
+        plan.append(f"p{number}={vlan}")
+    tagger = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tagger.py")
+    child = lab.spawn(switch, sys.executable, tagger, "trunk0", *plan, stdout=subprocess.PIPE)
+    if child.stdout.readline().strip() != b"ready":
+        raise LabError(f"the VLAN switch in {switch} did not start")
 
 
 def mapping_system(lab, number, families=(4, 6), node="ms"):

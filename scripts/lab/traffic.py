@@ -110,6 +110,14 @@ def udp_flows(address, port, flows):
             time.sleep(0.01)
 
 
+def udp_send(address, port, count):
+    """Datagrams to one port, a thousand a second."""
+    sock = socket.socket(family(address), socket.SOCK_DGRAM)
+    for _ in range(int(count)):
+        sock.sendto(b"marked", (address, int(port)))
+        time.sleep(0.001)
+
+
 def udp_blast(address, port, flows):
     """One datagram a flow, 250 source ports times many destination ports, 10,000 a second; a pause without CPU is
     not made up for, so that no queue on the way sees more than that."""
@@ -258,7 +266,7 @@ def http_get(url):
 
 
 VERBS = {f.__name__.replace("_", "-"): f for f in
-         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_blast, stream_source, stream_sink, fleet_source, fleet_sink, tcp_sink, tcp_send, http_get,
+         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_send, udp_blast, stream_source, stream_sink, fleet_source, fleet_sink, tcp_sink, tcp_send, http_get,
           frames)}
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ use super::file::{
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
-use super::words::{ActionWord, AlgorithmWord, AwayWord, HexId, IdleWord, Name};
+use super::words::{ActionWord, AlgorithmWord, AwayWord, HexId, IdleWord, Name, TagWord};
 use crate::engine::config::{
     AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, Key as AuthKey, LispSec,
     MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::punt::Seen;
-use pxtr_dataplane::types::{PortId, VrfId};
+use pxtr_dataplane::types::{PortId, Tags, VrfId};
 use std::path::PathBuf;
 
 /// Builds it.
@@ -140,6 +140,7 @@ fn vrfs(file: &File) -> Option<Vec<Vrf>> {
             name: "default".into(),
             iid: Iid(0),
             table: 254,
+            netns: None,
             eid_space: Vec::new(),
         });
     }
@@ -161,6 +162,7 @@ fn vrf(table: &VrfTable) -> Option<Vrf> {
         name: table.name.get()?.0.0.clone(),
         iid: Iid(table.instance_id.get()?.get()),
         table: number(&table.table, 254),
+        netns: table.netns.get().map(|name| name.0.0.clone()),
         eid_space: words(&table.eid_space).into_iter().map(|prefix| prefix.0).collect(),
     })
 }
@@ -174,29 +176,60 @@ fn find_vrf<'v>(name: &Key<Word<Name>>, file: &File, vrfs: &'v [Vrf]) -> Option<
     }
 }
 
+/// The tables of ports in the order of their numbers: sub-interfaces come behind the others.
+fn port_tables(file: &File) -> Vec<&At<PortTable>> {
+    let mut tables: Vec<_> = file.port.items().iter().collect();
+    tables.sort_by_key(|table| table.parent.is_given());
+    tables
+}
+
+fn port_id(file: &File, name: &Word<Name>) -> Option<PortId> {
+    let at = port_tables(file).iter().position(|table| table.name.get() == Some(name))?;
+    Some(PortId(u16::try_from(at).ok()?))
+}
+
 fn ports(file: &File, vrfs: &[Vrf]) -> Option<Vec<Port>> {
+    (0..).zip(port_tables(file)).map(|(id, table)| port(id, table, file, vrfs)).collect()
+}
+
+fn port(id: u16, table: &PortTable, file: &File, vrfs: &[Vrf]) -> Option<Port> {
     let workers = file.workers.get().map_or(1, |workers| workers.cores.items().len().max(1));
-    let workers = u16::try_from(workers).unwrap_or(u16::MAX);
-    let build = |(id, table): (u16, &At<PortTable>)| {
-        Some(Port {
-            id: PortId(id),
-            name: table.name.get()?.0.0.clone(),
-            device: table.device.get()?.0.0.clone(),
-            device_args: table.device_args.get().map(|args| args.0.0.clone()).unwrap_or_default(),
-            host_interface: table.host_interface.get().map(|name| name.0.0.clone()),
-            queues: number(&table.queues, workers),
-            mtu: number(&table.mtu, 1500),
-            underlay: flag(&table.underlay, false),
-            native: flag(&table.native, false),
-            vrf: find_vrf(&table.vrf, file, vrfs)?.id,
-            gateway_mac: table.gateway_mac.get().map(|mac| mac.0.0),
-            strict_source: table.strict_source.get().copied(),
-            refuse_claims: flag(&table.refuse_claims, true),
-            learn_path_mtu: flag(&table.learn_path_mtu, true),
-            relay_time_exceeded: flag(&table.relay_time_exceeded, false),
-        })
-    };
-    (0..).zip(file.port.items()).map(build).collect()
+    let mut queues = number(&table.queues, u16::try_from(workers).unwrap_or(u16::MAX));
+    let mut mtu = 1500;
+    let mut sub = None;
+    if let Some(parent) = table.parent.get() {
+        let inner = table.inner_vlan.get().map(|id| id.get());
+        let service = match table.tag.get() {
+            Some(word) => word.0 == TagWord::Service,
+            None => inner.is_some(),
+        };
+        let tags = Tags { outer: table.vlan.get()?.get(), inner, service };
+        let id = port_id(file, parent)?;
+        mtu = number(&port_tables(file).get(usize::from(id.0))?.mtu, mtu);
+        queues = 0;
+        sub = Some((id, tags));
+    }
+    Some(Port {
+        id: PortId(id),
+        name: table.name.get()?.0.0.clone(),
+        device: match sub {
+            Some(_) => String::new(),
+            None => table.device.get()?.0.0.clone(),
+        },
+        device_args: table.device_args.get().map(|args| args.0.0.clone()).unwrap_or_default(),
+        sub,
+        host_interface: table.host_interface.get().map(|name| name.0.0.clone()),
+        queues,
+        mtu: number(&table.mtu, mtu),
+        underlay: flag(&table.underlay, false),
+        native: flag(&table.native, false),
+        vrf: find_vrf(&table.vrf, file, vrfs)?.id,
+        gateway_mac: table.gateway_mac.get().map(|mac| mac.0.0),
+        strict_source: table.strict_source.get().copied(),
+        refuse_claims: flag(&table.refuse_claims, true),
+        learn_path_mtu: flag(&table.learn_path_mtu, true),
+        relay_time_exceeded: flag(&table.relay_time_exceeded, false),
+    })
 }
 
 fn locators(key: &Key<Vec<At<LocatorTable>>>) -> Option<Vec<ConfiguredLocator>> {
@@ -226,11 +259,7 @@ fn database(file: &File, vrfs: &[Vrf]) -> Option<Vec<DatabaseMapping>> {
 }
 
 fn dynamic_eids(file: &File, vrfs: &[Vrf]) -> Option<Vec<DynamicEidRange>> {
-    let names = || file.port.items().iter().map(|port| port.name.get());
-    let id = |name: &At<Word<Name>>| {
-        let at = names().position(|known| known.is_some_and(|known| known == &**name))?;
-        Some(PortId(u16::try_from(at).ok()?))
-    };
+    let id = |name: &At<Word<Name>>| port_id(file, name);
     let build = |table: &At<DynamicEidTable>| {
         let eid =
             EidPrefix { iid: find_vrf(&table.vrf, file, vrfs)?.iid, prefix: table.eid_prefix.get()?.0.0 };

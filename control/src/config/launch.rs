@@ -2,7 +2,7 @@
 
 use super::model::{Config, Port};
 use pxtr_dataplane::hold::HoldLimits;
-use pxtr_dataplane::launch::{EalLaunch, Idle, LaunchConfig, PortLaunch, WorkersLaunch};
+use pxtr_dataplane::launch::{EalLaunch, Idle, LaunchConfig, PortLaunch, SubInterfaceLaunch, WorkersLaunch};
 use pxtr_dataplane::replica::ReplicaLimits;
 
 impl Config {
@@ -20,7 +20,8 @@ impl Config {
                 extra_args: self.dpdk.extra_args.clone(),
             },
             mbufs: self.dpdk.mbufs,
-            ports: self.ports.iter().map(port).collect(),
+            ports: self.ports.iter().filter(|port| port.sub.is_none()).map(|port| self.port(port)).collect(),
+            subinterfaces: self.ports.iter().filter_map(|port| self.subinterface(port)).collect(),
             workers: WorkersLaunch {
                 cores: self.workers.cores.clone(),
                 idle: self.workers.idle_sleep_us.map_or(Idle::Poll, |us| Idle::Sleep { us }),
@@ -51,16 +52,36 @@ impl Config {
     fn limits_of_hosts(&self) -> usize {
         if self.dynamic_eids.is_empty() { 0 } else { 2 * self.limits.dynamic_eids as usize }
     }
-}
 
-fn port(port: &Port) -> PortLaunch {
-    PortLaunch {
-        id: port.id,
-        name: port.name.clone(),
-        device: port.device.clone(),
-        device_args: port.device_args.clone(),
-        host_interface: port.host_interface.clone(),
-        queues: port.queues,
-        mtu: port.mtu,
+    /// Where the kernel's face of a port is made; `None`: at home.
+    #[must_use]
+    pub fn netns(&self, port: &Port) -> Option<&str> {
+        self.vrfs.get(usize::from(port.vrf.0))?.netns.as_deref()
+    }
+
+    fn port(&self, port: &Port) -> PortLaunch {
+        PortLaunch {
+            id: port.id,
+            name: port.name.clone(),
+            device: port.device.clone(),
+            device_args: port.device_args.clone(),
+            host_interface: port.host_interface.clone(),
+            namespace: self.netns(port).map(str::to_owned),
+            queues: port.queues,
+            mtu: port.mtu,
+        }
+    }
+
+    fn subinterface(&self, port: &Port) -> Option<SubInterfaceLaunch> {
+        let (parent, tags) = port.sub?;
+        Some(SubInterfaceLaunch {
+            id: port.id,
+            name: port.name.clone(),
+            parent,
+            tags,
+            host_interface: port.host_interface.clone(),
+            namespace: self.netns(port).map(str::to_owned),
+            mtu: port.mtu,
+        })
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::config::{
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
-use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
+use pxtr_dataplane::types::{MacAddr, PortId, Tags, VrfId};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub struct Config {
     pub workers: Workers,
     /// Waiting packets.
     pub hold: Hold,
-    /// Ports; their index is their [`PortId`].
+    /// Ports, sub-interfaces behind the others; their index is their [`PortId`].
     pub ports: Vec<Port>,
     /// VRFs; their index is their [`VrfId`]. Never empty; the underlay's VRF comes first.
     pub vrfs: Vec<Vrf>,
@@ -130,13 +130,15 @@ pub struct Port {
     pub id: PortId,
     /// Name.
     pub name: String,
-    /// PCI address or virtual device.
+    /// PCI address or virtual device; empty for a sub-interface.
     pub device: String,
     /// Rest of the device arguments.
     pub device_args: String,
+    /// For a sub-interface: the port that it shares, and its tags.
+    pub sub: Option<(PortId, Tags)>,
     /// Kernel interface, if any.
     pub host_interface: Option<String>,
-    /// Receive queues.
+    /// Receive queues; none of its own for a sub-interface.
     pub queues: u16,
     /// IP MTU, bytes.
     pub mtu: u16,
@@ -169,6 +171,8 @@ pub struct Vrf {
     pub iid: Iid,
     /// Kernel routing table.
     pub table: u32,
+    /// Network namespace of its ports' kernel interfaces; `None`: ours.
+    pub netns: Option<String>,
     /// EID space that a PITR attracts.
     pub eid_space: Vec<IpNet>,
 }

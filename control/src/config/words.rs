@@ -60,6 +60,24 @@ impl Leaf for IfName {
     }
 }
 
+/// A network namespace: a name below /run/netns, or a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Namespace(pub String);
+
+impl Leaf for Namespace {
+    const WHAT: &'static str = "a network namespace";
+    fn parse(text: &str) -> Result<Self, String> {
+        let good = |c: char| c.is_ascii_graphic() && c != '/';
+        let name =
+            text.len() <= 255 && !text.is_empty() && text != "." && text != ".." && text.chars().all(good);
+        let path = text.starts_with('/') && !text.chars().any(char::is_control);
+        if name || path {
+            return Ok(Self(text.into()));
+        }
+        Err("is neither the name of a network namespace nor a path; see `ip netns list`".into())
+    }
+}
+
 /// An Ethernet address of one station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mac(pub MacAddr);
@@ -324,6 +342,16 @@ words! {
         Poll = "poll",
         /// Sleep a little: daemons can share a core.
         Sleep = "sleep",
+    }
+}
+
+words! {
+    /// The outer VLAN tag of what a sub-interface sends.
+    TagWord: "a kind of tag" {
+        /// EtherType 0x8100.
+        Customer = "802.1q",
+        /// EtherType 0x88a8.
+        Service = "802.1ad",
     }
 }
 

@@ -138,7 +138,7 @@ impl Feeder {
         }
     }
 
-    fn on_route(&mut self, now: Time, view: &KernelView, destination: (u32, IpNet)) {
+    fn on_route(&mut self, now: Time, view: &KernelView, destination: (u64, IpNet)) {
         let Self { spec, ports, fib, hops, out, .. } = self;
         let mut cx = Context { now, view, ports, out };
         let prefix = destination.1;

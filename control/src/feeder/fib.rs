@@ -3,7 +3,10 @@
 use super::hops::{Context, Hops, Use};
 use super::ports::Ports;
 use super::spec::{FeederSpec, VrfFeed};
-use crate::netlink::{KernelView, NextHop, Route as KernelRoute, RouteKind, TABLE_LOCAL, TABLE_MAIN};
+use crate::netlink::{
+    KernelView, NextHop, Route as KernelRoute, RouteKind, Space, TABLE_LOCAL, TABLE_MAIN, split_table,
+    table_in,
+};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use pxtr_dataplane::feed::{Delta, Reject, Route};
@@ -63,11 +66,13 @@ impl Fib {
     pub(super) fn update(
         &mut self,
         spec: &FeederSpec,
-        (table, prefix): (u32, IpNet),
+        (table, prefix): (u64, IpNet),
         hops: &mut Hops,
         cx: &mut Context<'_>,
     ) -> Vec<VrfId> {
-        let concerned = |v: &&VrfFeed| v.table == table || table == TABLE_LOCAL || table == TABLE_MAIN;
+        let (space, id) = split_table(table);
+        let shared = [TABLE_LOCAL, TABLE_MAIN].contains(&u64::from(id));
+        let concerned = |v: &&VrfFeed| v.table == table || shared && split_table(v.table).0 == space;
         let vrfs = spec.vrfs.iter().filter(concerned);
         vrfs.filter(|vrf| self.update_in(spec, vrf, prefix, hops, cx)).map(|v| v.id).collect()
     }
@@ -166,12 +171,14 @@ impl Plan {
 
 /// The best usable kernel route of a VRF for exactly this destination.
 fn best(spec: &FeederSpec, vrf: &VrfFeed, prefix: IpNet, view: &KernelView, ports: &Ports) -> Option<Plan> {
-    let first = spec.vrfs.first().map(|v| v.id);
-    // Addresses of interfaces that are no ports (lo, management) belong to the first VRF.
+    let space = split_table(vrf.table).0;
+    let (local_table, main_table) = (in_space(space, TABLE_LOCAL), in_space(space, TABLE_MAIN));
+    // Addresses of interfaces that are no ports (lo, management) belong to the first VRF there.
+    let first = spec.vrfs.iter().find(|v| split_table(v.table).0 == space).map(|v| v.id);
     let home = |link: u32| ports.of_link(link).map(|p| p.vrf).or(first);
-    let local = view.routes(TABLE_LOCAL, prefix).filter(|r| match r.kind {
+    let local = view.routes(local_table, prefix).filter(|r| match r.kind {
         RouteKind::Local(link) | RouteKind::Broadcast(link) => home(link) == Some(vrf.id),
-        _ => vrf.table == TABLE_LOCAL,
+        _ => vrf.table == local_table,
     });
     let elsewhere = |h: &NextHop| ports.of_link(h.link).is_some_and(|p| p.vrf != vrf.id);
     let here = |h: &NextHop| ports.of_link(h.link).is_some_and(|p| p.vrf == vrf.id);
@@ -179,9 +186,14 @@ fn best(spec: &FeederSpec, vrf: &VrfFeed, prefix: IpNet, view: &KernelView, port
     let own = view.routes(vrf.table, prefix).filter(|r| !(r.connected && all_hops(r, elsewhere)));
     // The kernel puts connected routes into `main`, whatever table a VRF uses.
     let connected = view
-        .routes(TABLE_MAIN, prefix)
-        .filter(|r| vrf.table != TABLE_MAIN && r.connected && all_hops(r, here));
+        .routes(main_table, prefix)
+        .filter(|r| vrf.table != main_table && r.connected && all_hops(r, here));
     local.chain(own).chain(connected).find_map(|route| plan(route, ports))
+}
+
+/// A table of ours as it is numbered in another space.
+fn in_space(space: Space, table: u64) -> u64 {
+    table_in(space, split_table(table).1)
 }
 
 fn all_hops(route: &KernelRoute, test: impl Fn(&NextHop) -> bool) -> bool {

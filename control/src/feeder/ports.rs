@@ -84,7 +84,7 @@ impl Ports {
     pub(super) fn update(&mut self, view: &KernelView, out: &mut Output) -> Vec<PortChange> {
         let mut changes = Vec::new();
         for port in &mut self.ports {
-            let link = view.link_by_name(&port.feed.host_interface);
+            let link = view.link_by_name(port.feed.space, &port.feed.host_interface);
             let index = link.map(|l| l.index);
             if index != port.link {
                 port.link = index;

@@ -1,6 +1,7 @@
 //! What the feeder is told at the start: ports, VRFs, our RLOCs, and how much fits the replicas.
 
 use crate::engine::event::Iid;
+use crate::netlink::Space;
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{PortPolicy, SourceRules, VrfSpec};
 use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
@@ -13,6 +14,8 @@ pub struct PortFeed {
     pub id: PortId,
     /// Kernel interface that carries its addresses, routes and neighbours.
     pub host_interface: String,
+    /// Network namespace that this interface is in.
+    pub space: Space,
     /// VRF of native packets that arrive here.
     pub vrf: VrfId,
     /// LISP data is received and sent here.
@@ -38,8 +41,8 @@ pub struct VrfFeed {
     pub iid: Iid,
     /// What the path is told.
     pub spec: VrfSpec,
-    /// Kernel routing table that feeds its native FIB.
-    pub table: u32,
+    /// Kernel routing table that feeds its native FIB, in the numbers of [`crate::netlink::table_in`].
+    pub table: u64,
     /// EID space that this VRF attracts.
     pub eid_space: Vec<IpNet>,
     /// EID-prefixes of our own site.

@@ -6,6 +6,15 @@ pub enum Error {
     /// No netlink socket.
     #[error("cannot open a netlink socket: {0}")]
     Socket(#[source] std::io::Error),
+    /// A network namespace that is not there.
+    #[error("cannot enter network namespace `{name}`: {source} (make it first: ip netns add {name})")]
+    Namespace {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The socket broke while in use.
     #[error("cannot read from the netlink socket: {0}")]
     Receive(#[source] std::io::Error),

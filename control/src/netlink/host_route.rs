@@ -1,5 +1,6 @@
 //! Routes to hosts of dynamic-EID prefixes: the only routes that we make.
 
+use super::space::{split_link, split_table};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -15,8 +16,8 @@ pub const PROTOCOL: u8 = 99;
 pub struct HostRoute {
     /// It is to be there; else not.
     pub present: bool,
-    /// Kernel routing table.
-    pub table: u32,
+    /// Kernel routing table, in the numbers of [`super::table_in`].
+    pub table: u64,
     /// Interface index.
     pub link: u32,
     /// The host.
@@ -24,6 +25,7 @@ pub struct HostRoute {
 }
 
 pub(super) fn message(route: HostRoute) -> RouteMessage {
+    let (table, link) = (split_table(route.table).1, split_link(route.link).1);
     let mut message = RouteMessage::default();
     let (family, length, destination) = match route.addr {
         IpAddr::V4(addr) => (AddressFamily::Inet, 32, RouteAddress::Inet(addr)),
@@ -34,9 +36,9 @@ pub(super) fn message(route: HostRoute) -> RouteMessage {
     message.header.protocol = RouteProtocol::Other(PROTOCOL);
     message.header.scope = if route.addr.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
     message.header.kind = RouteType::Unicast;
-    message.header.table = u8::try_from(route.table).unwrap_or_default();
+    message.header.table = u8::try_from(table).unwrap_or_default();
     message.attributes.push(RouteAttribute::Destination(destination));
-    message.attributes.push(RouteAttribute::Oif(route.link));
-    message.attributes.push(RouteAttribute::Table(route.table));
+    message.attributes.push(RouteAttribute::Oif(link));
+    message.attributes.push(RouteAttribute::Table(table));
     message
 }

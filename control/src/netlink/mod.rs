@@ -5,6 +5,7 @@
 //!
 //! - `model`: the words. `parse`: netlink messages to words. `view`: the copy and its diff.
 //! - `monitor`: the socket: dumps, notifications, overrun recovery, neighbour resolution.
+//! - `space`: several network namespaces in one view.
 //! - `host_route`: the routes to hosts of dynamic-EID prefixes.
 //! - `setup`: what we change in the kernel: host interfaces up with MAC and MTU, and the kernel
 //!   interface behind an AF_PACKET or AF_XDP port kept quiet.
@@ -15,6 +16,7 @@ mod model;
 mod monitor;
 mod parse;
 mod setup;
+mod space;
 mod view;
 
 pub use error::Error;
@@ -25,4 +27,5 @@ pub use model::{
 };
 pub use monitor::{Netlink, Scope};
 pub use setup::{HostInterface, prepare_host_interface, quiet_backing_interface};
+pub use space::{MAX_SPACES, Space, link_in, split_link, split_table, table_in, within};
 pub use view::{Changed, Interest, KernelView, ViewCounters};

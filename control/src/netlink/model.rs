@@ -5,9 +5,9 @@ use pxtr_dataplane::types::MacAddr;
 use std::net::IpAddr;
 
 /// Kernel routing table `main`.
-pub const TABLE_MAIN: u32 = 254;
+pub const TABLE_MAIN: u64 = 254;
 /// Kernel routing table `local`: our own addresses, broadcasts, anycasts.
-pub const TABLE_LOCAL: u32 = 255;
+pub const TABLE_LOCAL: u64 = 255;
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub struct Address {
 /// What tells routes for the same destination apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteKey {
-    /// Kernel routing table.
-    pub table: u32,
+    /// Kernel routing table, in the numbers of [`super::table_in`].
+    pub table: u64,
     /// Destination.
     pub prefix: IpNet,
     /// Priority; the lowest wins.

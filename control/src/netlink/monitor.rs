@@ -1,4 +1,4 @@
-//! The netlink socket: dumps, notifications, overrun recovery, neighbour resolution.
+//! The netlink sockets, one a network namespace: dumps, notifications, overrun recovery, neighbour resolution.
 //!
 //! Subscribe first, dump second: notifications that come in during a dump wait in the socket and
 //! are read after it, so the view ends where the kernel is. An overrun (ENOBUFS: the kernel had
@@ -9,6 +9,7 @@ use super::error::Error;
 use super::host_route::{self, HostRoute};
 use super::model::Update;
 use super::parse;
+use super::space::{Space, split_link, update_in, within};
 use super::view::{Changed, Interest, KernelView};
 use futures_util::{Stream, TryStreamExt};
 use netlink_packet_core::{
@@ -26,7 +27,7 @@ use rtnetlink::{Handle, MulticastGroup};
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -69,16 +70,30 @@ struct Dump {
     task: JoinHandle<()>,
 }
 
-/// The kernel's tables, followed.
-pub struct Netlink {
+/// What follows one network namespace.
+struct Follower {
+    space: Space,
     socket: TokioSocket,
     handle: Handle,
     connection: JoinHandle<()>,
-    view: KernelView,
     dump: Option<Dump>,
     wanted: Option<Scope>,
     synced: bool,
+}
+
+/// The kernel's tables, followed: those of our network namespace and of the tenants'.
+pub struct Netlink {
+    followers: Vec<Follower>,
+    /// Who is asked first the next time: none is to starve the others.
+    turn: usize,
+    view: KernelView,
     buffer: Vec<u8>,
+    tally: Tally,
+}
+
+/// What went wrong so far.
+#[derive(Debug, Default)]
+struct Tally {
     /// Times the kernel had more to say than the socket held.
     overruns: u64,
     /// Messages passed over because they could not be decoded.
@@ -86,28 +101,24 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Subscribes and starts the first dump. To be called inside a tokio runtime.
+    /// Subscribes and starts the first dump, in our network namespace and in `others` (names or paths),
+    /// which become spaces 1, 2, ... To be called inside a tokio runtime.
     ///
     /// # Errors
-    /// No netlink socket.
-    pub fn open(interest: Interest) -> Result<Self, Error> {
-        let socket = subscribe().map_err(Error::Socket)?;
-        let (connection, handle, _) = rtnetlink::new_connection().map_err(Error::Socket)?;
-        let connection = tokio::spawn(connection);
-        let mut out = Self {
-            socket,
-            handle,
-            connection,
-            view: KernelView::new(interest),
-            dump: None,
-            wanted: None,
-            synced: false,
-            buffer: Vec::with_capacity(DATAGRAM),
-            overruns: 0,
-            undecodable: 0,
-        };
-        out.start_dump(Scope::All, Duration::ZERO);
-        Ok(out)
+    /// No netlink socket, or no such namespace.
+    pub fn open(interest: Interest, others: &[String]) -> Result<Self, Error> {
+        let mut followers = vec![Follower::open(0).map_err(Error::Socket)?];
+        for (space, name) in (1..).zip(others) {
+            let opened = within(Some(name), || Follower::open(space));
+            let opened = opened.map_err(|source| Error::Namespace { name: name.clone(), source })?;
+            followers.push(opened.map_err(Error::Socket)?);
+        }
+        let mut view = KernelView::new(interest);
+        for follower in &mut followers {
+            follower.start_dump(&mut view, Scope::All, Duration::ZERO);
+        }
+        let buffer = Vec::with_capacity(DATAGRAM);
+        Ok(Self { followers, turn: 0, view, buffer, tally: Tally::default() })
     }
 
     /// The copy.
@@ -116,28 +127,28 @@ impl Netlink {
         &self.view
     }
 
-    /// For requests that are not about the view.
+    /// For requests that are not about the view; `None`: that namespace is not followed.
     #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
+    pub fn handle(&self, space: Space) -> Option<&Handle> {
+        self.followers.get(usize::from(space)).map(|follower| &follower.handle)
     }
 
-    /// The first dump is complete.
+    /// The first dumps are complete.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.synced
+        self.followers.iter().all(|follower| follower.synced)
     }
 
     /// Times the kernel had more to say than the socket held.
     #[must_use]
     pub fn overruns(&self) -> u64 {
-        self.overruns
+        self.tally.overruns
     }
 
     /// Messages of the kernel passed over because they could not be decoded.
     #[must_use]
     pub fn undecodable(&self) -> u64 {
-        self.undecodable
+        self.tally.undecodable
     }
 
     /// Waits for something to change. Cancel-safe. May return nothing.
@@ -145,17 +156,20 @@ impl Netlink {
     /// # Errors
     /// The socket broke; or a dump failed, then it is tried again by the next call.
     pub async fn next(&mut self) -> Result<Vec<Changed>, Error> {
-        if let Some(dump) = &mut self.dump {
-            let part = dump.parts.recv().await;
-            return self.on_dump_part(part);
-        }
-        if let Some(scope) = self.wanted.take() {
-            // The more routes there are, the more a dump costs: wait longer for more to change.
-            let settle = Duration::from_micros(self.view.route_count() as u64);
-            self.start_dump(scope, SETTLE + settle);
-            return Ok(Vec::new());
-        }
-        self.read_notifications().await
+        let Self { followers, turn, view, buffer, tally } = self;
+        poll_fn(|cx| {
+            let count = followers.len();
+            for step in 0..count {
+                let at = (*turn + step) % count;
+                let Some(follower) = followers.get_mut(at) else { continue };
+                if let Poll::Ready(done) = follower.poll(cx, view, buffer, tally) {
+                    *turn = at + 1;
+                    return Poll::Ready(done);
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Makes the kernel resolve a neighbour, or confirm one it knows (NTF_USE). Does not wait.
@@ -168,10 +182,11 @@ impl Netlink {
             IpAddr::V4(_) => AddressFamily::Inet,
             IpAddr::V6(_) => AddressFamily::Inet6,
         };
-        message.header.ifindex = link;
+        let (space, index) = split_link(link);
+        message.header.ifindex = index;
         message.header.flags = NeighbourFlags::Use;
         message.attributes.push(NeighbourAttribute::Destination(addr.into()));
-        self.send(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
+        self.send(space, RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
     }
 
     /// Makes the kernel have a host route out of an interface, or lose it. Does not wait. Requests
@@ -180,11 +195,12 @@ impl Netlink {
     /// # Errors
     /// The kernel could not be asked.
     pub fn host_route(&self, route: HostRoute) -> Result<(), Error> {
+        let (space, _) = split_link(route.link);
         let message = host_route::message(route);
         if route.present {
-            self.send(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE)
+            self.send(space, RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE)
         } else {
-            self.send(RouteNetlinkMessage::DelRoute(message), 0)
+            self.send(space, RouteNetlinkMessage::DelRoute(message), 0)
         }
     }
 
@@ -194,84 +210,118 @@ impl Netlink {
     /// The kernel could not be asked.
     pub fn set_carrier(&self, link: u32, on: bool) -> Result<(), Error> {
         let mut message = LinkMessage::default();
-        message.header.index = link;
+        let (space, index) = split_link(link);
+        message.header.index = index;
         message.attributes.push(LinkAttribute::Carrier(u8::from(on)));
-        self.send(RouteNetlinkMessage::SetLink(message), 0)
+        self.send(space, RouteNetlinkMessage::SetLink(message), 0)
     }
 
     /// Sends a request whose effect, or lack of it, is seen as a notification.
-    fn send(&self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Error> {
+    fn send(&self, space: Space, message: RouteNetlinkMessage, flags: u16) -> Result<(), Error> {
+        let Some(follower) = self.followers.get(usize::from(space)) else { return Ok(()) };
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | flags;
         let mut request = NetlinkMessage::new(header, NetlinkPayload::from(message));
         request.finalize();
         let mut bytes = vec![0; request.buffer_len()];
         request.serialize(&mut bytes);
-        self.socket.socket_ref().send(&bytes, 0).map(|_| ()).map_err(Error::Send)
+        follower.socket.socket_ref().send(&bytes, 0).map(|_| ()).map_err(Error::Send)
+    }
+}
+
+impl Follower {
+    /// Opens sockets in the namespace that the thread is in.
+    fn open(space: Space) -> io::Result<Self> {
+        let socket = subscribe()?;
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        let connection = tokio::spawn(connection);
+        Ok(Self { space, socket, handle, connection, dump: None, wanted: None, synced: false })
     }
 
-    fn start_dump(&mut self, scope: Scope, delay: Duration) {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        view: &mut KernelView,
+        buffer: &mut Vec<u8>,
+        tally: &mut Tally,
+    ) -> Poll<Result<Vec<Changed>, Error>> {
+        if self.dump.is_none()
+            && let Some(scope) = self.wanted.take()
+        {
+            // The more routes there are, the more a dump costs: wait longer for more to change.
+            let settle = Duration::from_micros(view.route_count() as u64);
+            self.start_dump(view, scope, SETTLE + settle);
+        }
+        match &mut self.dump {
+            Some(dump) => dump.parts.poll_recv(cx).map(|part| self.on_dump_part(view, part)),
+            None => self.poll_notifications(cx, view, buffer, tally),
+        }
+    }
+
+    fn start_dump(&mut self, view: &mut KernelView, scope: Scope, delay: Duration) {
         let (sender, parts) = mpsc::channel(4);
-        self.view.begin_dump();
+        view.begin_dump(self.space);
         let task = tokio::spawn(run_dump(self.handle.clone(), scope, delay, sender));
         self.dump = Some(Dump { scope, parts, task });
     }
 
-    fn on_dump_part(&mut self, part: Option<DumpPart>) -> Result<Vec<Changed>, Error> {
+    fn on_dump_part(&mut self, view: &mut KernelView, part: Option<DumpPart>) -> Result<Vec<Changed>, Error> {
         match part {
             Some(DumpPart::Updates(updates)) => {
-                Ok(updates.into_iter().filter_map(|u| self.view.apply(u)).collect())
+                let updates = updates.into_iter().filter_map(|update| update_in(self.space, update));
+                Ok(updates.filter_map(|update| view.apply(update)).collect())
             }
             Some(DumpPart::Done) => {
                 let scope = self.dump.take().map_or(Scope::All, |d| d.scope);
                 self.synced = true;
-                Ok(self.view.end_dump(scope == Scope::Routes))
+                Ok(view.end_dump(self.space, scope == Scope::Routes))
             }
             Some(DumpPart::Failed(e)) => {
-                self.restart_dump();
+                self.restart_dump(view);
                 Err(e)
             }
             None => {
-                self.restart_dump();
+                self.restart_dump(view);
                 Ok(Vec::new())
             }
         }
     }
 
-    fn restart_dump(&mut self) {
+    fn restart_dump(&mut self, view: &mut KernelView) {
         let scope = self.dump.take().map_or(Scope::All, |d| d.scope);
-        self.start_dump(scope, RETRY);
+        self.start_dump(view, scope, RETRY);
     }
 
-    async fn read_notifications(&mut self) -> Result<Vec<Changed>, Error> {
+    fn poll_notifications(
+        &mut self,
+        cx: &mut Context<'_>,
+        view: &mut KernelView,
+        buffer: &mut Vec<u8>,
+        tally: &mut Tally,
+    ) -> Poll<Result<Vec<Changed>, Error>> {
         let mut changed = Vec::new();
-        let Self { socket, buffer, view, undecodable, wanted, overruns, .. } = self;
-        poll_fn(|cx| {
-            for taken in 0..DATAGRAMS_PER_CALL {
-                buffer.clear();
-                match socket.poll_recv(cx, buffer) {
-                    Poll::Pending if taken == 0 => return Poll::Pending,
-                    Poll::Pending => break,
-                    Poll::Ready(Ok(())) => {
-                        let more = digest(view, undecodable, buffer, &mut changed);
-                        *wanted = widest(*wanted, more);
-                    }
-                    Poll::Ready(Err(e)) if e.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
-                        *overruns += 1;
-                        *wanted = Some(Scope::All);
-                    }
-                    Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Poll::Ready(Err(e)) => return Poll::Ready(Err(Error::Receive(e))),
+        for taken in 0..DATAGRAMS_PER_CALL {
+            buffer.clear();
+            match self.socket.poll_recv(cx, buffer) {
+                Poll::Pending if taken == 0 => return Poll::Pending,
+                Poll::Pending => break,
+                Poll::Ready(Ok(())) => {
+                    let more = digest(self.space, view, &mut tally.undecodable, buffer, &mut changed);
+                    self.wanted = widest(self.wanted, more);
                 }
+                Poll::Ready(Err(e)) if e.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    tally.overruns += 1;
+                    self.wanted = Some(Scope::All);
+                }
+                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(Error::Receive(e))),
             }
-            Poll::Ready(Ok(()))
-        })
-        .await?;
-        Ok(changed)
+        }
+        Poll::Ready(Ok(changed))
     }
 }
 
-impl Drop for Netlink {
+impl Drop for Follower {
     fn drop(&mut self) {
         self.connection.abort();
         if let Some(dump) = &self.dump {
@@ -306,6 +356,7 @@ fn subscribe() -> io::Result<TokioSocket> {
 
 /// Applies a datagram of one or more messages. Returns the dump that it makes necessary, if any.
 fn digest(
+    space: Space,
     view: &mut KernelView,
     undecodable: &mut u64,
     mut bytes: &[u8],
@@ -323,7 +374,8 @@ fn digest(
         match &message.payload {
             NetlinkPayload::InnerMessage(inner) => {
                 let replace = message.header.flags & NLM_F_REPLACE != 0;
-                let Some(update) = parse::update(inner, replace) else { continue };
+                let update = parse::update(inner, replace).and_then(|update| update_in(space, update));
+                let Some(update) = update else { continue };
                 let address_gone = matches!(update, Update::AddressDel { .. });
                 let change = view.apply(update);
                 // Routes that leave together with a link or an address are not always announced.

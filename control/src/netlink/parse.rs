@@ -124,7 +124,7 @@ fn route(m: &RouteMessage) -> Option<Route> {
         _ => 0,
     };
     Some(Route {
-        key: RouteKey { table: parts.table, prefix, metric: parts.metric, device },
+        key: RouteKey { table: parts.table.into(), prefix, metric: parts.metric, device },
         kind,
         connected: h.protocol == RouteProtocol::Kernel,
         mtu: parts.mtu,

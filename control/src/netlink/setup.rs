@@ -2,6 +2,7 @@
 //! stand behind AF_PACKET and AF_XDP ports. Addresses and routes are the operator's.
 
 use super::error::Error;
+use super::space::within;
 use futures_util::TryStreamExt;
 use pxtr_dataplane::types::MacAddr;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
@@ -12,6 +13,8 @@ use rtnetlink::{Handle, LinkUnspec};
 pub struct HostInterface {
     /// Kernel interface name.
     pub name: String,
+    /// Network namespace that it is in; `None`: ours.
+    pub namespace: Option<String>,
     /// MAC address of the port it is the face of.
     pub mac: MacAddr,
     /// IP MTU, bytes.
@@ -50,7 +53,11 @@ pub async fn prepare_host_interface(handle: &Handle, want: &HostInterface) -> Re
         (format!("net/ipv6/conf/{}/accept_redirects", want.name), "0"),
         (format!("net/ipv4/conf/{}/accept_redirects", want.name), "0"),
     ] {
-        sysctl(&key, value)?;
+        let done = within(want.namespace.as_deref(), || sysctl(&key, value));
+        done.map_err(|source| Error::Namespace {
+            name: want.namespace.clone().unwrap_or_default(),
+            source,
+        })??;
     }
     Ok(index)
 }

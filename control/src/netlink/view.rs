@@ -1,6 +1,7 @@
 //! Our copy of the kernel's tables, and what changed in it.
 
 use super::model::{Address, Link, Neighbour, NeighbourState, Route, RouteKind, TABLE_LOCAL, Update};
+use super::space::{Space, split_link, split_table, table_in};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -8,10 +9,10 @@ use std::net::IpAddr;
 /// What of the kernel's tables is worth a copy.
 #[derive(Clone, Debug, Default)]
 pub struct Interest {
-    /// Interfaces whose neighbours count: the host interfaces of our ports.
-    pub interfaces: HashSet<String>,
-    /// Routing tables; `local` is always among them.
-    pub tables: HashSet<u32>,
+    /// Interfaces whose neighbours count: the host interfaces of our ports, with their space.
+    pub interfaces: HashSet<(Space, String)>,
+    /// Routing tables, in the numbers of [`table_in`]; `local` of their spaces is always among them.
+    pub tables: HashSet<u64>,
     /// Most routes kept.
     pub max_routes: usize,
     /// Most neighbours kept.
@@ -28,7 +29,7 @@ pub enum Changed {
     /// The routes of a table for a destination.
     Route {
         /// Kernel routing table.
-        table: u32,
+        table: u64,
         /// Destination.
         prefix: IpNet,
     },
@@ -62,9 +63,13 @@ struct Seen<T> {
 pub struct KernelView {
     interest: Interest,
     generation: u64,
+    /// The generation with which the last dump of each space began.
+    begun: HashMap<Space, u64>,
     links: BTreeMap<u32, Seen<Link>>,
+    /// Interface by space and name.
+    names: HashMap<(Space, String), u32>,
     addresses: BTreeMap<(u32, IpAddr), Seen<Address>>,
-    routes: HashMap<(u32, IpNet), Vec<Seen<Route>>>,
+    routes: HashMap<(u64, IpNet), Vec<Seen<Route>>>,
     route_count: usize,
     neighbours: HashMap<(u32, IpAddr), Seen<Neighbour>>,
     counters: ViewCounters,
@@ -74,7 +79,8 @@ impl KernelView {
     /// An empty view that will keep what `interest` asks for.
     #[must_use]
     pub fn new(mut interest: Interest) -> Self {
-        interest.tables.insert(TABLE_LOCAL);
+        let spaces: Vec<Space> = interest.tables.iter().map(|table| split_table(*table).0).collect();
+        interest.tables.extend(spaces.into_iter().map(|space| table_in(space, split_table(TABLE_LOCAL).1)));
         Self { interest, ..Self::default() }
     }
 
@@ -82,7 +88,7 @@ impl KernelView {
     pub fn apply(&mut self, update: Update) -> Option<Changed> {
         match update {
             Update::LinkSet(link) => self.set_link(link),
-            Update::LinkDel(index) => self.links.remove(&index).map(|_| Changed::Link(index)),
+            Update::LinkDel(index) => self.del_link(index),
             Update::AddressSet(address) => self.set_address(address),
             Update::AddressDel { link, addr } => {
                 self.addresses.remove(&(link, addr)).map(|_| Changed::Addresses(link))
@@ -96,19 +102,22 @@ impl KernelView {
         }
     }
 
-    /// A dump begins: what it does not confirm by [`Self::end_dump`] is gone.
-    pub fn begin_dump(&mut self) {
+    /// A dump of a space begins: what it does not confirm by [`Self::end_dump`] is gone.
+    pub fn begin_dump(&mut self, space: Space) {
         self.generation += 1;
+        self.begun.insert(space, self.generation);
     }
 
-    /// A dump of everything, or of the routes alone, is complete: forgets what it did not confirm.
-    pub fn end_dump(&mut self, routes_only: bool) -> Vec<Changed> {
-        let generation = self.generation;
+    /// A dump of everything of a space, or of the routes alone, is complete: forgets what it did not
+    /// confirm.
+    pub fn end_dump(&mut self, space: Space, routes_only: bool) -> Vec<Changed> {
+        let begun = self.begun.get(&space).copied().unwrap_or(self.generation);
+        let keep = |link: u32, generation: u64| generation >= begun || split_link(link).0 != space;
         let mut gone = Vec::new();
         let count = &mut self.route_count;
         self.routes.retain(|&(table, prefix), routes| {
             let before = routes.len();
-            routes.retain(|r| r.generation == generation);
+            routes.retain(|r| r.generation >= begun || split_table(table).0 != space);
             *count -= before - routes.len();
             if routes.len() != before {
                 gone.push(Changed::Route { table, prefix });
@@ -119,22 +128,24 @@ impl KernelView {
             return gone;
         }
         self.neighbours.retain(|&(link, addr), n| {
-            let keep = n.generation == generation;
+            let keep = keep(link, n.generation);
             if !keep {
                 gone.push(Changed::Neighbour { link, addr });
             }
             keep
         });
         self.addresses.retain(|&(link, _), a| {
-            let keep = a.generation == generation;
+            let keep = keep(link, a.generation);
             if !keep {
                 gone.push(Changed::Addresses(link));
             }
             keep
         });
+        let names = &mut self.names;
         self.links.retain(|&index, l| {
-            let keep = l.generation == generation;
+            let keep = keep(index, l.generation);
             if !keep {
+                names.retain(|_, named| *named != index);
                 gone.push(Changed::Link(index));
             }
             keep
@@ -150,8 +161,8 @@ impl KernelView {
 
     /// The interface of a name.
     #[must_use]
-    pub fn link_by_name(&self, name: &str) -> Option<&Link> {
-        self.links.values().map(|seen| &seen.value).find(|link| link.name == name)
+    pub fn link_by_name(&self, space: Space, name: &str) -> Option<&Link> {
+        self.link(*self.names.get(&(space, name.to_owned()))?)
     }
 
     /// The addresses of an interface, in order.
@@ -168,12 +179,12 @@ impl KernelView {
     }
 
     /// The routes of a table for exactly this destination, best metric first.
-    pub fn routes(&self, table: u32, prefix: IpNet) -> impl Iterator<Item = &Route> {
+    pub fn routes(&self, table: u64, prefix: IpNet) -> impl Iterator<Item = &Route> {
         self.routes.get(&(table, prefix)).into_iter().flatten().map(|seen| &seen.value)
     }
 
     /// Every destination that has a route, with its table. In no order.
-    pub fn destinations(&self) -> impl Iterator<Item = (u32, IpNet)> {
+    pub fn destinations(&self) -> impl Iterator<Item = (u64, IpNet)> {
         self.routes.keys().copied()
     }
 
@@ -202,10 +213,26 @@ impl KernelView {
 
     fn set_link(&mut self, link: Link) -> Option<Changed> {
         let index = link.index;
+        let space = split_link(index).0;
         let seen = Seen { value: link, generation: self.generation };
-        let same = self.links.get(&index).is_some_and(|old| old.value == seen.value);
+        let old = self.links.get(&index).map(|old| &old.value);
+        let same = old == Some(&seen.value);
+        if let Some(old) = old.filter(|old| old.name != seen.value.name) {
+            self.names.remove(&(space, old.name.clone()));
+        }
+        self.names.insert((space, seen.value.name.clone()), index);
         self.links.insert(index, seen);
         (!same).then_some(Changed::Link(index))
+    }
+
+    fn del_link(&mut self, index: u32) -> Option<Changed> {
+        let gone = self.links.remove(&index)?;
+        let name = (split_link(index).0, gone.value.name);
+        // Another one may have taken the name.
+        if self.names.get(&name) == Some(&index) {
+            self.names.remove(&name);
+        }
+        Some(Changed::Link(index))
     }
 
     fn set_address(&mut self, address: Address) -> Option<Changed> {
@@ -275,8 +302,8 @@ impl KernelView {
     }
 
     fn set_neighbour(&mut self, neighbour: Neighbour) -> Option<Changed> {
-        let name = &self.links.get(&neighbour.link)?.value.name;
-        if !self.interest.interfaces.contains(name) {
+        let name = (split_link(neighbour.link).0, self.links.get(&neighbour.link)?.value.name.clone());
+        if !self.interest.interfaces.contains(&name) {
             return None;
         }
         let key = (neighbour.link, neighbour.addr);
@@ -308,7 +335,7 @@ mod tests {
 
     fn interest() -> Interest {
         Interest {
-            interfaces: ["core".to_owned()].into(),
+            interfaces: [(0, "core".to_owned())].into(),
             tables: [TABLE_MAIN].into(),
             max_routes: 4,
             max_neighbours: 2,
@@ -409,10 +436,10 @@ mod tests {
         view.apply(neighbour("192.0.2.1", NeighbourState::Valid(mac)));
         view.apply(set(via("10.1.0.0/16", 0, &["192.0.2.1"])));
         view.apply(set(via("10.2.0.0/16", 0, &["192.0.2.1"])));
-        view.begin_dump();
+        view.begin_dump(0);
         assert_eq!(view.apply(link(2, "core")), None);
         assert_eq!(view.apply(set(via("10.2.0.0/16", 0, &["192.0.2.1"]))), None);
-        let mut gone = view.end_dump(false);
+        let mut gone = view.end_dump(0, false);
         gone.sort_unstable();
         let expected = [
             Changed::Link(3),

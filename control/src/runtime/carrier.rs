@@ -1,7 +1,7 @@
 //! The link of each port, passed on to its host interface: when the cable is out, the kernel's routes
 //! through it must go, as they would on an interface of its own.
 
-use crate::netlink::Netlink;
+use crate::netlink::{Netlink, Space};
 use pxtr_dataplane::launch::PortHandle;
 use pxtr_dataplane::types::PortId;
 
@@ -11,6 +11,8 @@ struct Port {
     id: PortId,
     name: String,
     host: String,
+    /// Network namespace of that interface.
+    space: Space,
     /// Kernel interface behind the device; its carrier is the port's, and the driver does not tell.
     backing: Option<String>,
     up: bool,
@@ -23,10 +25,12 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    /// `ports`: number, name, host interface, interface behind the device. Host interfaces start with a
-    /// carrier.
-    pub(super) fn new(ports: impl Iterator<Item = (PortId, String, String, Option<String>)>) -> Self {
-        let port = |(id, name, host, backing)| Port { id, name, host, backing, up: true };
+    /// `ports`: number, name, host interface with its namespace, interface behind the device. Host
+    /// interfaces start with a carrier.
+    pub(super) fn new(
+        ports: impl Iterator<Item = (PortId, String, (Space, String), Option<String>)>,
+    ) -> Self {
+        let port = |(id, name, (space, host), backing)| Port { id, name, host, space, backing, up: true };
         Self { ports: ports.map(port).collect() }
     }
 
@@ -45,13 +49,13 @@ impl Carrier {
         for port in &mut self.ports {
             let view = netlink.view();
             let up = match &port.backing {
-                Some(backing) => view.link_by_name(backing).is_some_and(|l| l.running),
+                Some(backing) => view.link_by_name(0, backing).is_some_and(|l| l.running),
                 None => {
                     let handle = handles.iter().find(|h| h.id() == port.id);
                     handle.and_then(|h| h.link().ok()).is_none_or(|link| link.up)
                 }
             };
-            let Some(host) = view.link_by_name(&port.host) else { continue };
+            let Some(host) = view.link_by_name(port.space, &port.host) else { continue };
             if up == port.up {
                 continue;
             }

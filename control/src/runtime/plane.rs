@@ -10,7 +10,7 @@ use crate::api::{self, Worker};
 use crate::config::Config;
 use crate::engine::event::{Action, EidPrefix, Event, HostSeen, Time};
 use crate::feeder::{Feeder, Probe, Refused};
-use crate::netlink::{Changed, Netlink};
+use crate::netlink::{Changed, Netlink, Space};
 use ipnet::IpNet;
 use pxtr_dataplane::counters::Snapshot;
 use pxtr_dataplane::launch::{PortHandle, Running, WorkerHandle};
@@ -40,6 +40,8 @@ pub(super) struct Plane {
     pub(super) netlink: Netlink,
     /// Host interfaces whose hosts have no business with the control plane.
     native_interfaces: Vec<String>,
+    /// Network namespace of each port's host interface.
+    spaces: Vec<Space>,
     pub(super) carrier: Carrier,
     carrier_at: Time,
     native_links: Vec<u32>,
@@ -72,6 +74,7 @@ impl Plane {
             feeder,
             netlink,
             native_interfaces: ports::native_interfaces(config),
+            spaces: ports::spaces(config),
             carrier: ports::carrier(config),
             carrier_at: Time::default(),
             native_links: Vec::new(),
@@ -101,7 +104,7 @@ impl Plane {
     /// Finds the interfaces that lead to native hosts only.
     fn find_native_links(&mut self) {
         let view = self.netlink.view();
-        let index = |name: &String| view.link_by_name(name).map(|l| l.index);
+        let index = |name: &String| view.link_by_name(0, name).map(|l| l.index);
         self.native_links = self.native_interfaces.iter().filter_map(index).collect();
     }
 
@@ -307,8 +310,10 @@ impl Plane {
     /// Host interfaces that are down or missing.
     pub(super) fn host_interfaces_down(&self) -> Vec<String> {
         let view = self.netlink.view();
-        let names = self.ports.iter().filter_map(|p| p.host_interface());
-        names.filter(|n| !view.link_by_name(n).is_some_and(|l| l.up)).map(str::to_owned).collect()
+        let faces =
+            self.ports.iter().zip(&self.spaces).filter_map(|(p, space)| Some((*space, p.host_interface()?)));
+        let down = |(space, name): &(Space, &str)| !view.link_by_name(*space, name).is_some_and(|l| l.up);
+        faces.filter(down).map(|(_, name)| name.to_owned()).collect()
     }
 
     /// Deltas wait for room in a ring: look again soon.

@@ -1,9 +1,9 @@
 //! From the configuration and the launched ports to what the feeder and netlink are told.
 
 use super::carrier::Carrier;
-use crate::config::Config;
+use crate::config::{Config, Port, Vrf};
 use crate::feeder::{Capacity, FeederSpec, PortFeed, VrfFeed};
-use crate::netlink::{HostInterface, Interest};
+use crate::netlink::{HostInterface, Interest, Space, table_in};
 use pxtr_dataplane::feed::{PortPolicy, SourceRules, VrfSpec};
 use pxtr_dataplane::launch::{LaunchConfig, PortHandle};
 use pxtr_dataplane::types::InstanceId;
@@ -13,12 +13,39 @@ const MAX_NEIGHBOURS: usize = 1 << 16;
 
 /// What is worth following of the kernel's tables.
 pub(super) fn interest(config: &Config, launch: &LaunchConfig) -> Interest {
+    let interfaces = config.ports.iter().filter_map(|p| Some((space(config, p), p.host_interface.clone()?)));
     Interest {
-        interfaces: config.ports.iter().filter_map(|p| p.host_interface.clone()).collect(),
-        tables: config.vrfs.iter().map(|v| v.table).collect(),
+        interfaces: interfaces.collect(),
+        tables: config.vrfs.iter().map(|v| table(config, v)).collect(),
         max_routes: launch.replica.routes as usize,
         max_neighbours: MAX_NEIGHBOURS,
     }
+}
+
+/// The network namespaces of tenants; their spaces are 1, 2, ...
+pub(super) fn namespaces(config: &Config) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in config.vrfs.iter().filter_map(|vrf| vrf.netns.as_ref()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// The space of a port's host interface.
+pub(super) fn space(config: &Config, port: &Port) -> Space {
+    config.vrfs.get(usize::from(port.vrf.0)).map_or(0, |vrf| space_of(config, vrf))
+}
+
+fn space_of(config: &Config, vrf: &Vrf) -> Space {
+    let Some(name) = &vrf.netns else { return 0 };
+    let at = namespaces(config).iter().position(|known| known == name);
+    at.and_then(|at| Space::try_from(at + 1).ok()).unwrap_or_default()
+}
+
+fn table(config: &Config, vrf: &Vrf) -> u64 {
+    table_in(space_of(config, vrf), vrf.table)
 }
 
 /// The kernel interface behind a port whose device shares it with the kernel.
@@ -29,24 +56,38 @@ pub(super) fn backing_interface<'a>(device: &str, device_args: &'a str) -> Optio
 }
 
 /// What the host interface of each port must look like.
-pub(super) fn host_interfaces(ports: &[PortHandle]) -> Vec<HostInterface> {
-    let one = |port: &PortHandle| {
-        Some(HostInterface { name: port.host_interface()?.to_owned(), mac: port.mac(), mtu: port.mtu() })
+pub(super) fn host_interfaces(config: &Config, handles: &[PortHandle]) -> Vec<(Space, HostInterface)> {
+    let one = |(port, handle): (&Port, &PortHandle)| {
+        let name = handle.host_interface()?.to_owned();
+        let namespace = config.netns(port).map(str::to_owned);
+        let (mac, mtu) = (handle.mac(), handle.mtu());
+        Some((space(config, port), HostInterface { name, namespace, mac, mtu }))
     };
-    ports.iter().filter_map(one).collect()
+    config.ports.iter().zip(handles).filter_map(one).collect()
 }
 
-/// The links that are to be watched.
+/// The links that are to be watched. The cable of a sub-interface is its parent's.
 pub(super) fn carrier(config: &Config) -> Carrier {
     Carrier::new(config.ports.iter().filter_map(|port| {
-        let backing = backing_interface(&port.device, &port.device_args);
-        Some((port.id, port.name.clone(), port.host_interface.clone()?, backing.map(str::to_owned)))
+        let device = match port.sub {
+            Some((parent, _)) => config.ports.get(usize::from(parent.0))?,
+            None => port,
+        };
+        let backing = backing_interface(&device.device, &device.device_args);
+        let host = (space(config, port), port.host_interface.clone()?);
+        Some((port.id, port.name.clone(), host, backing.map(str::to_owned)))
     }))
 }
 
-/// Host interfaces that lead to native hosts only.
+/// Host interfaces that lead to native hosts only. Our sockets hear nothing of other namespaces.
 pub(super) fn native_interfaces(config: &Config) -> Vec<String> {
-    config.ports.iter().filter(|p| !p.underlay).filter_map(|p| p.host_interface.clone()).collect()
+    let at_home = config.ports.iter().filter(|p| !p.underlay && space(config, p) == 0);
+    at_home.filter_map(|p| p.host_interface.clone()).collect()
+}
+
+/// The space of each port's host interface.
+pub(super) fn spaces(config: &Config) -> Vec<Space> {
+    config.ports.iter().map(|port| space(config, port)).collect()
 }
 
 /// What the feeder is told.
@@ -55,6 +96,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
     let ports = config.ports.iter().zip(handles).map(|(port, handle)| PortFeed {
         id: port.id,
         host_interface: port.host_interface.clone().unwrap_or_default(),
+        space: space(config, port),
         vrf: port.vrf,
         underlay: port.underlay,
         native: port.native,
@@ -105,7 +147,7 @@ fn vrf_feed(config: &Config, vrf: &crate::config::Vrf) -> VrfFeed {
             // An inner destination in EID space goes on to its site.
             rtr: roles.pitr && roles.petr,
         },
-        table: vrf.table,
+        table: table(config, vrf),
         eid_space: vrf.eid_space.clone(),
         local_eids: own.map(|m| m.eid.prefix).collect(),
     }

@@ -62,11 +62,14 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let ports = |c: &Config| -> Vec<_> {
         let fixed = |p: &crate::config::Port| {
             let device = (p.name.clone(), p.device.clone(), p.device_args.clone());
-            (device, p.host_interface.clone(), p.queues, p.mtu, p.gateway_mac)
+            let face = (p.host_interface.clone(), c.netns(p).map(str::to_owned));
+            (device, p.sub, face, p.queues, p.mtu, p.gateway_mac)
         };
         c.ports.iter().map(fixed).collect()
     };
-    let vrfs = |c: &Config| -> Vec<_> { c.vrfs.iter().map(|v| (v.name.clone(), v.iid, v.table)).collect() };
+    let vrfs = |c: &Config| -> Vec<_> {
+        c.vrfs.iter().map(|v| (v.name.clone(), v.iid, v.table, v.netns.clone())).collect()
+    };
     [
         ("[daemon]", old.daemon != new.daemon),
         ("[dpdk]", old.dpdk != new.dpdk),

@@ -91,15 +91,17 @@ async fn daemon(config: Config, path: PathBuf, journal: Journal) -> Result<(), E
 /// Starts the data plane and learns the kernel's tables. `None`: a daemon without ports.
 async fn bring_up(config: &Config, clock: Clock) -> Result<Option<Plane>, Error> {
     let Some(launch_config) = config.launch() else { return Ok(None) };
-    let mut netlink = Netlink::open(ports::interest(config, &launch_config))?;
+    let mut netlink = Netlink::open(ports::interest(config, &launch_config), &ports::namespaces(config))?;
     for port in &config.ports {
         let Some(name) = ports::backing_interface(&port.device, &port.device_args) else { continue };
-        let done = quiet_backing_interface(netlink.handle(), name, port.gateway_mac).await?;
+        let Some(handle) = netlink.handle(0) else { continue };
+        let done = quiet_backing_interface(handle, name, port.gateway_mac).await?;
         tracing::info!(port = port.name, interface = name, "kernel kept from answering: {}", done.join(", "));
     }
     let Dataplane { workers, ports: handles, running } = start_dataplane(&launch_config)?;
-    for want in ports::host_interfaces(&handles) {
-        prepare_host_interface(netlink.handle(), &want).await?;
+    for (space, want) in ports::host_interfaces(config, &handles) {
+        let Some(handle) = netlink.handle(space) else { continue };
+        prepare_host_interface(handle, &want).await?;
         tracing::info!(interface = want.name, mac = %want.mac, mtu = want.mtu, "host interface is up");
     }
     let mut feeder = Feeder::new(ports::feeder_spec(config, &launch_config, &handles));

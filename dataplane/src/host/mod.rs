@@ -7,12 +7,15 @@
 //! ```
 //!
 //! Every ring is bounded and belongs to one worker and one port: a flood on one port takes nothing
-//! from another. A tap costs a system call per packet, so none of this runs on a worker's core.
+//! from another. A port's sub-interfaces share its rings, each with a tap of its own behind the host
+//! thread, which sorts by VLAN tags. A tap costs a system call per packet, so none of this runs on a worker's core.
 
+mod face;
 mod ring;
 mod stats;
 mod thread;
 
+pub use face::{Face, SubFace, TapError, namespace_path, tap_in};
 pub(crate) use ring::mbufs_in_rings;
 pub use ring::{HostEnd, WorkerEnd, ends};
 pub use stats::{HostCounts, HostStats};

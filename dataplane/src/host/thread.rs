@@ -1,8 +1,10 @@
 //! The thread that serves all host ports.
 
+use super::face::{Face, SubFace, SubFaces};
 use super::ring::HostEnd;
 use super::stats::HostStats;
-use dpdk_sys::{Burst, Eal, RxQueue, TxQueue, lcore};
+use dpdk_sys::{Burst, Eal, Tap, lcore};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -10,57 +12,116 @@ use std::time::Duration;
 
 /// Packets moved per port, direction and turn.
 const TURN: usize = 32;
+/// Taps served in a turn; the kernel goes round among those that have frames.
+const TAPS_PER_TURN: usize = 64;
 /// Turns without a packet before it sleeps.
 const SPINS: u32 = 16;
 /// First and longest sleep; it doubles in between.
 const SLEEP_MIN: Duration = Duration::from_micros(10);
 const SLEEP_MAX: Duration = Duration::from_micros(200);
 
-/// One host port: the queue pair of its device, and the rings to the workers.
+/// One port: its faces and the rings to the workers.
 #[derive(Debug)]
 pub struct HostPort {
-    rx: RxQueue,
-    tx: TxQueue,
+    face: Face,
+    subs: SubFaces,
     end: HostEnd,
     stats: Arc<HostStats>,
 }
 
 impl HostPort {
-    /// `rx` and `tx` are the only queues of the device that faces the kernel.
+    /// The port's own face, and those of its sub-interfaces.
     #[must_use]
-    pub fn new(rx: RxQueue, tx: TxQueue, end: HostEnd, stats: Arc<HostStats>) -> Self {
-        Self { rx, tx, end, stats }
+    pub fn new(face: Face, subs: Vec<SubFace>, end: HostEnd, stats: Arc<HostStats>) -> Self {
+        Self { face, subs: SubFaces::new(subs), end, stats }
+    }
+
+    /// Its taps, with their places.
+    fn taps(&self) -> impl Iterator<Item = (u32, &Tap)> {
+        let own = match &self.face {
+            Face::Tap(tap) => Some((OWN, tap)),
+            Face::None | Face::Queues(..) => None,
+        };
+        own.into_iter().chain((0..).zip(self.subs.all.iter().map(|sub| &sub.tap)))
     }
 
     /// One turn in both directions; returns the packets moved.
     fn turn(&mut self, burst: &mut Burst) -> usize {
         let mut moved = 0;
         for worker in 0..self.end.workers() {
-            moved += self.end.take(worker, burst, TURN);
-            self.send(burst);
+            let count = self.end.take(worker, burst, TURN);
+            if count > 0 {
+                moved += count;
+                self.subs.send(burst);
+                let (sent, refused) = self.face.send(burst);
+                self.stats.add_to_kernel(sent, refused);
+            }
         }
         moved + self.receive(burst)
     }
 
-    /// Sends all of it. A packet that the kernel does not take is dropped alone: it may only be too
-    /// large, and those behind it may pass.
-    fn send(&mut self, burst: &mut Burst) {
-        let (mut sent, mut refused) = (0, 0);
-        while !burst.is_empty() {
-            sent += self.tx.burst(burst) as u64;
-            refused += burst.drop_first() as u64;
-        }
-        self.stats.add_to_kernel(sent, refused);
-    }
-
     fn receive(&mut self, burst: &mut Burst) -> usize {
-        let count = self.rx.burst_up_to(burst, TURN);
+        let count = self.face.receive(burst, TURN);
         if count == 0 {
             return 0;
         }
         let full = burst.drain().map(|mbuf| self.end.put(mbuf)).filter(Result::is_err).count();
         self.stats.add_from_kernel((count - full) as u64, full as u64);
         count
+    }
+
+    /// Takes what the kernel wants sent by the tap at this place.
+    fn receive_tap(&mut self, place: u32) -> usize {
+        let Self { face, subs, end, stats } = self;
+        let mut count = 0;
+        while count < TURN {
+            let (mbuf, stats) = match (place, &mut *face, subs.all.get_mut(place as usize)) {
+                (OWN, Face::Tap(tap), _) => (tap.read(), &**stats),
+                (_, _, Some(sub)) => (sub.read(), sub.stats()),
+                _ => return count,
+            };
+            let Some(mbuf) = mbuf else { break };
+            let full = u64::from(end.put(mbuf).is_err());
+            stats.add_from_kernel(1 - full, full);
+            count += 1;
+        }
+        count
+    }
+}
+
+/// Place of a port's own tap; its sub-interfaces have 0, 1, 2, ...
+const OWN: u32 = u32::MAX;
+
+/// The taps of all ports, looked after together: one system call says which have frames.
+#[derive(Debug)]
+struct Taps {
+    epoll: Epoll,
+    events: [EpollEvent; TAPS_PER_TURN],
+}
+
+impl Taps {
+    /// `None`: there are no taps.
+    fn new(ports: &[HostPort]) -> std::io::Result<Option<Self>> {
+        if ports.iter().all(|port| port.taps().next().is_none()) {
+            return Ok(None);
+        }
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        for (number, port) in (0u64..).zip(ports) {
+            for (place, tap) in port.taps() {
+                epoll.add(tap, EpollEvent::new(EpollFlags::EPOLLIN, number << 32 | u64::from(place)))?;
+            }
+        }
+        Ok(Some(Self { epoll, events: [EpollEvent::empty(); TAPS_PER_TURN] }))
+    }
+
+    /// Serves those that have something. Returns the packets moved.
+    fn turn(&mut self, ports: &mut [HostPort]) -> usize {
+        let ready = self.epoll.wait(&mut self.events, EpollTimeout::ZERO).unwrap_or(0);
+        let tap = |event: &EpollEvent| {
+            let port = ports.get_mut((event.data() >> 32) as usize);
+            port.map_or(0, |port| port.receive_tap(event.data() as u32))
+        };
+        self.events.iter().take(ready).map(tap).sum()
     }
 }
 
@@ -75,14 +136,15 @@ impl HostThread {
     /// Starts it on whichever CPU the EAL's housekeeping may use.
     ///
     /// # Errors
-    /// The system has no thread left.
+    /// The system has no thread or file descriptor left.
     pub fn spawn(eal: &Eal, ports: Vec<HostPort>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (eal, seen) = (eal.clone(), stop.clone());
+        let taps = Taps::new(&ports)?;
         let run = move || {
             // Without an lcore id mempool accesses are uncached, slower, and still right.
             let _registration = lcore::register(&eal).ok();
-            serve(ports, &seen);
+            serve(ports, taps, &seen);
         };
         let thread = std::thread::Builder::new().name("pxtr-host".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -105,11 +167,12 @@ impl Drop for HostThread {
     }
 }
 
-fn serve(mut ports: Vec<HostPort>, stop: &AtomicBool) {
+fn serve(mut ports: Vec<HostPort>, mut taps: Option<Taps>, stop: &AtomicBool) {
     let mut burst = Burst::new();
     let mut idle = 0u32;
     while !stop.load(Ordering::Relaxed) {
-        let moved: usize = ports.iter_mut().map(|port| port.turn(&mut burst)).sum();
+        let turned: usize = ports.iter_mut().map(|port| port.turn(&mut burst)).sum();
+        let moved = turned + taps.as_mut().map_or(0, |taps| taps.turn(&mut ports));
         if moved > 0 {
             idle = 0;
             continue;

@@ -5,7 +5,7 @@ use crate::hold::HoldLimits;
 use crate::path::limit::IcmpLimits;
 use crate::reassembly::ReassemblyLimits;
 use crate::replica::ReplicaLimits;
-use crate::types::PortId;
+use crate::types::{PortId, Tags};
 
 /// Everything [`super::launch`] needs to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct LaunchConfig {
     pub mbufs: u32,
     /// Ports, numbered 0, 1, 2, ... in this order.
     pub ports: Vec<PortLaunch>,
+    /// Sub-interfaces, numbered on from the ports.
+    pub subinterfaces: Vec<SubInterfaceLaunch>,
     /// Worker threads.
     pub workers: WorkersLaunch,
     /// Bounds of each worker's tables.
@@ -56,8 +58,29 @@ pub struct PortLaunch {
     pub device_args: String,
     /// Name of the kernel's face of this port; `None`: it has none.
     pub host_interface: Option<String>,
+    /// Network namespace of that face, by name or path; `None`: ours.
+    pub namespace: Option<String>,
     /// Receive queues: at least one per worker.
     pub queues: u16,
+    /// IP MTU, bytes.
+    pub mtu: u16,
+}
+
+/// One sub-interface: a port that shares another one by VLAN tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubInterfaceLaunch {
+    /// Its place behind all ports.
+    pub id: PortId,
+    /// The operator's name of it.
+    pub name: String,
+    /// The port whose frames it shares.
+    pub parent: PortId,
+    /// Tags of its frames.
+    pub tags: Tags,
+    /// Name of the kernel's face of it; `None`: it has none.
+    pub host_interface: Option<String>,
+    /// Network namespace of that face, by name or path; `None`: ours.
+    pub namespace: Option<String>,
     /// IP MTU, bytes.
     pub mtu: u16,
 }
@@ -110,7 +133,16 @@ impl LaunchConfig {
             }
             self.check_port(index, port)?;
         }
+        for (index, sub) in self.subinterfaces.iter().enumerate() {
+            self.check_subinterface(index, sub)?;
+        }
         Ok(())
+    }
+
+    /// The port or one of its sub-interfaces has a face in the kernel.
+    pub(super) fn has_host_way(&self, port: &PortLaunch) -> bool {
+        let mut subs = self.subinterfaces.iter().filter(|sub| sub.parent == port.id);
+        port.host_interface.is_some() || subs.any(|sub| sub.host_interface.is_some())
     }
 
     fn check_port(&self, index: usize, port: &PortLaunch) -> Result<(), LaunchError> {
@@ -122,21 +154,52 @@ impl LaunchConfig {
         if !(1280..=9216).contains(&port.mtu) {
             return Err(LaunchError::Mtu { port: name(), mtu: port.mtu });
         }
-        let Some(interface) = &port.host_interface else { return Ok(()) };
-        let fits = !interface.is_empty() && interface.len() <= INTERFACE_NAME_MAX;
-        let plain = interface.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !fits || !plain || interface == "." || interface == ".." {
-            return Err(LaunchError::InterfaceName { port: name(), interface: interface.clone() });
+        let others = self.ports[..index].iter().map(|other| (&other.name, &other.host_interface));
+        check_interface(&port.name, port.host_interface.as_deref(), others)
+    }
+
+    fn check_subinterface(&self, index: usize, sub: &SubInterfaceLaunch) -> Result<(), LaunchError> {
+        let name = || sub.name.clone();
+        let place = self.ports.len() + index;
+        if usize::from(sub.id.0) != place {
+            return Err(LaunchError::PortOrder { name: name(), id: sub.id.0, index: place });
         }
-        let other = self.ports[..index].iter().find(|other| other.host_interface == port.host_interface);
-        match other {
-            Some(other) => Err(LaunchError::InterfaceTwice {
-                port: name(),
-                other: other.name.clone(),
-                interface: interface.clone(),
-            }),
-            None => Ok(()),
+        let Some(parent) = self.ports.get(usize::from(sub.parent.0)) else {
+            return Err(LaunchError::NoParent { port: name() });
+        };
+        if !(1280..=parent.mtu).contains(&sub.mtu) {
+            return Err(LaunchError::Mtu { port: name(), mtu: sub.mtu });
         }
+        let ids = |sub: &SubInterfaceLaunch| (sub.parent, sub.tags.outer, sub.tags.inner);
+        let before = &self.subinterfaces[..index];
+        if let Some(other) = before.iter().find(|other| ids(other) == ids(sub)) {
+            return Err(LaunchError::TagsTwice { port: name(), other: other.name.clone() });
+        }
+        let ports = self.ports.iter().map(|other| (&other.name, &other.host_interface));
+        let others = ports.chain(before.iter().map(|other| (&other.name, &other.host_interface)));
+        check_interface(&sub.name, sub.host_interface.as_deref(), others)
+    }
+}
+
+/// Names of host interfaces are unique, whatever their namespace: an operator reads them in one list.
+fn check_interface<'a>(
+    port: &str,
+    interface: Option<&str>,
+    mut others: impl Iterator<Item = (&'a String, &'a Option<String>)>,
+) -> Result<(), LaunchError> {
+    let Some(interface) = interface else { return Ok(()) };
+    let fits = !interface.is_empty() && interface.len() <= INTERFACE_NAME_MAX;
+    let plain = interface.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if !fits || !plain || interface == "." || interface == ".." {
+        return Err(LaunchError::InterfaceName { port: port.to_owned(), interface: interface.to_owned() });
+    }
+    match others.find(|(_, other)| other.as_deref() == Some(interface)) {
+        Some((other, _)) => Err(LaunchError::InterfaceTwice {
+            port: port.to_owned(),
+            other: other.clone(),
+            interface: interface.to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 

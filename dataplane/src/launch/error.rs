@@ -75,6 +75,30 @@ pub enum LaunchError {
         /// Interface.
         interface: String,
     },
+    /// A sub-interface of nothing.
+    #[error("sub-interface {port}: its parent is no port: name one that has a device")]
+    NoParent {
+        /// Sub-interface.
+        port: String,
+    },
+    /// Two sub-interfaces could not be told apart.
+    #[error("sub-interface {port} has the port and VLAN identifiers of {other}: give it others")]
+    TagsTwice {
+        /// Sub-interface.
+        port: String,
+        /// The other one.
+        other: String,
+    },
+    /// The kernel's face of a sub-interface, or in another network namespace, could not be made.
+    #[error("port {port}: host interface {interface}: {source}")]
+    Tap {
+        /// Port or sub-interface.
+        port: String,
+        /// Interface.
+        interface: String,
+        /// Why.
+        source: Box<crate::host::TapError>,
+    },
     /// The pool would run dry.
     #[error(
         "{mbufs} mbufs are too few: receive rings, host rings, held packets and the workers' caches may hold \

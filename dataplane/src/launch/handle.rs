@@ -1,12 +1,12 @@
 //! What control holds of a running port.
 
-use super::config::PortLaunch;
+use super::config::{PortLaunch, SubInterfaceLaunch};
 use crate::host::{HostCounts, HostStats};
 use crate::types::{MacAddr, PortId};
 use dpdk_sys::{Capabilities, Link, Port, PortStats, XStat};
 use std::sync::Arc;
 
-/// A running port. The device is closed when this and the workers' queues are gone.
+/// A running port, or a sub-interface of one. The device is closed when this and the workers' queues are gone.
 #[derive(Clone, Debug)]
 pub struct PortHandle {
     id: PortId,
@@ -14,6 +14,8 @@ pub struct PortHandle {
     mac: MacAddr,
     host: Option<(String, Arc<HostStats>)>,
     port: Port,
+    parent: Option<PortId>,
+    mtu: u16,
 }
 
 impl PortHandle {
@@ -23,7 +25,25 @@ impl PortHandle {
         mac: MacAddr,
         host: Option<(String, Arc<HostStats>)>,
     ) -> Self {
-        Self { id: launch.id, name: launch.name.clone(), mac, host, port }
+        let mtu = port.mtu();
+        Self { id: launch.id, name: launch.name.clone(), mac, host, port, parent: None, mtu }
+    }
+
+    /// `port` and `mac` are its parent's.
+    pub(super) fn of_subinterface(
+        sub: &SubInterfaceLaunch,
+        port: Port,
+        mac: MacAddr,
+        host: Option<(String, Arc<HostStats>)>,
+    ) -> Self {
+        let parent = Some(sub.parent);
+        Self { id: sub.id, name: sub.name.clone(), mac, host, port, parent, mtu: sub.mtu }
+    }
+
+    /// The port that a sub-interface shares; `None`: it is a port.
+    #[must_use]
+    pub fn parent(&self) -> Option<PortId> {
+        self.parent
     }
 
     /// Its number.
@@ -59,7 +79,7 @@ impl PortHandle {
     /// IP MTU, bytes.
     #[must_use]
     pub fn mtu(&self) -> u16 {
-        self.port.mtu()
+        self.mtu
     }
 
     /// Name of the kernel's face of it.
@@ -74,7 +94,7 @@ impl PortHandle {
         self.host.as_ref().map(|(_, stats)| stats.read())
     }
 
-    /// State of its link.
+    /// State of its link, or its parent's.
     ///
     /// # Errors
     /// The device is gone.
@@ -82,7 +102,7 @@ impl PortHandle {
         self.port.link()
     }
 
-    /// Its counters.
+    /// Its counters, or its parent's.
     ///
     /// # Errors
     /// The device is gone.
@@ -90,7 +110,7 @@ impl PortHandle {
         self.port.stats()
     }
 
-    /// All its counters by the driver's names.
+    /// All its counters, or its parent's, by the driver's names.
     ///
     /// # Errors
     /// The device is gone.

@@ -11,7 +11,7 @@ mod running;
 mod start;
 mod worker_handle;
 
-pub use config::{EalLaunch, Idle, LaunchConfig, PortLaunch, WorkersLaunch};
+pub use config::{EalLaunch, Idle, LaunchConfig, PortLaunch, SubInterfaceLaunch, WorkersLaunch};
 pub use dpdk_sys::cpu::check as check_cpu;
 pub use error::LaunchError;
 pub use handle::PortHandle;

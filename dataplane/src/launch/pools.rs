@@ -79,8 +79,8 @@ pub(super) fn check(config: &LaunchConfig, specs: &[DeviceSpec]) -> Result<(), L
     let rings: usize = (config.ports.iter().zip(specs))
         .map(|(port, spec)| usize::from(port.queues) * 2 * usize::from(descriptors(spec.kind)))
         .sum();
-    let host_rings = config.ports.iter().filter(|port| port.host_interface.is_some()).count()
-        * host::mbufs_in_rings(workers);
+    let host_rings =
+        config.ports.iter().filter(|port| config.has_host_way(port)).count() * host::mbufs_in_rings(workers);
     let threads = (workers + 1) * (THREAD_CACHE + THREAD_BURSTS);
     let held = workers * (config.hold.packets + usize::from(config.reassembly.fragments));
     let needed = u32::try_from(rings + host_rings + threads + held + RESERVE).unwrap_or(u32::MAX);

@@ -1,13 +1,13 @@
 //! Opens and starts ports and their host ports, and deals their queues out to the workers.
 
-use super::config::{LaunchConfig, PortLaunch};
+use super::config::{LaunchConfig, PortLaunch, SubInterfaceLaunch};
 use super::error::LaunchError;
 use super::handle::PortHandle;
 use super::pools::Pools;
-use crate::host::{HostPort, HostStats, WorkerEnd, ends};
+use crate::host::{Face, HostPort, HostStats, SubFace, WorkerEnd, ends, tap_in};
 use crate::io::dpdk::DpdkPort;
 use crate::types::MacAddr;
-use dpdk_sys::{Device, DeviceSpec, Eal, OpenPort, PortConfig, RxQueue, TxQueue};
+use dpdk_sys::{Device, DeviceSpec, Eal, OpenPort, PortConfig, RxQueue, Tap, TxQueue};
 use std::sync::Arc;
 
 /// A port whose device was found or made, not yet started.
@@ -58,33 +58,69 @@ pub(super) fn descriptors(kind: Device) -> u16 {
     }
 }
 
-/// Starts all ports, and the host port of each that has one.
+/// Starts all ports, and the kernel's face of each that has one, and of its sub-interfaces.
 pub(super) fn start(
     eal: &Eal,
+    config: &LaunchConfig,
     opened: Vec<Opened>,
     pools: &Pools,
-    workers: usize,
 ) -> Result<Started, LaunchError> {
+    let workers = config.workers.cores.len();
     let mut started = Started { workers: (0..workers).map(|_| Vec::new()).collect(), ..Started::default() };
+    let mut subs = Vec::new();
     for Opened { launch, spec, port } in opened {
         let fail = |source| LaunchError::Port { port: launch.name.clone(), source: Box::new(source) };
         let pool = pools.on(port.capabilities().numa_node);
         let (port, rx, tx) = port.start(&port_config(&launch, spec.kind, workers), pool).map_err(fail)?;
         let mac = MacAddr(port.mac().map_err(fail)?);
+        let faces = sub_faces(config, &launch, pools, |sub, host| {
+            subs.push(PortHandle::of_subinterface(sub, port.clone(), mac, host));
+        })?;
         let mut host_ends = Vec::new();
         let mut host = None;
-        if let Some(interface) = &launch.host_interface {
-            let (rx, tx) = start_host_port(eal, &launch, interface, mac, pools)?;
+        if config.has_host_way(&launch) {
+            let face = face(eal, &launch, mac, pools)?;
             let stats = Arc::new(HostStats::default());
             let (worker_ends, host_end) = ends(workers);
-            started.host_ports.push(HostPort::new(rx, tx, host_end, stats.clone()));
             host_ends = worker_ends;
-            host = Some((interface.clone(), stats));
+            started.host_ports.push(HostPort::new(face, faces, host_end, stats.clone()));
+            host = launch.host_interface.clone().map(|interface| (interface, stats));
         }
         started.handles.push(PortHandle::new(&launch, port, mac, host));
         deal(&mut started.workers, rx, tx, host_ends);
     }
+    subs.sort_by_key(PortHandle::id);
+    started.handles.append(&mut subs);
     Ok(started)
+}
+
+/// The kernel's faces of a port's sub-interfaces; tells of each sub-interface, with or without one.
+fn sub_faces(
+    config: &LaunchConfig,
+    parent: &PortLaunch,
+    pools: &Pools,
+    mut tell: impl FnMut(&SubInterfaceLaunch, Option<(String, Arc<HostStats>)>),
+) -> Result<Vec<SubFace>, LaunchError> {
+    let mut faces = Vec::new();
+    for sub in config.subinterfaces.iter().filter(|sub| sub.parent == parent.id) {
+        let Some(interface) = &sub.host_interface else {
+            tell(sub, None);
+            continue;
+        };
+        let tap = tap(&sub.name, interface, sub.namespace.as_deref(), pools)?;
+        let stats = Arc::new(HostStats::default());
+        tell(sub, Some((interface.clone(), stats.clone())));
+        faces.push(SubFace::new(sub.tags, tap, stats));
+    }
+    Ok(faces)
+}
+
+fn tap(port: &str, interface: &str, namespace: Option<&str>, pools: &Pools) -> Result<Tap, LaunchError> {
+    tap_in(namespace, interface, pools.on(None)).map_err(|source| LaunchError::Tap {
+        port: port.to_owned(),
+        interface: interface.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 /// A NIC has as many transmit queues as workers; the other drivers want as many as receive queues.
@@ -104,6 +140,21 @@ fn port_config(launch: &PortLaunch, kind: Device, workers: usize) -> PortConfig 
         rx_checksum: kind != Device::Tap,
         // Outer checksums come from the RLOC's template; the device could save nothing.
         tx_ip_checksum: false,
+    }
+}
+
+/// The kernel's face of a port, if it has one.
+fn face(eal: &Eal, launch: &PortLaunch, mac: MacAddr, pools: &Pools) -> Result<Face, LaunchError> {
+    match (&launch.host_interface, &launch.namespace) {
+        (None, _) => Ok(Face::None),
+        // DPDK's tap lives in its process's namespace.
+        (Some(interface), Some(namespace)) => {
+            tap(&launch.name, interface, Some(namespace), pools).map(Face::Tap)
+        }
+        (Some(interface), None) => {
+            let (rx, tx) = start_host_port(eal, launch, interface, mac, pools)?;
+            Ok(Face::Queues(rx, tx))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::worker_handle::{WorkerHandle, links};
 use crate::host::HostThread;
 use crate::io::dpdk::{DpdkIo, TscClock};
 use crate::mapcache::{EntryCounters, RlocCounters};
-use crate::worker::{Worker, WorkerConfig};
+use crate::worker::{Trunks, Worker, WorkerConfig};
 use dpdk_sys::{Eal, Pool, lcore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +35,7 @@ impl Running {
         &mut self,
         eal: &Eal,
         core: usize,
-        io: DpdkIo,
+        (io, trunks): (DpdkIo, Trunks),
         config: WorkerConfig,
     ) -> Result<WorkerHandle, LaunchError> {
         let (links, ends) = links(core);
@@ -48,7 +48,7 @@ impl Running {
                 Err(error) => return drop(say.send(Err(error))),
             };
             // Made on its core, so that its memory is near.
-            let mut worker = Worker::new(io, TscClock::new(), &config, links);
+            let mut worker = Worker::new(io, TscClock::new(), &config, links).with_trunks(trunks);
             let counters = (worker.replica().entry_counters(), worker.replica().rloc_counters());
             if say.send(Ok(counters)).is_ok() {
                 worker.run(&stop);

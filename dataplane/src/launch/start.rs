@@ -1,6 +1,6 @@
 //! The steps from a configuration to a running data plane.
 
-use super::config::LaunchConfig;
+use super::config::{LaunchConfig, SubInterfaceLaunch};
 use super::error::LaunchError;
 use super::handle::PortHandle;
 use super::pools::{self, Pools};
@@ -10,7 +10,7 @@ use super::worker_handle::WorkerHandle;
 use crate::host::HostThread;
 use crate::io::dpdk::DpdkIo;
 use crate::path::flow::FlowKey;
-use crate::worker::WorkerConfig;
+use crate::worker::{SubInterface, Trunks, WorkerConfig};
 use dpdk_sys::{Device, DeviceSpec, Eal, EalConfig, lcore};
 
 /// A running data plane. Control takes it apart: each part may live in another place.
@@ -83,7 +83,7 @@ fn start(
 ) -> Result<Dataplane, LaunchError> {
     let opened = ports::open(eal, config, specs)?;
     let pools = Pools::new(eal, config, &opened)?;
-    let started = ports::start(eal, opened, &pools, config.workers.cores.len())?;
+    let started = ports::start(eal, config, opened, &pools)?;
     let host = match started.host_ports {
         none if none.is_empty() => None,
         ports => Some(HostThread::spawn(eal, ports).map_err(LaunchError::Thread)?),
@@ -99,10 +99,17 @@ fn start(
         express: true,
         idle: config.workers.idle,
     };
+    let trunks = trunks(config);
     let mut workers = Vec::with_capacity(started.workers.len());
     for (core, ports) in config.workers.cores.iter().zip(started.workers) {
         let io = DpdkIo::new(ports, pools.on(lcore::numa_node(*core)).clone());
-        workers.push(running.add_worker(eal, *core, io, settings)?);
+        workers.push(running.add_worker(eal, *core, (io, trunks.clone()), settings)?);
     }
     Ok(Dataplane { workers, ports: started.handles, running })
+}
+
+/// What the workers know of sub-interfaces.
+fn trunks(config: &LaunchConfig) -> Trunks {
+    let sub = |sub: &SubInterfaceLaunch| SubInterface { parent: sub.parent, tags: sub.tags };
+    Trunks::new(config.ports.len(), &config.subinterfaces.iter().map(sub).collect::<Vec<_>>())
 }

@@ -86,10 +86,11 @@ impl IcmpLimiter {
     /// Whether an error may be sent now to the source of these addresses about a packet that came
     /// in on `port`. Takes a token of both buckets if so, of none if not.
     pub fn allow(&mut self, port: PortId, addrs: &Addrs, now: u64) -> bool {
-        // The hash of the source alone: a spoofer must not get a new bucket per destination.
+        // Not the destination: a spoofer must not get a new bucket per destination. The interface, for
+        // tenants have the same addresses and must not have each other's buckets.
         let hash = match *addrs {
-            Addrs::V4 { source, .. } => self.key.ipv4(source.0, 0, 0),
-            Addrs::V6 { source, .. } => self.key.ipv6(source, Default::default(), 0),
+            Addrs::V4 { source, .. } => self.key.ipv4(source.0, 0, u64::from(port.0)),
+            Addrs::V6 { source, .. } => self.key.ipv6(source, Default::default(), u64::from(port.0)),
         };
         let source = self.sources.get_mut(hash as usize % Self::SOURCES);
         let (Some(interface), Some(source)) = (self.interfaces.get_mut(usize::from(port.0)), source) else {

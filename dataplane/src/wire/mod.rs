@@ -15,6 +15,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod lisp;
 pub mod udp;
+pub mod vlan;
 
 /// IP protocol numbers (IANA), only those the path asks for.
 pub mod proto {

@@ -160,7 +160,6 @@ impl Stages {
                 None => core.finish(buf, &lane.facts, lane.verdict),
             }
         }
-        core.flush();
     }
 }
 

@@ -4,6 +4,7 @@ use super::config::{Links, WorkerConfig};
 use super::egress::{Egress, From};
 use super::news::Recent;
 use super::outcome::{Facts, carry_out};
+use super::trunk::Trunks;
 use crate::buffer::PacketBuf;
 use crate::clock::Clock;
 use crate::counters::WorkerStats;
@@ -13,7 +14,7 @@ use crate::io::{Io, PacketBurst};
 use crate::path::flow::FlowKey;
 use crate::path::icmp;
 use crate::path::ip::Ip;
-use crate::path::limit::IcmpLimiter;
+use crate::path::limit::{IcmpLimiter, IcmpLimits};
 use crate::path::mtu;
 use crate::path::route::{self, Context, Origin};
 use crate::punt::Punt;
@@ -21,7 +22,7 @@ use crate::reassembly::Reassembly;
 use crate::replica::{Replica, Retired};
 use crate::types::{Eid, InstanceId, PortId};
 use crate::verdict::{DropReason, HoldKey, Notice, Verdict, Wait};
-use crate::wire::ethernet;
+use crate::wire::{ethernet, vlan};
 use std::net::IpAddr;
 
 /// Everything of a worker but the burst it is working on.
@@ -43,7 +44,9 @@ pub(super) struct Core<I: Io> {
     pub(super) now: u64,
     /// What control has not taken back yet.
     pub(super) pending: Option<Retired>,
+    pub(super) trunks: Trunks,
     egress: Box<[Egress<I::Burst>]>,
+    icmp: IcmpLimits,
     pub(super) limiter: IcmpLimiter,
     /// Of the errors that the core sends.
     pub(super) core_limiter: IcmpLimiter,
@@ -61,6 +64,8 @@ impl<I: Io> Core<I> {
             loose: Vec::with_capacity(Reassembly::<I::Buf>::GIVEN_OUT),
             core_limiter: IcmpLimiter::new(super::core_errors::LIMITS, ports, clock.hz(), config.flow_key),
             limiter: IcmpLimiter::new(config.icmp, ports, clock.hz(), config.flow_key),
+            trunks: Trunks::new(ports, &[]),
+            icmp: config.icmp,
             egress: std::iter::repeat_with(Egress::default).take(ports).collect(),
             pieces: Some(I::Burst::default()),
             recent: Recent::new(clock.hz()),
@@ -72,6 +77,14 @@ impl<I: Io> Core<I> {
             io,
             links,
         }
+    }
+
+    /// Sub-interfaces are ports, too.
+    pub(super) fn set_trunks(&mut self, trunks: Trunks, hz: u64) {
+        let ports = usize::from(trunks.all());
+        self.limiter = IcmpLimiter::new(self.icmp, ports, hz, self.key);
+        self.core_limiter = IcmpLimiter::new(super::core_errors::LIMITS, ports, hz, self.key);
+        self.trunks = trunks;
     }
 
     pub(super) fn stats(&self) -> &WorkerStats {
@@ -93,6 +106,14 @@ impl<I: Io> Core<I> {
         }
     }
 
+    /// Hands a packet to the kernel as it came: of a sub-interface with its tags, by its parent.
+    pub(super) fn hand_to_host(&mut self, port: PortId, mut buf: I::Buf) -> bool {
+        match self.trunks.sub(port) {
+            None => self.io.host_tx(port, buf).is_ok(),
+            Some(sub) => vlan::push(&mut buf, sub.tags) && self.io.host_tx(sub.parent, buf).is_ok(),
+        }
+    }
+
     #[inline(always)]
     fn send(&mut self, port: PortId, buf: I::Buf, facts: &Facts) {
         let from = if facts.cx.origin == Origin::Own { From::Worker } else { From::Nic };
@@ -105,11 +126,23 @@ impl<I: Io> Core<I> {
         let Self { io, egress, links, .. } = self;
         match egress.get_mut(usize::from(port.0)) {
             Some(row) => row.push(io, &links.stats, port, buf, from),
-            None => match from {
-                From::Nic => links.stats.drop_one(DropReason::TxPort),
-                From::Worker => links.stats.originated_lost.add(1),
-                From::Host => links.stats.from_host_lost.add(1),
-            },
+            None => self.put_out_tagged(port, buf, from),
+        }
+    }
+
+    /// Queues a packet of a sub-interface on its parent.
+    fn put_out_tagged(&mut self, port: PortId, mut buf: I::Buf, from: From) {
+        let Self { io, egress, links, trunks, .. } = self;
+        if let Some(sub) = trunks.sub(port)
+            && let Some(row) = egress.get_mut(usize::from(sub.parent.0))
+            && vlan::push(&mut buf, sub.tags)
+        {
+            return row.push(io, &links.stats, sub.parent, buf, from);
+        }
+        match from {
+            From::Nic => links.stats.drop_one(DropReason::TxPort),
+            From::Worker => links.stats.originated_lost.add(1),
+            From::Host => links.stats.from_host_lost.add(1),
         }
     }
 
@@ -119,7 +152,7 @@ impl<I: Io> Core<I> {
         let Self { io, egress, links, .. } = self;
         match egress.get_mut(usize::from(port.0)) {
             Some(row) => row.pass(io, &links.stats, port, burst, bytes),
-            None => burst.drain().for_each(|_| links.stats.drop_one(DropReason::TxPort)),
+            None => burst.drain().for_each(|buf| self.put_out_tagged(port, buf, From::Nic)),
         }
     }
 
@@ -164,13 +197,14 @@ impl<I: Io> Core<I> {
     }
 
     /// Address that an ICMP error comes from: that of the interface on the source's side (R-010,
-    /// RFC 1812 section 4.3.2.4); for what came out of LISP, of an interface of its VRF.
+    /// RFC 1812 section 4.3.2.4); for what came out of LISP, of an interface of its VRF. Never that of
+    /// another VRF: a tenant learns nothing of the others.
     pub(super) fn icmp_source(&self, cx: Context, v6: bool) -> Option<IpAddr> {
         let address = |port: PortId| {
             let spec = self.replica.port(port)?;
             if v6 { spec.ipv6.map(IpAddr::V6) } else { spec.ipv4.map(IpAddr::V4) }
         };
-        let all = || (0..self.io.ports() as u16).map(PortId);
+        let all = || (0..self.trunks.all()).map(PortId);
         let in_vrf = |port: &PortId| self.replica.port(*port).is_some_and(|spec| spec.vrf == cx.vrf);
         let native = |port: &PortId| self.replica.port(*port).is_some_and(|spec| spec.native);
         let arrival = Some(cx.port).filter(|port| cx.origin == Origin::Native && in_vrf(port));
@@ -178,7 +212,6 @@ impl<I: Io> Core<I> {
             .and_then(address)
             .or_else(|| all().filter(in_vrf).filter(native).find_map(address))
             .or_else(|| all().filter(in_vrf).find_map(address))
-            .or_else(|| all().find_map(address))
     }
 
     /// Routes a packet that was read before: one that has waited, or one of our own.

@@ -58,9 +58,9 @@ impl<I: Io> Core<I> {
 
     /// A packet to the kernel's face of a port.
     pub(super) fn give_to_kernel(&mut self, port: PortId, buf: I::Buf) {
-        let given = self.io.host_tx(port, buf);
+        let given = self.hand_to_host(port, buf);
         let stats = self.stats();
-        given.map_or_else(|_| stats.drop_one(DropReason::HostFull), |()| stats.host.add(1));
+        if given { stats.host.add(1) } else { stats.drop_one(DropReason::HostFull) }
     }
 
     /// A LISP packet that came in fragments goes the way of one that did not.

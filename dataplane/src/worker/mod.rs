@@ -10,6 +10,7 @@
 //! - `core_errors`: ICMP errors from the core about what we sent;
 //! - `egress`: what waits to be sent on a port;
 //! - `fragments`: outer fragments that become a packet again;
+//! - `trunk`: sub-interfaces, which share a port by VLAN tags;
 //! - `upkeep`: deltas, releases, time-outs;
 //! - `idle`: what to do when there is nothing to do.
 
@@ -29,8 +30,10 @@ mod idle;
 mod news;
 mod outcome;
 mod run;
+mod trunk;
 mod upkeep;
 
 pub use config::{Links, WorkerConfig};
 pub use run::Worker;
+pub use trunk::{SubInterface, Trunks};
 pub use upkeep::MAX_DELTAS;

@@ -5,6 +5,7 @@ use super::config::{Links, WorkerConfig};
 use super::core::Core;
 use super::egress::From;
 use super::idle::Rest;
+use super::trunk::{Sorter, Trunks};
 use super::upkeep::Upkeep;
 use crate::clock::Clock;
 use crate::hold::HoldLimits;
@@ -19,6 +20,7 @@ pub struct Worker<I: Io, C> {
     clock: C,
     stages: Stages,
     burst: I::Burst,
+    sorter: Box<Sorter<I::Burst>>,
     upkeep: Upkeep<I::Buf>,
     rest: Rest,
     last: u64,
@@ -33,11 +35,19 @@ impl<I: Io, C: Clock> Worker<I, C> {
             core: Core::new(io, &clock, config, links),
             stages: Stages::new(),
             burst: I::Burst::default(),
+            sorter: Box::default(),
             upkeep: Upkeep::new(packets.max(1), clock.hz()),
             rest: Rest::new(config.idle),
             last: clock.now(),
             clock,
         }
+    }
+
+    /// With these sub-interfaces on its ports.
+    #[must_use]
+    pub fn with_trunks(mut self, trunks: Trunks) -> Self {
+        self.core.set_trunks(trunks, self.clock.hz());
+        self
     }
 
     /// Works until told to stop.
@@ -57,7 +67,12 @@ impl<I: Io, C: Clock> Worker<I, C> {
             let count = self.core.io.rx(port, &mut self.burst);
             if count > 0 {
                 self.core.stats().bursts.add(1);
-                self.stages.run(&mut self.core, port, &mut self.burst);
+                if self.core.trunks.is_trunk(port) {
+                    self.sorter.run(&mut self.core, &mut self.stages, port, &mut self.burst);
+                } else {
+                    self.stages.run(&mut self.core, port, &mut self.burst);
+                }
+                self.core.flush();
             }
             found += count + self.relay_from_host(port);
         }

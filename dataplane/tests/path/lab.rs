@@ -20,7 +20,7 @@ use pxtr_dataplane::replica::Retired;
 use pxtr_dataplane::ring::{Consumer, Producer, ring};
 use pxtr_dataplane::types::*;
 use pxtr_dataplane::verdict::DropReason;
-use pxtr_dataplane::worker::{Links, Worker, WorkerConfig};
+use pxtr_dataplane::worker::{Links, SubInterface, Trunks, Worker, WorkerConfig};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -91,6 +91,15 @@ impl Lab {
     }
 
     pub fn with(change: impl FnOnce(&mut WorkerConfig)) -> Self {
+        Self::built(change, &[])
+    }
+
+    /// With these sub-interfaces, numbered on from the three ports, not yet set up.
+    pub fn with_subinterfaces(subs: &[SubInterface]) -> Self {
+        Self::built(|_| {}, subs)
+    }
+
+    fn built(change: impl FnOnce(&mut WorkerConfig), subs: &[SubInterface]) -> Self {
         let (feed, feed_end) = ring(1024);
         let (retired_end, retired) = ring(1024);
         let (punts_end, punts) = ring(1024);
@@ -104,7 +113,7 @@ impl Lab {
         let clock = TestClock::default();
         clock.0.set(HZ);
         let io = MemIo::new(3, 256, BUFFERS, 10_000);
-        let worker = Worker::new(io, clock.clone(), &config, links);
+        let worker = Worker::new(io, clock.clone(), &config, links).with_trunks(Trunks::new(3, subs));
         let mut lab = Self { worker, clock, feed, retired, punts, stats, next_entry: 0 };
         lab.furnish();
         lab

@@ -17,5 +17,6 @@ mod mobility;
 mod native;
 mod packets;
 mod reassembly;
+mod vlan;
 mod waiting;
 mod xtr;

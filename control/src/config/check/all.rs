@@ -1,6 +1,6 @@
 //! All checks in one pass, and what they share.
 
-use super::{limits, lisp, ports, roles, secrets, sites, vrfs};
+use super::{limits, lisp, ports, roles, secrets, sites, subinterfaces, vrfs};
 use crate::config::build;
 use crate::config::error::Problems;
 use crate::config::file::File;
@@ -29,6 +29,7 @@ impl Cx<'_> {
 pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Problems) {
     let cx = Cx { file, roles: build::roles(file), machine };
     ports::check(&cx, problems);
+    subinterfaces::check(&cx, problems);
     vrfs::check(&cx, problems);
     roles::check(&cx, problems);
     lisp::check(&cx, problems);

@@ -11,6 +11,7 @@ mod ports;
 mod roles;
 mod secrets;
 mod sites;
+mod subinterfaces;
 mod vrfs;
 
 pub(super) use all::check;

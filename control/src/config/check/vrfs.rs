@@ -5,6 +5,7 @@ use super::super::leaf::{At, Key, Word};
 use super::super::schema::nearest;
 use super::super::words::Name;
 use super::all::{Cx, quoted, unique};
+use crate::netlink::MAX_SPACES;
 use pxtr_dataplane::types::InstanceId;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     instance_ids(cx, problems);
     if cx.forwards() {
         tables(cx, problems);
+        underlay_at_home(cx, problems);
     }
     for vrf in vrfs {
         let space = vrf.eid_space.items().iter().map(|prefix| (prefix.0.0, prefix.span()));
@@ -84,17 +86,40 @@ fn tables(cx: &Cx<'_>, problems: &mut Problems) {
     }
     for vrf in cx.file.vrf.items() {
         let table = vrf.table.get().map_or(254, |table| table.get::<u32>());
+        let netns = vrf.netns.get().map(|name| name.0.0.as_str());
         let span = vrf.table.span().unwrap_or_else(|| vrf.span());
-        if !seen.insert(table) {
+        if !seen.insert((netns, table)) && !problems.was_bad("vrf.netns") {
             problems.at(
                 span,
-                format!("vrf.table = {table} is used by another VRF; give each VRF its own routing table"),
+                format!(
+                    "vrf.table = {table} is used by another VRF; give each VRF its own routing table or netns"
+                ),
+            );
+        }
+        if let (Some(at), true) = (vrf.netns.at(), seen.len() >= MAX_SPACES) {
+            problems.at(
+                at.span(),
+                format!("vrf.netns is that of more than {} VRFs; give some of them a table", MAX_SPACES - 1),
             );
         }
         if table == 255 {
             let span = vrf.table.span().unwrap_or_else(|| vrf.span());
             problems.at(span, "vrf.table = 255 is the kernel's table \"local\"; give another one");
         }
+    }
+}
+
+/// Our own sockets are in our own namespace, and so must the underlay's addresses be.
+fn underlay_at_home(cx: &Cx<'_>, problems: &mut Problems) {
+    let vrfs = cx.file.vrf.items();
+    let mut underlay = cx.file.port.items().iter().filter(|port| port.underlay.get() == Some(&true));
+    let Some(port) = underlay.next() else { return };
+    let vrf = match port.vrf.get() {
+        Some(name) => vrfs.iter().find(|vrf| vrf.name.get() == Some(name)),
+        None => vrfs.first(),
+    };
+    if let Some(netns) = vrf.and_then(|vrf| vrf.netns.span()) {
+        problems.at(netns, "vrf.netns can not be the underlay's; put the underlay into a VRF without netns");
     }
 }
 

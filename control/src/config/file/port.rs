@@ -1,11 +1,11 @@
 //! `[[port]]` and `[[vrf]]`.
 
 use crate::config::leaf::{At, Bounded, Key, Word};
-use crate::config::words::{Device, IfName, Mac, Name, Prefix, Text};
+use crate::config::words::{Device, IfName, Mac, Name, Namespace, Prefix, TagWord, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// `[[port]]`: a NIC port that DPDK drives.
+/// `[[port]]`: a NIC port that DPDK drives, or a sub-interface of one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PortTable {
@@ -16,13 +16,31 @@ pub struct PortTable {
     pub name: Key<Word<Name>>,
     /// The DPDK device: a PCI address or a virtual device such as "net_af_packet".
     ///
-    /// Required. Change: process restart.
-    #[schemars(extend("x-required" = true))]
+    /// Required unless `parent` is given. Change: process restart.
     pub device: Key<Word<Device>>,
     /// The rest of DPDK's device argument string, such as "iface=eth0".
     ///
     /// Default: `""`. Change: process restart.
     pub device_args: Key<Word<Text>>,
+    /// The name of the port that this one is a sub-interface of: it gets the frames with its VLAN tags.
+    ///
+    /// A sub-interface is a port in all other respects: it has a kernel interface, addresses, a VRF.
+    /// Frames with other tags are dropped; those without a tag, or with a priority only, are the parent's.
+    /// Default: none, the port has a device of its own. Change: process restart.
+    pub parent: Key<Word<Name>>,
+    /// The VLAN identifier of a sub-interface, that of the outer tag where there are two.
+    ///
+    /// Required unless the port has a device. Change: process restart.
+    pub vlan: Key<Bounded<1, 4094>>,
+    /// The VLAN identifier of the second tag (802.1ad, QinQ).
+    ///
+    /// net_af_packet sends no 802.1ad frame beyond its interface's MTU: give `mtu` 8 less than that.
+    /// Default: none, there is one tag. Change: process restart.
+    pub inner_vlan: Key<Bounded<1, 4094>>,
+    /// The kind of the outer tag that is sent; received frames may have either kind.
+    ///
+    /// Default: "802.1q", with `inner_vlan` "802.1ad". Change: process restart.
+    pub tag: Key<Word<TagWord>>,
     /// The kernel interface that is made as this port's face: addresses, ARP, ND and routes live there.
     ///
     /// Default: none, the kernel does not see the port. Change: process restart.
@@ -36,7 +54,7 @@ pub struct PortTable {
     ///
     /// The largest IP packet, without Ethernet header. Encapsulation adds 36 (IPv4) or 56 (IPv6) bytes:
     /// give underlay links as much more than native ones where they carry it.
-    /// Default: `1500`. Change: process restart.
+    /// Default: `1500`; of a sub-interface its parent's. Change: process restart.
     pub mtu: Key<Bounded<1280, 9216>>,
     /// The choice whether LISP-encapsulated packets for our RLOCs are accepted here.
     ///
@@ -100,6 +118,14 @@ pub struct VrfTable {
     /// 254 is the kernel's table "main"; see /etc/iproute2/rt_tables for the others.
     /// Default: `254`. Change: process restart.
     pub table: Key<Bounded<1, 4_294_967_295>>,
+    /// The network namespace in which the kernel interfaces of the VRF's ports are made.
+    ///
+    /// Tenants with the same addresses need one each (or a kernel VRF device each, whose table is given
+    /// as `table`), or the kernel would mix up their ARP answers, pings and routing protocols. A name as
+    /// of `ip netns add`, or a path; it must be there when pxtrd starts. Routes and neighbours are those of
+    /// this namespace. Not for the VRF of the underlay.
+    /// Default: none, that of pxtrd. Change: process restart.
+    pub netns: Key<Word<Namespace>>,
     /// The EID prefixes that a PITR attracts and looks up in the mapping system.
     ///
     /// An xTR without this list takes every destination for a possible EID.

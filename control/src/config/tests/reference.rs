@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
-const EXAMPLES: [(&str, &str); 54] = [
+const EXAMPLES: [(&str, &str); 59] = [
     ("lisp_sec.secret", "\"change-me-for-lisp-sec\""),
     ("lisp_sec.secret_file", "\"/etc/pxtr/lisp-sec.key\""),
     ("lisp_sec.accept_keys", "[{ id = 1, secret = \"change-me-for-lisp-sec\" }]"),
@@ -59,6 +59,11 @@ const EXAMPLES: [(&str, &str); 54] = [
     ("lisp.static_mapping.locators", "[{ rloc = \"198.51.100.5\" }]"),
     ("lisp.static_mapping.action", "\"natively-forward\""),
     ("map_server.site.name", "\"site4\""),
+    ("port.parent", "\"trunk\""),
+    ("port.vlan", "100"),
+    ("port.inner_vlan", "200"),
+    ("port.tag", "\"802.1ad\""),
+    ("vrf.netns", "\"tenant-a\""),
     ("map_server.site.keys", "[{ id = 1, secret = \"change-me-too\" }]"),
     (
         "map_server.site.eid_prefixes",
@@ -68,8 +73,9 @@ const EXAMPLES: [(&str, &str); 54] = [
 ];
 
 /// Keys without default that the reference sets although they are not required.
-const SET: [&str; 15] = [
+const SET: [&str; 16] = [
     "lisp_sec.secret",
+    "port.device",
     "lisp.xtr_id",
     "lisp.pubsub.secret",
     "map_server.subscriber.secret",
@@ -212,6 +218,11 @@ fn the_reference_with_its_defaults_uncommented_means_the_same() {
         "file_prefix",
         "gateway_mac",
         "strict_source",
+        "parent",
+        "vlan",
+        "inner_vlan",
+        "tag",
+        "netns",
     ];
     let full: String = plain
         .lines()

@@ -31,7 +31,7 @@ pub(super) fn net(s: &str) -> IpNet {
     s.parse().unwrap()
 }
 
-pub(super) fn vrf(id: u16, iid: u32, table: u32) -> VrfFeed {
+pub(super) fn vrf(id: u16, iid: u32, table: u64) -> VrfFeed {
     let spec = VrfSpec { instance_id: InstanceId(iid), pitr: true, petr: true, ..VrfSpec::default() };
     VrfFeed { id: VrfId(id), iid: Iid(iid), spec, table, eid_space: vec![], local_eids: vec![] }
 }
@@ -40,6 +40,7 @@ pub(super) fn port(id: u16, name: &str, vrf: u16, underlay: bool) -> PortFeed {
     PortFeed {
         id: PortId(id),
         host_interface: name.into(),
+        space: 0,
         vrf: VrfId(vrf),
         underlay,
         native: !underlay,
@@ -74,7 +75,7 @@ impl Bed {
             capacity,
         };
         let interest = Interest {
-            interfaces: ["native", "core", "red"].map(str::to_owned).into(),
+            interfaces: ["native", "core", "red"].map(|name| (0, name.to_owned())).into(),
             tables: [TABLE_MAIN, 77].into(),
             max_routes: 1000,
             max_neighbours: 1000,
@@ -151,7 +152,7 @@ impl Bed {
 
     pub(super) fn route(
         &mut self,
-        table: u32,
+        table: u64,
         prefix: &str,
         kind: RouteKind,
         connected: bool,
@@ -162,7 +163,7 @@ impl Bed {
         route
     }
 
-    pub(super) fn connected(&mut self, table: u32, prefix: &str, link: u32) {
+    pub(super) fn connected(&mut self, table: u64, prefix: &str, link: u32) {
         let kind = RouteKind::Unicast(vec![NextHop { link, gateway: None, weight: 1 }]);
         self.route(table, prefix, kind, true);
     }
