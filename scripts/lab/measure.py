@@ -331,8 +331,10 @@ class Capture:
         """tshark's one-line summaries of the packets that match."""
         return self._tshark("-Y", display_filter)
 
-    def fields(self, field, display_filter):
-        return self._tshark("-Y", display_filter, "-T", "fields", "-E", "separator=;", "-e", field)
+    def fields(self, field, display_filter, *more):
+        """Fields of the packets that match, a line each, with `;` between them."""
+        wanted = [word for name in (field, *more) for word in ("-e", name)]
+        return self._tshark("-Y", display_filter, "-T", "fields", "-E", "separator=;", *wanted)
 
     def check_clean(self, name):
         """tshark finds LISP in it, nothing malformed and no bad checksum at any layer."""

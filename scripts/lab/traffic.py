@@ -1,6 +1,7 @@
 """Small traffic ends for the labs: run inside a namespace, one verb a process."""
 
 import array
+import ctypes
 import errno
 import hashlib
 import json
@@ -16,6 +17,7 @@ import urllib.request
 
 # Linux: <asm-generic/socket.h>; Python has no names for them.
 SO_RCVBUFFORCE = 33
+CLONE_NEWNET = 0x40000000
 SO_TIMESTAMPNS = 35
 SO_MAX_PACING_RATE = 47
 
@@ -209,6 +211,64 @@ def fleet_sink(port, log):
             out.write(data[:24] + struct.pack("<Q", seconds * 1_000_000_000 + nanoseconds))
 
 
+def enter(namespace):
+    """This process goes into a network namespace; sockets made before stay where they are."""
+    with open(f"/run/netns/{namespace}", "rb") as handle:
+        if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
+
+
+def tenants(host, site, seconds, interval_ms, *pairs):
+    """A question to each tenant's site each interval, and its answer: `pairs` are namespaces, HOST:SITE. Prints for each
+    tenant when what was asked and answered (or null), seconds since the epoch, and how many datagrams of others came."""
+    ends, book = selectors.DefaultSelector(), []
+    for number, pair in enumerate(pairs):
+        socks = []
+        # A port of its own: flows that differ in the tenant alone would all take one uplink.
+        client, server = (host, 20000 + number), (site, 7000)
+        for namespace, here, there in zip(pair.split(":"), (client, server), (server, client)):
+            enter(namespace)
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
+            sock.bind(here)
+            sock.connect(there)
+            sock.setblocking(False)
+            ends.register(sock, selectors.EVENT_READ, (number, bool(socks)))
+            socks.append(sock)
+        book.append({"asked": [], "answered": [], "foreign": 0, "sock": socks[0]})
+    interval = int(interval_ms) / 1000
+    begin = due = time.monotonic()
+    end = begin + float(seconds)
+    while (now := time.monotonic()) < end + 1:
+        if now >= due and now < end:
+            due += interval
+            for number, row in enumerate(book):
+                row["asked"].append(time.time())
+                row["answered"].append(None)
+                try:
+                    row["sock"].send(struct.pack("<II", number, len(row["asked"]) - 1))
+                except OSError:
+                    pass
+        for key, _ in ends.select(max(0.0, min(due, end) - time.monotonic()) if now < end else 0.1):
+            tenant_datagram(key, book)
+    print(json.dumps([{k: v for k, v in row.items() if k != "sock"} for row in book]))
+
+
+def tenant_datagram(key, book):
+    """A datagram at one of the ends of `tenants`."""
+    number, is_site = key.data
+    try:
+        data = key.fileobj.recv(64)
+        if struct.unpack_from("<I", data)[0] != number:
+            book[number]["foreign"] += 1
+        elif is_site:
+            key.fileobj.send(data)
+        else:
+            book[number]["answered"][struct.unpack_from("<I", data, 4)[0]] = time.time()
+    except OSError:
+        pass
+
+
 def tcp_sink(port):
     """Takes one connection, prints `SIZE SHA256`."""
     server = listener(socket.SOCK_STREAM, int(port))
@@ -266,7 +326,8 @@ def http_get(url):
 
 
 VERBS = {f.__name__.replace("_", "-"): f for f in
-         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_send, udp_blast, stream_source, stream_sink, fleet_source, fleet_sink, tcp_sink, tcp_send, http_get,
+         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_send, udp_blast, stream_source, stream_sink, fleet_source,
+          fleet_sink, tenants, tcp_sink, tcp_send, http_get,
           frames)}
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
 from .mobility_hot import Hot
 from .pubsub import PubSub
+from .provider import Provider
 from .traffic_engineering import Backup, Weights
 from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 
@@ -35,6 +36,7 @@ ALL = {
     "mr-failover": MapResolverFailover(),
     "smr": SolicitMapRequest(),
     "rloc-probe": RlocProbe(),
+    "provider": Provider(),
 }
 
 
