@@ -178,7 +178,11 @@ impl Shadow {
                         self.waiting.retain(|addr| !eid.prefix.contains(addr));
                     }
                 }
-                Action::Withdraw(eid) => assert!(self.entries.remove(&eid).is_some(), "{eid:?} was there"),
+                Action::Withdraw(eid) => {
+                    assert!(self.entries.remove(&eid).is_some(), "{eid:?} was there");
+                    // What waits there is looked up anew: by the entry around it, or with another miss.
+                    self.waiting.retain(|addr| !eid.prefix.contains(addr));
+                }
                 Action::LocatorState { rloc, up: true } => assert!(self.down.remove(&rloc), "was down"),
                 Action::LocatorState { rloc, up: false } => assert!(self.down.insert(rloc), "was up"),
                 Action::Abandon { eid, .. } => {
