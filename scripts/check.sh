@@ -9,7 +9,11 @@ python3 scripts/conformance.py
 
 cargo fmt --all --check
 for extra in control/fuzz dataplane/fuzz; do
-  [ -f "$extra/Cargo.toml" ] && (cd "$extra" && cargo fmt --check)
+  [ -f "$extra/Cargo.toml" ] || continue
+  (cd "$extra" && cargo fmt --check)
+  # These have lock files of their own, which a dependency added to a room leaves behind.
+  cargo metadata --locked --format-version 1 --manifest-path "$extra/Cargo.toml" >/dev/null ||
+    die "$extra/Cargo.lock is stale: (cd $extra && cargo update --workspace) and commit it"
 done
 cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet --document-private-items
