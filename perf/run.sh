@@ -76,7 +76,7 @@ case "$name" in
   *)
     build --no-default-features --bin pxtr-bench
     "$BIN/pxtr-bench" list | grep -q "^$name " || die "there is no bench $name; see: perf/run.sh list"
-    case "$name" in lpm) take_hugepages 1600 ;; *) take_hugepages 160 ;; esac
+    case "$name" in lpm) take_hugepages 3200 ;; *) take_hugepages 160 ;; esac
     out=$("$BIN/pxtr-bench" "$name" --hugepages --machine "$(machine)" --commit "$(commit)" "${args[@]}")
     [ -z "$json" ] || printf '%s\n' "$out" >"$json"
     printf '%s\n' "$out"
