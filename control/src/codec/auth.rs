@@ -146,6 +146,14 @@ pub fn header(message: &[u8]) -> Result<Header, AuthError> {
     Ok(Header { key_id, algorithm, tag_len })
 }
 
+/// Tells a secret from another one, in what is kept on disk: 32 bits of a digest, of no use to who
+/// wants to know the secret.
+#[must_use]
+pub fn fingerprint(secret: &Secret) -> u32 {
+    let digest = hmac::<Hmac<Sha256>>(secret.expose(), &[b"which secret this is"]).unwrap_or_default();
+    digest.first_chunk().map_or(0, |first| u32::from_be_bytes(*first))
+}
+
 /// Computes the MAC of an encoded message and writes it where its tag is.
 ///
 /// # Errors

@@ -61,6 +61,10 @@ impl Engine {
                 itr.rlocs.on_underlay(&mut cx, rloc, reachable);
             }
             Event::IcmpUnreachable { rloc } => itr.rlocs.on_icmp(&mut cx, rloc),
+            Event::NoncesKept(kept) => {
+                let now = cx.now;
+                roles.map_server_mut().into_iter().for_each(|ms| ms.restore_nonces(now, &kept));
+            }
             Event::ClearMapCache(inside) => itr.clear(&mut cx, inside.as_ref()),
             event @ (Event::HostSeen(_) | Event::AwayHit { .. } | Event::HostProbed { .. }) => {
                 roles.etr_mut().into_iter().for_each(|etr| host_event(&mut cx, etr, &event));

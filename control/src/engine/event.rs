@@ -3,6 +3,7 @@
 //! The runtime, the simulator and replay all speak exactly this. The engine reads no clock and
 //! draws no randomness of its own: `now` and the seed come in.
 
+use crate::roles::map_server::KeptNonce;
 use ipnet::IpNet;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{MacAddr, PortId};
@@ -104,6 +105,8 @@ pub enum Event {
         /// It answers.
         alive: bool,
     },
+    /// What a Map-Server must not forget when it starts anew: the nonces kept for it.
+    NoncesKept(Vec<KeptNonce>),
     /// Operator asked to forget mappings learnt from the network: all, or those inside a prefix.
     ClearMapCache(Option<EidPrefix>),
 }

@@ -59,6 +59,11 @@ impl RoleSet {
         self.etr.as_mut()
     }
 
+    /// Map-Server, to be told something.
+    pub(crate) fn map_server_mut(&mut self) -> Option<&mut MapServer> {
+        self.map_server.as_mut()
+    }
+
     /// Map-Server, if on.
     #[must_use]
     pub fn map_server(&self) -> Option<&MapServer> {

@@ -5,6 +5,7 @@ use super::clock::{Clock, Timer, unix_ms};
 use super::counters::RuntimeCounters;
 use super::engine_cell::EngineCell;
 use super::error::Error;
+use super::nonce_file::NonceFile;
 use super::notices::Notices;
 use super::plane::Plane;
 use super::police::Police;
@@ -38,6 +39,8 @@ pub(super) struct Runtime {
     pub(super) counters: RuntimeCounters,
     pub(super) notices: Notices,
     police: Police,
+    /// Of a Map-Server.
+    nonces: Option<NonceFile>,
     poll: Poll,
     actions: Vec<Action>,
 }
@@ -61,6 +64,11 @@ impl Runtime {
         plane: Option<Plane>,
         inbox: ApiInbox,
     ) -> Self {
+        let nonces = config.roles.map_server.then(|| {
+            let (file, wrong) = NonceFile::open(&config.daemon.state_dir, &config.daemon.name);
+            wrong.iter().for_each(|e| tracing::warn!("{e}"));
+            file
+        });
         Self {
             clock,
             config,
@@ -72,6 +80,7 @@ impl Runtime {
             counters: RuntimeCounters::default(),
             notices: Notices::default(),
             police: Police::default(),
+            nonces,
             poll: Poll::default(),
             actions: Vec::new(),
         }
@@ -80,6 +89,7 @@ impl Runtime {
     /// Runs until an error that can not be lived with. To be cancelled from outside.
     pub(super) async fn run(&mut self, timer: &Timer) -> Result<(), Error> {
         self.event(Event::Tick)?;
+        self.restore_nonces()?;
         loop {
             let wake = self.wait(timer).await?;
             match wake {
@@ -97,6 +107,22 @@ impl Runtime {
                 Wake::Config(read) => self.on_config(*read)?,
             }
             self.turn()?;
+        }
+    }
+
+    /// The daemon ends.
+    pub(super) async fn finish(&mut self) {
+        if let Some(nonces) = &mut self.nonces
+            && let Err(e) = nonces.finish(self.engine.get()).await
+        {
+            tracing::error!("{e}");
+        }
+    }
+
+    fn restore_nonces(&mut self) -> Result<(), Error> {
+        match self.nonces.as_ref().map(NonceFile::last) {
+            None | Some([]) => Ok(()),
+            Some(kept) => self.event(Event::NoncesKept(kept.to_vec())),
         }
     }
 
@@ -144,6 +170,9 @@ impl Runtime {
         }
         if self.engine.get().next_deadline().is_some_and(|at| at <= now) {
             self.event(Event::Tick)?;
+        }
+        if let Some(e) = self.nonces.as_mut().and_then(|n| n.on_turn(now, self.engine.get())) {
+            self.notices.say(now, "nonces_not_kept", &e.to_string());
         }
         self.carry()
     }
@@ -236,7 +265,8 @@ impl Runtime {
             if let Some(plane) = &mut self.plane {
                 plane.on_engine_restart(now);
             }
-            return self.event(Event::Tick);
+            self.event(Event::Tick)?;
+            return self.restore_nonces();
         }
         self.carry()
     }

@@ -15,6 +15,7 @@ mod engine_cell;
 mod error;
 mod hosts;
 mod nonce_epoch;
+mod nonce_file;
 mod notices;
 mod plane;
 mod police;

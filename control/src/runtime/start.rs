@@ -84,6 +84,7 @@ async fn daemon(config: Config, path: PathBuf, journal: Journal) -> Result<(), E
         () = stop.terminated() => Ok(()),
     };
     sd_notify::say("STOPPING=1");
+    runtime.finish().await;
     // Servers, workers and devices end where they are dropped: here.
     result
 }

@@ -373,3 +373,47 @@ fn a_reload_keeps_what_its_site_may_still_register() {
     n.pass(200_000);
     assert_eq!(n.count(Counter::RegistrationsExpired), 0, "and no timer is left behind");
 }
+
+#[test]
+fn r164_nonces_outlive_a_restart_of_the_map_server() {
+    let recorded = signed_register(&register(5, one("10.1.0.0/16", RLOC_A)), "key-a");
+    let mut n = Node::new(two_sites());
+    n.hear(ETR, &recorded);
+    let kept = n.engine.roles().map_server().expect("the role").nonces(10);
+    assert_eq!((kept.len(), kept[0].nonce), (1, 5));
+
+    let mut forgetful = Node::new(two_sites());
+    forgetful.hear(ETR, &recorded);
+    assert_eq!(registered(&forgetful).len(), 1, "without them what was recorded counts again");
+    let mut n = Node::new(two_sites());
+    n.step(Event::NoncesKept(kept.clone()));
+    n.hear(ETR, &recorded);
+    assert_eq!((registered(&n).len(), n.count(Counter::RegistersReplayed)), (0, 1));
+    n.hear(ETR, &signed_register(&register(6, one("10.1.0.0/16", RLOC_A)), "key-a"));
+    assert_eq!(registered(&n).len(), 1, "the next one is taken");
+    n.step(Event::NoncesKept(kept.clone()));
+    n.hear(ETR, &signed_register(&register(6, one("10.1.0.0/16", RLOC_A)), "key-a"));
+    assert_eq!(n.count(Counter::RegistersReplayed), 2, "an older one that was kept does not take it back");
+
+    // A new secret under the same Key ID, given while the Map-Server was down, begins anew.
+    let mut config = two_sites();
+    config.sites[0].keys[0].secret = secret("key-new");
+    let mut n = Node::new(config);
+    n.step(Event::NoncesKept(kept));
+    n.hear(ETR, &signed_register(&register(1, one("10.1.0.0/16", RLOC_A)), "key-new"));
+    assert_eq!(registered(&n).len(), 1);
+}
+
+#[test]
+fn r164_of_too_many_nonces_those_heard_last_are_kept() {
+    let mut n = Node::new(two_sites());
+    for host in 1..=9 {
+        n.now = n.now.plus_ms(1000);
+        let from = format!("198.51.100.{host}:4342");
+        n.hear(&from, &signed_register(&register(host, one("10.1.0.0/16", RLOC_A)), "key-a"));
+    }
+    let mut kept: Vec<u64> =
+        n.engine.roles().map_server().expect("the role").nonces(3).iter().map(|k| k.nonce).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, [7, 8, 9]);
+}

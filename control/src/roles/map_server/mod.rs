@@ -3,6 +3,7 @@
 
 mod answer;
 mod machine;
+mod nonces;
 mod notify;
 mod publisher;
 mod register;
@@ -14,6 +15,7 @@ mod subscriptions;
 mod view;
 
 pub use machine::MapServer;
+pub use nonces::KeptNonce;
 pub use registrant::RegistrantId;
 pub use subscribe::SubscriptionView;
 pub use view::{LocatorView, RegistrationView};

@@ -96,9 +96,9 @@ impl MapServer {
         config: &Site,
         registrant: RegistrantId,
     ) -> Option<()> {
-        let state = self.sites.state_mut(site)?;
         if !config.legacy_nonce {
-            let refused = state.take_nonce(cx.now, register.auth.key_id, registrant, register.nonce).err();
+            let key = (register.auth.key_id, registrant);
+            let refused = self.sites.take_nonce(cx.now, site, key, register.nonce).err();
             if let Some(why) = refused {
                 let counter = match why {
                     NonceRefused::Replayed => Counter::RegistersReplayed,
@@ -109,7 +109,7 @@ impl MapServer {
                 return None;
             }
         }
-        if !state.admit(cx.now, config.max_prefixes) {
+        if !self.sites.state_mut(site)?.admit(cx.now, config.max_prefixes) {
             cx.count(Counter::RegistersOverSiteRate);
             return None;
         }

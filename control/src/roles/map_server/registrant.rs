@@ -6,7 +6,7 @@ use crate::engine::Meta;
 use crate::engine::config::AuthAlgorithm;
 use crate::engine::event::{EidPrefix, Time};
 use crate::roles::reply;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
 /// Registration without the T bit lives that long (RFC 9301 section 8.2).
@@ -15,7 +15,7 @@ const REGISTRATION_MS: u64 = 180_000;
 const TTL_MAX_MINUTES: u32 = 7 * 24 * 60;
 
 /// Who an ETR is to us: its xTR-ID, or else the address it registers from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegistrantId {
     /// xTR-ID (RFC 9301 section 5.6, I bit).

@@ -1,6 +1,8 @@
 //! The configured sites: which EID-prefix is whose, and what is remembered per site.
 
+use super::nonces::KeptNonce;
 use super::registrant::RegistrantId;
+use crate::codec::auth;
 use crate::engine::config::{EngineConfig, Key, Site};
 use crate::engine::event::{EidPrefix, Time};
 use crate::roles::limit::{Bucket, Rate};
@@ -22,6 +24,8 @@ pub(super) struct Sites {
     prefixes: EidTable<Configured>,
     ids: BTreeMap<String, SiteId>,
     states: Vec<SiteState>,
+    /// Grows with every nonce taken.
+    pub(super) nonces_taken: u64,
 }
 
 /// A configured EID-prefix.
@@ -39,8 +43,8 @@ pub(super) struct SiteState {
     /// EID-prefixes registered now.
     pub(super) registered: u32,
     registers: Bucket,
-    /// The keys that the nonces belong to.
-    keys: Vec<Key>,
+    /// The keys that the nonces belong to, and what tells their secrets apart on disk.
+    keys: Vec<(Key, u32)>,
     /// Last nonce by Key ID and registrant.
     nonces: HashMap<(u8, RegistrantId), Seen>,
 }
@@ -100,6 +104,41 @@ impl Sites {
         &self.prefixes
     }
 
+    /// takes a nonce if it is above the last one of this registrant under this key.
+    pub(super) fn take_nonce(
+        &mut self,
+        now: Time,
+        site: SiteId,
+        key: (u8, RegistrantId),
+        nonce: u64,
+    ) -> Result<(), NonceRefused> {
+        let state = self.states.get_mut(site.0 as usize).ok_or(NonceRefused::NoRoom)?;
+        state.take_nonce(now, key, nonce)?;
+        self.nonces_taken += 1;
+        Ok(())
+    }
+
+    /// All nonces, and when they were heard.
+    pub(super) fn nonces(&self) -> impl Iterator<Item = (Time, KeptNonce)> + '_ {
+        let sites = self.ids.iter().filter_map(|(name, id)| Some((name, self.states.get(id.0 as usize)?)));
+        sites.flat_map(|(name, state)| {
+            state.nonces.iter().filter_map(move |(&(key_id, registrant), seen)| {
+                let key = state.keys.iter().find(|(key, _)| key.id == key_id)?.1;
+                Some((seen.at, KeptNonce { site: name.clone(), key_id, key, registrant, nonce: seen.nonce }))
+            })
+        })
+    }
+
+    /// Takes over a nonce that was kept, if its key is still there.
+    pub(super) fn restore_nonce(&mut self, now: Time, kept: &KeptNonce) {
+        let id = self.ids.get(&kept.site);
+        let Some(state) = id.and_then(|id| self.states.get_mut(id.0 as usize)) else { return };
+        if state.keys.iter().any(|(key, print)| (key.id, *print) == (kept.key_id, kept.key)) {
+            // A nonce that is not above the last one, or one too many, changes nothing.
+            let _ = state.take_nonce(now, (kept.key_id, kept.registrant), kept.nonce);
+        }
+    }
+
     /// The configuration of a site.
     pub(super) fn config<'a>(&self, config: &'a EngineConfig, site: SiteId) -> Option<&'a Site> {
         config.sites.get(self.states.get(site.0 as usize)?.index?)
@@ -121,20 +160,13 @@ impl SiteState {
 
     /// A changed secret starts a new sequence of nonces, and so does one that comes back.
     fn take_keys(&mut self, keys: &[Key]) {
-        let same = |id: u8| keys.iter().any(|k| k.id == id && self.keys.contains(k));
+        let before = std::mem::take(&mut self.keys);
+        let same = |id: u8| keys.iter().any(|k| k.id == id && before.iter().any(|(old, _)| old == k));
         self.nonces.retain(|(id, _), _| same(*id));
-        self.keys = keys.to_vec();
+        self.keys = keys.iter().map(|key| (key.clone(), auth::fingerprint(&key.secret))).collect();
     }
 
-    /// takes a nonce if it is above the last one of this registrant under this key.
-    pub(super) fn take_nonce(
-        &mut self,
-        now: Time,
-        key_id: u8,
-        who: RegistrantId,
-        nonce: u64,
-    ) -> Result<(), NonceRefused> {
-        let key = (key_id, who);
+    fn take_nonce(&mut self, now: Time, key: (u8, RegistrantId), nonce: u64) -> Result<(), NonceRefused> {
         if let Some(seen) = self.nonces.get_mut(&key) {
             if nonce <= seen.nonce {
                 return Err(NonceRefused::Replayed);
