@@ -1,5 +1,6 @@
-//! What the engine costs: Map-Replies per second (decode, checks, map-cache, actions), memory per
-//! map-cache entry, an idle tick, and the failure of an RLOC, at a given number of entries.
+//! What the engine and the feeder cost: Map-Replies per second (decode, checks, map-cache, deltas for
+//! the workers), memory per map-cache entry, an idle tick, the failure of an RLOC, and a new engine in
+//! place of one that panicked, at a given number of entries.
 //!
 //! `cargo run --release -p pxtr-perf --bin perf-engine -- --entries 1000000 --rlocs 1000`
 
@@ -10,12 +11,18 @@ use pxtr_control::codec::{EidRecord, LocatorRecord, MapReply, Message};
 use pxtr_control::engine::Engine;
 use pxtr_control::engine::config::{EngineConfig, Limits, Roles, VrfConfig};
 use pxtr_control::engine::event::{Action, EidPrefix, Event, Iid, Time};
+use pxtr_control::feeder::{Capacity, Feeder, FeederSpec, VrfFeed};
+use pxtr_control::netlink::KernelView;
+use pxtr_dataplane::feed::VrfSpec;
+use pxtr_dataplane::types::{InstanceId, VrfId};
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Lookups in progress at once: replies are timed in batches of this size.
 const BATCH: u32 = 1_000;
+/// Slots that the runtime looks at in one go when it withdraws what a new engine did not confirm.
+const STALE_SLOTS: u32 = 1_000;
 
 /// Cost of the control engine.
 #[derive(Parser)]
@@ -34,20 +41,27 @@ struct Report {
     rlocs: usize,
     locator_sets: usize,
     map_replies_per_second: f64,
+    installed_map_replies_per_second: f64,
     misses_per_second: f64,
-    resident_bytes_per_entry: f64,
+    engine_and_feeder_bytes_per_entry: f64,
     idle_tick_ns: f64,
+    empty_engine_idle_tick_ns: f64,
     used_ns_per_entry: f64,
     rloc_failure_us: f64,
     rloc_failure_actions: usize,
+    restart_s: f64,
+    stale_withdrawal_s: f64,
+    stale_withdrawal_longest_ms: f64,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    let empty_idle_tick = Bench::new(&args).idle_tick();
     let mut bench = Bench::new(&args);
     let before = resident_bytes()?;
     let mut missing = Duration::ZERO;
     let mut replying = Duration::ZERO;
+    let mut installing = Duration::ZERO;
     let mut at = 0;
     while at < args.entries {
         let batch = at..args.entries.min(at + BATCH);
@@ -55,7 +69,9 @@ fn main() -> Result<()> {
         bench.now = bench.now.plus_ms(1_000);
         let (requests, took) = bench.miss(batch.clone())?;
         missing += took;
-        replying += bench.reply(batch.clone().zip(requests))?;
+        let (engine, feeder) = bench.reply(batch.clone().zip(requests))?;
+        replying += engine;
+        installing += engine + feeder;
         at = batch.end;
     }
     let resident = resident_bytes()?.saturating_sub(before);
@@ -67,17 +83,25 @@ fn main() -> Result<()> {
         bail!("{} entries learnt, {} expected", sizes.map_cache_learnt, args.entries);
     }
     let (rloc_failure, rloc_failure_actions) = bench.fail_rloc();
+    let (idle_tick, used) = (bench.idle_tick(), bench.used());
+    let restart = bench.restart(&args);
+    let (stale, stale_longest) = bench.withdraw_stale();
     let report = Report {
         entries: args.entries,
         rlocs: sizes.rlocs,
         locator_sets: sizes.locator_sets,
         map_replies_per_second: f64::from(args.entries) / replying.as_secs_f64(),
+        installed_map_replies_per_second: f64::from(args.entries) / installing.as_secs_f64(),
         misses_per_second: f64::from(args.entries) / missing.as_secs_f64(),
-        resident_bytes_per_entry: resident as f64 / f64::from(args.entries),
-        idle_tick_ns: bench.idle_tick().as_nanos() as f64,
-        used_ns_per_entry: bench.used().as_nanos() as f64,
+        engine_and_feeder_bytes_per_entry: resident as f64 / f64::from(args.entries),
+        idle_tick_ns: idle_tick.as_nanos() as f64,
+        empty_engine_idle_tick_ns: empty_idle_tick.as_nanos() as f64,
+        used_ns_per_entry: used.as_nanos() as f64,
         rloc_failure_us: rloc_failure.as_nanos() as f64 / 1000.0,
         rloc_failure_actions,
+        restart_s: restart.as_secs_f64(),
+        stale_withdrawal_s: stale.as_secs_f64(),
+        stale_withdrawal_longest_ms: stale_longest.as_secs_f64() * 1e3,
     };
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
@@ -85,13 +109,15 @@ fn main() -> Result<()> {
 
 struct Bench {
     engine: Engine,
+    feeder: Feeder,
+    view: KernelView,
     now: Time,
     rlocs: u32,
     out: Vec<Action>,
 }
 
 impl Bench {
-    fn new(args: &Args) -> Self {
+    fn engine(args: &Args) -> Engine {
         let config = EngineConfig {
             roles: Roles { pitr: true, ..Roles::default() },
             rlocs: vec![IpAddr::from([192, 0, 2, 1])],
@@ -112,14 +138,48 @@ impl Bench {
             register_nonce_epoch: 1,
             ..EngineConfig::default()
         };
+        Engine::new(config, [7; 32])
+    }
+
+    fn new(args: &Args) -> Self {
+        let vrf = VrfFeed {
+            id: VrfId(0),
+            iid: Iid(0),
+            spec: VrfSpec { instance_id: InstanceId(0), pitr: true, ..VrfSpec::default() },
+            table: 254,
+            eid_space: Vec::new(),
+            local_eids: Vec::new(),
+        };
+        let capacity = Capacity { entries: args.entries + 16, ..Capacity::default() };
+        let rlocs = vec![IpAddr::from([192, 0, 2, 1])];
         let mut bench = Self {
-            engine: Engine::new(config, [7; 32]),
+            engine: Self::engine(args),
+            feeder: Feeder::new(FeederSpec { ports: Vec::new(), vrfs: vec![vrf], rlocs, capacity }),
+            view: KernelView::default(),
             now: Time(1_000),
             rlocs: args.rlocs.max(2),
             out: Vec::new(),
         };
         bench.step(Event::Tick);
+        bench.feed();
         bench
+    }
+
+    /// The last step's actions become deltas, as in the runtime; workers apply them at once.
+    fn feed(&mut self) {
+        for action in self.out.drain(..) {
+            // Sends and notices are none of the feeder's.
+            let _ = self.feeder.on_action(self.now, &self.view, &action);
+        }
+        self.workers();
+    }
+
+    fn workers(&mut self) {
+        let out = &mut self.feeder.out;
+        out.deltas.clear();
+        out.events.clear();
+        let sequence = out.sequence();
+        self.feeder.acknowledge(sequence);
     }
 
     fn step(&mut self, event: Event) {
@@ -159,7 +219,7 @@ impl Bench {
     }
 
     /// Replies, made before the clock starts.
-    fn reply(&mut self, requests: impl Iterator<Item = (u32, u64)>) -> Result<Duration> {
+    fn reply(&mut self, requests: impl Iterator<Item = (u32, u64)>) -> Result<(Duration, Duration)> {
         let from = SocketAddr::from(([192, 0, 2, 53], 4342));
         let to = SocketAddr::from(([192, 0, 2, 1], 4342));
         let mut events = Vec::new();
@@ -174,11 +234,42 @@ impl Bench {
             let payload = Message::MapReply(reply).to_bytes()?;
             events.push(Event::Datagram { from, to, payload });
         }
+        let mut actions = Vec::new();
         let start = Instant::now();
         for event in events {
             self.step(event);
+            actions.append(&mut self.out);
         }
-        Ok(start.elapsed())
+        let engine = start.elapsed();
+        self.out = actions;
+        let start = Instant::now();
+        self.feed();
+        Ok((engine, start.elapsed()))
+    }
+
+    /// What the runtime does when the engine panicked: the workers keep their entries.
+    fn restart(&mut self, args: &Args) -> Duration {
+        let start = Instant::now();
+        self.engine = Self::engine(args);
+        self.feeder.on_engine_restart(self.now, &self.view);
+        self.step(Event::Tick);
+        self.feed();
+        start.elapsed()
+    }
+
+    /// What the new engine has not installed again goes, bit by bit: all of it, and the longest bit.
+    fn withdraw_stale(&mut self) -> (Duration, Duration) {
+        let (mut took, mut longest) = (Duration::ZERO, Duration::ZERO);
+        let mut from = Some(0);
+        while let Some(slot) = from {
+            let start = Instant::now();
+            from = self.feeder.withdraw_stale(self.now, &self.view, slot, STALE_SLOTS);
+            self.workers();
+            let one = start.elapsed();
+            took += one;
+            longest = longest.max(one);
+        }
+        (took, longest)
     }
 
     fn idle_tick(&mut self) -> Duration {
