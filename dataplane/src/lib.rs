@@ -19,5 +19,6 @@ pub mod ring;
 pub mod slots;
 pub mod types;
 pub mod verdict;
+pub mod watch;
 pub mod wire;
 pub mod worker;

@@ -38,7 +38,7 @@ impl Running {
         (io, trunks): (DpdkIo, Trunks),
         config: WorkerConfig,
     ) -> Result<WorkerHandle, LaunchError> {
-        let (links, ends) = links(core);
+        let (links, watch_link, ends) = links(core);
         let (say, hear): (Sender<Ready>, Receiver<Ready>) = channel();
         let (eal, stop) = (eal.clone(), self.stop.clone());
         let body = move || {
@@ -48,7 +48,8 @@ impl Running {
                 Err(error) => return drop(say.send(Err(error))),
             };
             // Made on its core, so that its memory is near.
-            let mut worker = Worker::new(io, TscClock::new(), &config, links).with_trunks(trunks);
+            let worker = Worker::new(io, TscClock::new(), &config, links);
+            let mut worker = worker.with_trunks(trunks).with_watches(watch_link);
             let counters = (worker.replica().entry_counters(), worker.replica().rloc_counters());
             if say.send(Ok(counters)).is_ok() {
                 worker.run(&stop);

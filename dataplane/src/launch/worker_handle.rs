@@ -7,6 +7,7 @@ use crate::punt::Punt;
 use crate::replica::Retired;
 use crate::ring::{Consumer, Producer, ring};
 use crate::types::{EntryId, RlocId};
+use crate::watch::{Watch, WatchDesk, WatchLink, watch_link};
 use crate::worker::Links;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub struct WorkerHandle {
     stats: Arc<WorkerStats>,
     entries: EntryCounters,
     rlocs: RlocCounters,
+    watches: WatchDesk,
 }
 
 /// Control's ends of the rings of a worker that is about to start.
@@ -37,24 +39,26 @@ pub(super) struct Ends {
     retired: Consumer<Retired>,
     punts: Consumer<Punt>,
     stats: Arc<WorkerStats>,
+    watches: WatchDesk,
 }
 
 /// The rings of a worker on `core`: its ends and control's.
-pub(super) fn links(core: usize) -> (Links, Ends) {
+pub(super) fn links(core: usize) -> (Links, WatchLink, Ends) {
     let (feed, worker_feed) = ring(FEED_DEPTH);
     let (worker_retired, retired) = ring(RETIRED_DEPTH);
     let (worker_punts, punts) = ring(PUNT_DEPTH);
     let stats = Arc::new(WorkerStats::default());
     let links =
         Links { feed: worker_feed, retired: worker_retired, punts: worker_punts, stats: stats.clone() };
-    (links, Ends { core, feed, retired, punts, stats })
+    let (watch_link, watches) = watch_link();
+    (links, watch_link, Ends { core, feed, retired, punts, stats, watches })
 }
 
 impl Ends {
     /// With the counters of the replica that the worker made on its own core.
     pub(super) fn handle(self, entries: EntryCounters, rlocs: RlocCounters) -> WorkerHandle {
-        let Self { core, feed, retired, punts, stats } = self;
-        WorkerHandle { core, feed, retired, punts, stats, entries, rlocs }
+        let Self { core, feed, retired, punts, stats, watches } = self;
+        WorkerHandle { core, feed, retired, punts, stats, entries, rlocs, watches }
     }
 }
 
@@ -100,7 +104,13 @@ impl WorkerHandle {
     /// Frees the memory that it no longer needs; returns how many pieces. To be called often enough
     /// that the ring never fills: with each batch of deltas.
     pub fn free_retired(&mut self) -> usize {
+        self.watches.free();
         std::iter::from_fn(|| self.retired.pop()).count()
+    }
+
+    /// Hands a watch over, which begins within a few milliseconds; gives it back when too many wait.
+    pub fn watch(&mut self, watch: Box<Watch>) -> Result<(), Box<Watch>> {
+        self.watches.put(watch)
     }
 
     /// Its counters, shared: to be read from another thread.

@@ -116,6 +116,10 @@ impl Stages {
                 buf.prefetch();
             }
         }
+        let watched = core.watch.any();
+        if watched {
+            watch(core, port, burst);
+        }
         let mut done = Done::NONE;
         let spec = core.replica.port(port);
         match spec.and_then(|spec| Some((spec, core.replica.vrf(spec.vrf)?))) {
@@ -139,7 +143,8 @@ impl Stages {
             None => {
                 let why = spec.map_or(DropReason::PortNotConfigured, |_| DropReason::VrfUnknown);
                 for lane in lanes.iter_mut() {
-                    lane.facts.cx.origin = Origin::Native;
+                    lane.facts.cx = Context { vrf: VrfId(0), port, origin: Origin::Native };
+                    lane.routed = false;
                     lane.verdict = Verdict::Drop(why, None);
                 }
             }
@@ -157,10 +162,29 @@ impl Stages {
         for (at, (lane, buf)) in lanes.iter().zip(burst.drain()).enumerate() {
             match done.port(at) {
                 Some(port) => core.put_out(port, buf, From::Nic),
+                None if watched => finish_watched(core, at, lane, buf),
                 None => core.finish(buf, &lane.facts, lane.verdict),
             }
         }
     }
+}
+
+/// Shows a burst to those who look, as it came.
+#[cold]
+fn watch<I: Io>(core: &mut Core<I>, port: PortId, burst: &I::Burst) {
+    for at in 0..burst.len() {
+        if let Some(buf) = burst.get(at) {
+            core.watch.received(port, at, buf, core.now);
+        }
+    }
+}
+
+/// Carries out what was decided, and tells it.
+#[cold]
+fn finish_watched<I: Io>(core: &mut Core<I>, at: usize, lane: &Lane, buf: I::Buf) {
+    core.watch.begin(at);
+    core.finish(buf, &lane.facts, lane.verdict);
+    core.watch.finished(lane.facts.story(lane.verdict, lane.routed), None);
 }
 
 /// What is the same for all packets of a burst that were not encapsulated.
@@ -182,7 +206,8 @@ fn take_express<I: Io>(
     tally: &mut Tally,
 ) {
     let (tables, key) = (&core.replica, &core.key);
-    if !core.express {
+    // The express way keeps no facts that could be told.
+    if !core.express || core.watch.any() {
         return;
     }
     if Outbound::suits(known.port, known.vrf) {

@@ -1,7 +1,7 @@
 //! One packet at a time: carrying out its fate, and everything that is not the plain case.
 
 use super::config::{Links, WorkerConfig};
-use super::egress::{Egress, From};
+use super::egress::{Egress, From, Out};
 use super::news::Recent;
 use super::outcome::{Facts, carry_out};
 use super::trunk::Trunks;
@@ -22,6 +22,7 @@ use crate::reassembly::Reassembly;
 use crate::replica::{Replica, Retired};
 use crate::types::{Eid, InstanceId, PortId};
 use crate::verdict::{DropReason, HoldKey, Notice, Verdict, Wait};
+use crate::watch::{Story, Watchers};
 use crate::wire::{ethernet, vlan};
 use std::net::IpAddr;
 
@@ -35,6 +36,8 @@ pub(super) struct Core<I: Io> {
     /// Fragments on their way out of the table; taken while some are.
     pub(super) loose: Vec<I::Buf>,
     pub(super) links: Links,
+    /// Those who look at packets as they go by.
+    pub(super) watch: Watchers,
     /// What control was told lately.
     pub(super) recent: Recent,
     pub(super) key: FlowKey,
@@ -76,6 +79,7 @@ impl<I: Io> Core<I> {
             pending: None,
             io,
             links,
+            watch: Watchers::new(),
         }
     }
 
@@ -123,35 +127,41 @@ impl<I: Io> Core<I> {
     /// Queues a packet for sending.
     #[inline(always)]
     pub(super) fn put_out(&mut self, port: PortId, buf: I::Buf, from: From) {
-        let Self { io, egress, links, .. } = self;
+        if self.watch.any() {
+            self.watch.sent(port, &buf, from == From::Host, self.now);
+        }
+        let Self { io, egress, links, watch, now, .. } = self;
+        let mut out = Out { io, stats: &links.stats, watch, now: *now };
         match egress.get_mut(usize::from(port.0)) {
-            Some(row) => row.push(io, &links.stats, port, buf, from),
+            Some(row) => row.push(&mut out, port, buf, from),
             None => self.put_out_tagged(port, buf, from),
         }
     }
 
     /// Queues a packet of a sub-interface on its parent.
     fn put_out_tagged(&mut self, port: PortId, mut buf: I::Buf, from: From) {
-        let Self { io, egress, links, trunks, .. } = self;
+        let Self { io, egress, links, trunks, watch, now, .. } = self;
         if let Some(sub) = trunks.sub(port)
             && let Some(row) = egress.get_mut(usize::from(sub.parent.0))
             && vlan::push(&mut buf, sub.tags)
         {
-            return row.push(io, &links.stats, sub.parent, buf, from);
+            let mut out = Out { io, stats: &links.stats, watch, now: *now };
+            return row.push(&mut out, sub.parent, buf, from);
         }
         match from {
-            From::Nic => links.stats.drop_one(DropReason::TxPort),
-            From::Worker => links.stats.originated_lost.add(1),
-            From::Host => links.stats.from_host_lost.add(1),
+            From::Nic => self.drop_one(DropReason::TxPort),
+            From::Worker => self.stats().originated_lost.add(1),
+            From::Host => self.stats().from_host_lost.add(1),
         }
     }
 
     /// Sends a whole burst of received packets on one port, after what is queued there.
     #[inline(always)]
     pub(super) fn pass(&mut self, port: PortId, burst: &mut I::Burst, bytes: u64) {
-        let Self { io, egress, links, .. } = self;
+        let Self { io, egress, links, watch, now, .. } = self;
+        let mut out = Out { io, stats: &links.stats, watch, now: *now };
         match egress.get_mut(usize::from(port.0)) {
-            Some(row) => row.pass(io, &links.stats, port, burst, bytes),
+            Some(row) => row.pass(&mut out, port, burst, bytes),
             None => burst.drain().for_each(|buf| self.put_out_tagged(port, buf, From::Nic)),
         }
     }
@@ -159,18 +169,25 @@ impl<I: Io> Core<I> {
     /// Sends what is queued on all ports.
     #[inline(always)]
     pub(super) fn flush(&mut self) {
-        let Self { io, egress, links, .. } = self;
+        let Self { io, egress, links, watch, now, .. } = self;
+        let mut out = Out { io, stats: &links.stats, watch, now: *now };
         for (number, row) in egress.iter_mut().enumerate() {
-            row.flush(io, &links.stats, PortId(number as u16));
+            row.flush(&mut out, PortId(number as u16));
         }
     }
 
     /// Counts a drop; one of our own packets has no fate.
-    fn dropped(&self, facts: &Facts, reason: DropReason) {
+    fn dropped(&mut self, facts: &Facts, reason: DropReason) {
         match facts.cx.origin {
             Origin::Own => self.stats().originated_lost.add(1),
-            _ => self.stats().drop_one(reason),
+            _ => self.drop_one(reason),
         }
+    }
+
+    /// Counts the drop of the packet at hand.
+    pub(super) fn drop_one(&mut self, reason: DropReason) {
+        self.watch.note(reason);
+        self.stats().drop_one(reason);
     }
 
     /// Drops a packet and tells its source, if that is allowed.
@@ -214,19 +231,34 @@ impl<I: Io> Core<I> {
             .or_else(|| all().filter(in_vrf).find_map(address))
     }
 
-    /// Routes a packet that was read before: one that has waited, or one of our own.
-    pub(super) fn again(&mut self, held: Held<I::Buf>) {
+    /// Routes a packet that has waited.
+    pub(super) fn release(&mut self, held: Held<I::Buf>) {
+        if !self.watch.any() || held.cx.origin == Origin::Own {
+            self.again(held);
+            return;
+        }
+        let since = held.since;
+        self.watch.begin_released(held.cx.port, &held.buf, self.now);
+        let story = self.again(held);
+        self.watch.finished(story, Some(self.now.saturating_sub(since)));
+    }
+
+    /// Routes a packet that was read before: one that has waited, or one of our own. Returns what can be
+    /// told of it.
+    pub(super) fn again(&mut self, held: Held<I::Buf>) -> Story {
         let Held { mut buf, cx, since } = held;
         let available = buf.total_len().saturating_sub(ethernet::LEN);
         let mut facts = Facts { since: Some(since), ..Facts::blank(cx) };
         if facts.ip.read(buf.data(), ethernet::LEN, available, &self.key).is_err() {
             // It was well formed when it came; count it rather than lose it if that is not so.
-            return self.dropped(&facts, DropReason::InnerHeader);
+            self.dropped(&facts, DropReason::InnerHeader);
+            return facts.story(Verdict::Drop(DropReason::InnerHeader, None), false);
         }
         facts.step = route::decide(&facts.ip, cx, &mut facts.mapping, &self.replica);
         let verdict = carry_out(&mut buf, &facts, self.instance(cx), &self.replica);
         self.count_sent(verdict);
         self.finish(buf, &facts, verdict);
+        facts.story(verdict, true)
     }
 
     /// The Instance-ID of a packet's VRF.
@@ -261,11 +293,16 @@ impl<I: Io> Core<I> {
     }
 
     /// Counts a held packet that will not be sent.
-    pub(super) fn let_go(&self, held: &Held<I::Buf>, reason: DropReason) {
+    pub(super) fn let_go(&mut self, held: &Held<I::Buf>, reason: DropReason) {
         self.waiting(held.cx.origin, false);
         match held.cx.origin {
             Origin::Own => self.stats().originated_lost.add(1),
-            _ => self.stats().drop_one(reason),
+            _ => {
+                if self.watch.any() {
+                    self.watch.let_go(held.cx.port, &held.buf, reason, self.now);
+                }
+                self.stats().drop_one(reason);
+            }
         }
     }
 

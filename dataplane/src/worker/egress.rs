@@ -5,6 +5,7 @@ use crate::counters::WorkerStats;
 use crate::io::{Io, PacketBurst};
 use crate::types::PortId;
 use crate::verdict::DropReason;
+use crate::watch::Watchers;
 
 /// Where a packet to be sent comes from: decides what is counted when it can not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,15 @@ pub(super) enum From {
     Worker,
     /// From the kernel.
     Host,
+}
+
+/// What is needed to send.
+#[derive(Debug)]
+pub(super) struct Out<'a, I> {
+    pub(super) io: &'a mut I,
+    pub(super) stats: &'a WorkerStats,
+    pub(super) watch: &'a mut Watchers,
+    pub(super) now: u64,
 }
 
 /// Packets for one port. The two masks tell their origin by position.
@@ -35,22 +45,21 @@ impl<P: PacketBurst> Egress<P> {
     #[inline(always)]
     pub(super) fn push<I: Io<Burst = P, Buf = P::Buf>>(
         &mut self,
-        io: &mut I,
-        stats: &WorkerStats,
+        out: &mut Out<'_, I>,
         port: PortId,
         buf: P::Buf,
         from: From,
     ) {
         if self.burst.len() >= PLACES {
-            self.flush(io, stats, port);
+            self.flush(out, port);
         }
         let at = self.burst.len();
         let len = buf.total_len() as u64;
         let Err(buf) = self.burst.push(buf) else { return self.mark(at, len, from) };
-        self.flush(io, stats, port);
+        self.flush(out, port);
         match self.burst.push(buf) {
             Ok(()) => self.mark(0, len, from),
-            Err(_) => count_lost(stats, from),
+            Err(_) => count_lost(out.stats, from),
         }
     }
 
@@ -67,57 +76,56 @@ impl<P: PacketBurst> Egress<P> {
     #[inline(always)]
     pub(super) fn pass<I: Io<Burst = P, Buf = P::Buf>>(
         &mut self,
-        io: &mut I,
-        stats: &WorkerStats,
+        out: &mut Out<'_, I>,
         port: PortId,
         burst: &mut P,
         bytes: u64,
     ) {
-        self.flush(io, stats, port);
+        self.flush(out, port);
         let count = burst.len();
-        let sent = io.tx(port, burst).min(count);
+        let sent = out.io.tx(port, burst).min(count);
         let mut unsent = 0;
         if sent < count {
             for buf in burst.drain() {
                 unsent += buf.total_len() as u64;
-                count_lost(stats, From::Nic);
+                count_lost(out.stats, From::Nic);
             }
         }
-        stats.tx.add(sent as u64);
-        stats.tx_bytes.add(bytes - unsent);
+        out.stats.tx.add(sent as u64);
+        out.stats.tx_bytes.add(bytes - unsent);
     }
 
     /// Sends everything. What the queue does not take is dropped and counted.
     #[inline(always)]
-    pub(super) fn flush<I: Io<Burst = P, Buf = P::Buf>>(
-        &mut self,
-        io: &mut I,
-        stats: &WorkerStats,
-        port: PortId,
-    ) {
+    pub(super) fn flush<I: Io<Burst = P, Buf = P::Buf>>(&mut self, out: &mut Out<'_, I>, port: PortId) {
         let count = self.burst.len();
         if count == 0 {
             return;
         }
-        let sent = io.tx(port, &mut self.burst).min(count);
+        let sent = out.io.tx(port, &mut self.burst).min(count);
         let mut from_nic = count as u64;
         if self.worker | self.host != 0 {
             let mask = u64::MAX.checked_shr(PLACES as u32 - sent as u32).unwrap_or(0);
-            stats.from_host.add(u64::from((self.host & mask).count_ones()));
+            out.stats.from_host.add(u64::from((self.host & mask).count_ones()));
             from_nic -= u64::from((self.worker | self.host).count_ones());
         }
         let mut unsent = Unsent::default();
         if sent < count {
-            unsent = self.drop_rest(stats, sent);
+            unsent = self.drop_rest(out, port, sent);
         }
-        stats.tx.add(from_nic - unsent.packets);
-        stats.tx_bytes.add(self.bytes - unsent.bytes);
+        out.stats.tx.add(from_nic - unsent.packets);
+        out.stats.tx_bytes.add(self.bytes - unsent.bytes);
         (self.worker, self.host, self.bytes) = (0, 0, 0);
     }
 
     /// Drops what is left after `sent` packets were sent.
     #[cold]
-    fn drop_rest(&mut self, stats: &WorkerStats, sent: usize) -> Unsent {
+    fn drop_rest<I: Io<Burst = P, Buf = P::Buf>>(
+        &mut self,
+        out: &mut Out<'_, I>,
+        port: PortId,
+        sent: usize,
+    ) -> Unsent {
         let mut unsent = Unsent::default();
         for (at, buf) in (sent..).zip(self.burst.drain()) {
             let from = match 1 << at {
@@ -125,7 +133,10 @@ impl<P: PacketBurst> Egress<P> {
                 bit if self.host & bit != 0 => From::Host,
                 _ => From::Nic,
             };
-            count_lost(stats, from);
+            count_lost(out.stats, from);
+            if out.watch.any() {
+                out.watch.lost(port, &buf, DropReason::TxFull, out.now);
+            }
             if from == From::Nic {
                 unsent.packets += 1;
                 unsent.bytes += buf.total_len() as u64;

@@ -18,7 +18,7 @@ impl<I: Io> Core<I> {
     pub(super) fn reassemble(&mut self, buf: I::Buf, facts: &Facts) {
         let cx = facts.cx;
         let Some(fragment) = Fragment::read(buf.data(), &facts.ip) else {
-            return self.stats().drop_one(DropReason::OuterFragment);
+            return self.drop_one(DropReason::OuterFragment);
         };
         let mut out = std::mem::take(&mut self.loose);
         while self.reassembly.make_room(&fragment, &mut out).is_some() {
@@ -40,7 +40,7 @@ impl<I: Io> Core<I> {
             }
             Taken::Refused(buf, reason) => {
                 drop(buf);
-                self.stats().drop_one(reason);
+                self.drop_one(reason);
                 self.drop_kept(&mut out, reason);
             }
         }
@@ -59,8 +59,7 @@ impl<I: Io> Core<I> {
     /// A packet to the kernel's face of a port.
     pub(super) fn give_to_kernel(&mut self, port: PortId, buf: I::Buf) {
         let given = self.hand_to_host(port, buf);
-        let stats = self.stats();
-        if given { stats.host.add(1) } else { stats.drop_one(DropReason::HostFull) }
+        if given { self.stats().host.add(1) } else { self.drop_one(DropReason::HostFull) }
     }
 
     /// A LISP packet that came in fragments goes the way of one that did not.
@@ -68,13 +67,13 @@ impl<I: Io> Core<I> {
         let mut facts = Facts::blank(cx);
         let available = buf.total_len().saturating_sub(ethernet::LEN);
         if facts.ip.read(buf.data(), ethernet::LEN, available, &self.key).is_err() {
-            return self.stats().drop_one(DropReason::OuterFragment);
+            return self.drop_one(DropReason::OuterFragment);
         }
         let outer = facts.ip.addrs.source();
         let verify = self.verify_udp_checksum;
         let inner = match petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, verify) {
             Ok(inner) => inner,
-            Err(reason) => return self.stats().drop_one(reason),
+            Err(reason) => return self.drop_one(reason),
         };
         self.stats().decapsulated.add(1);
         self.stats().ecn_strange.add(u64::from(inner.ecn_strange));

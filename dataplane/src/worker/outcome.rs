@@ -10,6 +10,7 @@ use crate::path::route::{Context, Mapping, Origin, Step};
 use crate::replica::Replica;
 use crate::types::{AdjacencyId, InstanceId, RlocId};
 use crate::verdict::{DropReason, Notice, Verdict, Wait};
+use crate::watch::{Fate, Story};
 
 /// A packet with what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,26 @@ impl Facts {
     /// No packet yet.
     pub(super) const fn blank(cx: Context) -> Self {
         Self { ip: Ip::blank(), cx, mapping: Mapping::Unknown, step: Step::Host, since: None }
+    }
+
+    /// What can be told of a packet with this verdict; `routed`: it came so far that there is a step.
+    pub(super) fn story(&self, verdict: Verdict, routed: bool) -> Story {
+        let rloc = match self.step {
+            Step::Encapsulate(rloc) if routed => Some(rloc),
+            _ => None,
+        };
+        let fate = match verdict {
+            Verdict::Encapsulated(port) => Fate::Encapsulated(port),
+            Verdict::Forwarded(port) => Fate::Forwarded(port),
+            Verdict::Host => Fate::Host,
+            Verdict::Hold(wait) => Fate::Held(wait),
+            Verdict::Drop(reason, _) => Fate::Dropped(reason),
+            Verdict::Split(room) => Fate::Split(room),
+            Verdict::Reassemble => Fate::Reassembled,
+            Verdict::CoreError => Fate::CoreError,
+        };
+        let mapping = Some(self.mapping).filter(|mapping| routed && *mapping != Mapping::Unknown);
+        Story { vrf: self.cx.vrf, origin: self.cx.origin, mapping, rloc, fate }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::hold::HoldLimits;
 use crate::io::{Io, PacketBurst};
 use crate::types::PortId;
+use crate::watch::WatchLink;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A poll-mode worker: owns its queues, its replica, the packets that wait, its ring ends.
@@ -47,6 +48,13 @@ impl<I: Io, C: Clock> Worker<I, C> {
     #[must_use]
     pub fn with_trunks(mut self, trunks: Trunks) -> Self {
         self.core.set_trunks(trunks, self.clock.hz());
+        self
+    }
+
+    /// With these rings by which watches come and go.
+    #[must_use]
+    pub fn with_watches(mut self, link: WatchLink) -> Self {
+        self.core.watch.set_link(link);
         self
     }
 

@@ -145,6 +145,9 @@ impl<P: PacketBurst> Sorter<P> {
                     }
                 }
                 Err(reason) => {
+                    if core.watch.any() {
+                        core.watch.lost(port, &buf, reason, core.now);
+                    }
                     let stats = core.stats();
                     stats.received.add(1);
                     stats.received_bytes.add(buf.total_len() as u64);

@@ -39,6 +39,7 @@ impl<B> Upkeep<B> {
         }
         if core.now >= self.next_housekeeping {
             self.next_housekeeping = core.now.saturating_add(self.interval);
+            core.watch.upkeep();
             core.expire_fragments();
             core.hold.expire(core.now, &mut self.released);
             for held in self.released.drain(..) {
@@ -66,7 +67,7 @@ impl<B> Upkeep<B> {
                 continue;
             }
             core.waiting(held.cx.origin, false);
-            core.again(held);
+            core.release(held);
         }
     }
 }

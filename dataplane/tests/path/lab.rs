@@ -20,6 +20,7 @@ use pxtr_dataplane::replica::Retired;
 use pxtr_dataplane::ring::{Consumer, Producer, ring};
 use pxtr_dataplane::types::*;
 use pxtr_dataplane::verdict::DropReason;
+use pxtr_dataplane::watch::{Filter, WatchDesk, WatchHandle, watch, watch_link};
 use pxtr_dataplane::worker::{Links, SubInterface, Trunks, Worker, WorkerConfig};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -73,6 +74,7 @@ pub enum Fate {
 }
 
 pub struct Lab {
+    watches: WatchDesk,
     worker: Worker<MemIo, TestClock>,
     clock: TestClock,
     feed: Producer<Delta>,
@@ -113,8 +115,10 @@ impl Lab {
         let clock = TestClock::default();
         clock.0.set(HZ);
         let io = MemIo::new(3, 256, BUFFERS, 10_000);
-        let worker = Worker::new(io, clock.clone(), &config, links).with_trunks(Trunks::new(3, subs));
-        let mut lab = Self { worker, clock, feed, retired, punts, stats, next_entry: 0 };
+        let (watch_link, watches) = watch_link();
+        let worker = Worker::new(io, clock.clone(), &config, links);
+        let worker = worker.with_trunks(Trunks::new(3, subs)).with_watches(watch_link);
+        let mut lab = Self { watches, worker, clock, feed, retired, punts, stats, next_entry: 0 };
         lab.furnish();
         lab
     }
@@ -219,6 +223,22 @@ impl Lab {
         while self.retired.pop().is_some() {}
         let now = self.stats.snapshot();
         assert_eq!(now.fates(), now.received, "sum of fates = packets received");
+    }
+
+    /// Begins to look at packets, with so many records.
+    pub fn watch(&mut self, filter: Filter, packets: u64, records: usize) -> WatchHandle {
+        let (watch, handle) = watch(filter, packets, records, 2048);
+        self.watches.put(watch).expect("room for a watch");
+        self.advance_ms(10);
+        self.poll();
+        handle
+    }
+
+    /// Watches that the worker gave back.
+    pub fn watches_back(&mut self) -> usize {
+        self.advance_ms(10);
+        self.poll();
+        self.watches.free()
     }
 
     pub fn advance_ms(&mut self, milliseconds: u64) {

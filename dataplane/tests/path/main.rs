@@ -19,4 +19,5 @@ mod packets;
 mod reassembly;
 mod vlan;
 mod waiting;
+mod watch;
 mod xtr;
