@@ -3,6 +3,7 @@
 //! The path is generic over [`PacketBuf`], so that every rule can be tested on [`HeapBuf`] without
 //! DPDK; with `dpdk_sys::Mbuf` it is monomorphised and nothing of the trait is left at run time.
 
+use crate::wire::checksum;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes kept free in front of a packet that was just received: room for the outer headers
@@ -38,6 +39,11 @@ pub trait PacketBuf {
     fn join(&mut self, tail: Self) -> Result<(), Self>
     where
         Self: Sized;
+    /// Internet checksum of all bytes from `at` on, in whatever segments they are: their 16-bit words
+    /// added up (RFC 1071), not complemented. `None`: the packet is shorter.
+    fn sum_from(&self, at: usize) -> Option<u64> {
+        self.data().get(at..).filter(|_| self.segments() == 1).map(|bytes| checksum::add(0, bytes))
+    }
     /// The NIC verified the IPv4 header checksum of the (outer) packet and found it right.
     fn ip_checksum_known_good(&self) -> bool {
         false

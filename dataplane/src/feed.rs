@@ -64,6 +64,27 @@ pub struct RlocRewrite {
     pub next_hop_mac: MacAddr,
     /// Largest outer IP packet towards it, bytes: min(port MTU, path MTU).
     pub mtu: u16,
+    /// What is special about the way there.
+    pub options: RlocOptions,
+}
+
+/// What the operator chose for the way to an RLOC. The default: nothing special.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RlocOptions {
+    /// Its decapsulator does not know RFC 6040: the outer header says Not-ECT ("compatibility mode",
+    /// RFC 6040 section 4.3; R-110).
+    pub ecn_compatible: bool,
+    /// Outer UDP checksums are computed; else zero.
+    pub udp_checksum: bool,
+}
+
+impl RlocOptions {
+    /// There are none.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        self == Self::default()
+    }
 }
 
 /// State of an RLOC slot.
@@ -91,6 +112,8 @@ pub struct VrfSpec {
     pub xtr: bool,
     /// Copy outer DSCP to inner on decapsulation; default keep inner.
     pub decap_copy_dscp: bool,
+    /// DSCP of outer headers, 0 to 63; `None`: that of the inner packet.
+    pub encap_dscp: Option<u8>,
     /// Re-encapsulate a decapsulated packet whose destination is again an EID.
     pub rtr: bool,
 }

@@ -6,7 +6,7 @@ use dpdk_sys::{Burst, Eal, EalConfig, OpenPort, Pool, PoolConfig, PortConfig, Rx
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{
-    Adjacency, Delta, MapAction, PortSpec, RlocRewrite, RlocState, Route, Target, VrfSpec,
+    Adjacency, Delta, MapAction, PortSpec, RlocOptions, RlocRewrite, RlocState, Route, Target, VrfSpec,
 };
 use pxtr_dataplane::launch::{
     Dataplane, Idle, LaunchConfig, LaunchError, PortLaunch, WorkersLaunch, launch_on,
@@ -135,6 +135,7 @@ fn feed(dataplane: &mut Dataplane) {
         source_mac: OUR_MAC,
         next_hop_mac: HOST_MAC,
         mtu: 1500,
+        options: RlocOptions::default(),
     };
     let host = Adjacency::Ready { port: NATIVE, source_mac: OUR_MAC, mac: HOST_MAC, mtu: 1500 };
     let deltas = [

@@ -77,6 +77,7 @@ fn bench() -> Bench {
         source_mac: MacAddr([2; 6]),
         next_hop_mac: MacAddr([4; 6]),
         mtu: 1500,
+        options: RlocOptions::default(),
     };
     bench.apply(Delta::RlocSet(RlocId(0), RlocState::Ready(Box::new(rewrite))));
     bench.map(0, "10.0.0.0/8", MapAction::SendMapRequest);

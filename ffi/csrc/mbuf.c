@@ -3,6 +3,7 @@
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -104,6 +105,32 @@ void pxtr_mbuf_chain(struct rte_mbuf *head, struct rte_mbuf *tail)
 int pxtr_mbuf_linearize(struct rte_mbuf *m)
 {
 	return rte_pktmbuf_linearize(m) == 0 ? 0 : -ENOSPC;
+}
+
+/*
+ * Not rte_raw_cksum_mbuf(): that of 22.11 loses the carries of a segment that begins in the middle
+ * of a word.
+ */
+uint16_t pxtr_mbuf_sum(const struct rte_mbuf *m, uint32_t at)
+{
+	uint32_t sum = 0, done = 0;
+
+	for (; m != NULL; m = m->next) {
+		uint32_t len = rte_pktmbuf_data_len(m);
+		uint16_t part;
+
+		if (at >= len) {
+			at -= len;
+			continue;
+		}
+		len -= at;
+		part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const void *, at), len);
+		sum += done & 1 ? rte_bswap16(part) : part;
+		done += len;
+		at = 0;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
 uint16_t pxtr_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count)

@@ -78,6 +78,8 @@ void pxtr_mbuf_free_bulk(struct rte_mbuf **mbufs, unsigned int count);
 void pxtr_mbuf_truncate_chain(struct rte_mbuf *m, uint32_t len);
 /* Chains only: copy everything into the first segment. Fails when it does not fit. */
 int pxtr_mbuf_linearize(struct rte_mbuf *m);
+/* Internet checksum of all bytes from `at` on: native words added up and folded. */
+uint16_t pxtr_mbuf_sum(const struct rte_mbuf *m, uint32_t at);
 void pxtr_mbuf_chain(struct rte_mbuf *head, struct rte_mbuf *tail);
 
 /* Bursts. */

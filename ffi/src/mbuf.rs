@@ -222,6 +222,15 @@ impl Mbuf {
         Ok(())
     }
 
+    /// The Internet checksum's sum (RFC 1071, folded, not complemented, of big-endian words) of all bytes
+    /// from `at` on, over all segments. `None` when the packet is shorter.
+    #[must_use]
+    pub fn sum_from(&self, at: usize) -> Option<u16> {
+        let at = u32::try_from(at).ok().filter(|_| at <= self.pkt_len())?;
+        // SAFETY: the chain is ours, and its segments say how long they are.
+        Some(u16::from_be(unsafe { c::pxtr_mbuf_sum(self.raw.as_ptr(), at) }))
+    }
+
     /// DPDK's number of the port it was received on.
     #[inline]
     #[must_use]

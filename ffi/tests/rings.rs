@@ -67,6 +67,15 @@ fn a_buffer_changes_within_its_bounds_only() {
     assert_eq!(pool.in_use(), 0);
 }
 
+/// The sum of 16-bit words as RFC 1071 defines it.
+fn words(bytes: &[u8]) -> u16 {
+    let pairs =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |b| u32::from(*b)));
+    let sum = pairs.sum::<u32>();
+    let sum = (sum & 0xFFFF) + (sum >> 16);
+    ((sum & 0xFFFF) + (sum >> 16)) as u16
+}
+
 #[test]
 fn packets_join_by_copying_where_there_is_room_and_else_by_chaining() {
     let pool = pool(&eal());
@@ -83,6 +92,12 @@ fn packets_join_by_copying_where_there_is_room_and_else_by_chaining() {
     assert_eq!((whole.segments(), whole.pkt_len(), pool.in_use()), (4, 116, 4));
     assert!(whole.trim_to(101));
     assert_eq!((whole.segments(), whole.data(), pool.in_use()), (2, &[2u8][..], 2));
+    // The Internet checksum goes over all segments, those that begin in the middle of a word too.
+    let mut odd = packet(&pool, &[0xAA, 0xAA, 1, 2, 3]);
+    odd.join(packet(&pool, &[4; 2048])).expect("a chain");
+    assert_eq!((odd.segments(), odd.sum_from(2)), (2, Some(words(&[&[1, 2, 3][..], &[4; 2048]].concat()))));
+    assert_eq!((odd.sum_from(5 + 2048), odd.sum_from(5 + 2049)), (Some(0), None));
+    drop(odd);
     // A chain has an end.
     let mut refused = 0;
     for _ in 0..40 {

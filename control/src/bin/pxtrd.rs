@@ -47,6 +47,9 @@ fn main() -> ExitCode {
         }
     };
     if arguments.check_config {
+        for sentence in config.advice() {
+            println!("{}: note: {sentence}", arguments.config.display());
+        }
         println!("{}: good", arguments.config.display());
         return ExitCode::SUCCESS;
     }

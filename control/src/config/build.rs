@@ -3,17 +3,20 @@
 
 use super::check::secret;
 use super::file::{
-    DynamicEidTable, File, KeyTable, LispSecTable, LocatorTable, MapServerPeerTable, PortTable, PubSubTable,
-    SiteTable, StaticMappingTable, SubscriberTable, VrfTable,
+    DynamicEidTable, File, KeyTable, LispSecTable, LocatorTable, MapServerPeerTable, PathTable, PortTable,
+    PubSubTable, SiteTable, StaticMappingTable, SubscriberTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
-use super::model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
-use super::words::{ActionWord, AlgorithmWord, AwayWord, HexId, IdleWord, Name, TagWord};
+use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
+use super::words::{
+    ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, HexId, IdleWord, Name, TagWord,
+};
 use crate::engine::config::{
     AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, Key as AuthKey, LispSec,
     MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
+use pxtr_dataplane::feed::RlocOptions;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{PortId, Tags, VrfId};
 use std::path::PathBuf;
@@ -30,6 +33,8 @@ pub(super) fn build(file: &File) -> Option<Config> {
         ports: ports(file, &vrfs)?,
         roles: roles(file),
         rlocs: words(&lisp.rlocs),
+        anycast_rlocs: words(&lisp.anycast_rlocs),
+        paths: lisp.path.items().iter().map(|table| path(table)).collect(),
         map_resolvers: words(&lisp.map_resolvers),
         use_petr: locators(&lisp.use_petr)?,
         xtr_id: lisp.xtr_id.get().map(|id| {
@@ -142,6 +147,8 @@ fn vrfs(file: &File) -> Option<Vec<Vrf>> {
             table: 254,
             netns: None,
             eid_space: Vec::new(),
+            encap_dscp: None,
+            decap_copy_dscp: false,
         });
     }
     let underlay = file.port.items().iter().find(|port| flag(&port.underlay, false));
@@ -164,6 +171,8 @@ fn vrf(table: &VrfTable) -> Option<Vrf> {
         table: number(&table.table, 254),
         netns: table.netns.get().map(|name| name.0.0.clone()),
         eid_space: words(&table.eid_space).into_iter().map(|prefix| prefix.0).collect(),
+        encap_dscp: table.encap_dscp.get().map(|dscp| dscp.get()),
+        decap_copy_dscp: table.decap_dscp.get().is_some_and(|word| word.0 == DecapDscpWord::Outer),
     })
 }
 
@@ -230,6 +239,16 @@ fn port(id: u16, table: &PortTable, file: &File, vrfs: &[Vrf]) -> Option<Port> {
         learn_path_mtu: flag(&table.learn_path_mtu, true),
         relay_time_exceeded: flag(&table.relay_time_exceeded, false),
     })
+}
+
+fn path(table: &PathTable) -> RlocPath {
+    RlocPath {
+        rlocs: words(&table.rlocs).into_iter().map(|prefix| prefix.0).collect(),
+        options: RlocOptions {
+            ecn_compatible: table.ecn.get().is_some_and(|word| word.0 == EcnWord::NotEct),
+            udp_checksum: table.udp_checksum.get().is_some_and(|word| word.0 == ChecksumWord::Computed),
+        },
+    }
 }
 
 fn locators(key: &Key<Vec<At<LocatorTable>>>) -> Option<Vec<ConfiguredLocator>> {

@@ -6,6 +6,7 @@
 //! What comes out is [`Config`], from which [`Config::engine`] and [`Config::launch`] derive what the
 //! engine and the data plane are told.
 
+mod advice;
 mod build;
 mod check;
 mod engine;
@@ -22,7 +23,7 @@ mod words;
 pub use error::{ConfigErrors, Problem};
 pub use leaf::{At, Bounded, Key, Leaf, Word};
 pub use load::{Machine, check_config, check_config_for, parse_config};
-pub use model::{Config, Daemon, Dpdk, Hold, Port, Vrf, Workers};
+pub use model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
 pub use schema::json_schema;
 pub use words::{
     ActionWord, AlgorithmWord, HexId, IdleWord, IfName, LogFilter, Name, Prefix, RoleWord, Text, UnixPath,

@@ -7,6 +7,7 @@ use crate::engine::config::{
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
+use pxtr_dataplane::feed::RlocOptions;
 use pxtr_dataplane::types::{MacAddr, PortId, Tags, VrfId};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -31,6 +32,10 @@ pub struct Config {
     pub roles: Roles,
     /// Our own RLOCs.
     pub rlocs: Vec<IpAddr>,
+    /// RLOCs shared with other proxies, the source of encapsulated packets; empty: `rlocs`.
+    pub anycast_rlocs: Vec<IpAddr>,
+    /// What is special about the way to some RLOCs.
+    pub paths: Vec<RlocPath>,
     /// Map-Resolvers in order of preference.
     pub map_resolvers: Vec<IpAddr>,
     /// Proxy ETRs for what is natively forwarded.
@@ -175,6 +180,19 @@ pub struct Vrf {
     pub netns: Option<String>,
     /// EID space that a PITR attracts.
     pub eid_space: Vec<IpNet>,
+    /// DSCP of outer headers; `None`: the inner one.
+    pub encap_dscp: Option<u8>,
+    /// A decapsulated packet gets the outer DSCP.
+    pub decap_copy_dscp: bool,
+}
+
+/// A `[[lisp.path]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RlocPath {
+    /// RLOCs that it is about.
+    pub rlocs: Vec<IpNet>,
+    /// How packets go there.
+    pub options: RlocOptions,
 }
 
 impl RoleWord {

@@ -396,6 +396,36 @@ words! {
 }
 
 words! {
+    /// Which header's DSCP a decapsulated packet gets.
+    DecapDscpWord: "a header" {
+        /// The packet keeps its own.
+        Inner = "inner",
+        /// That of the outer header.
+        Outer = "outer",
+    }
+}
+
+words! {
+    /// ECN bits of outer headers.
+    EcnWord: "a treatment of ECN bits" {
+        /// Normal mode of RFC 6040.
+        Copied = "copied",
+        /// Compatibility mode.
+        NotEct = "not-ect",
+    }
+}
+
+words! {
+    /// UDP checksum of encapsulated packets.
+    ChecksumWord: "a kind of checksum" {
+        /// None.
+        Zero = "zero",
+        /// Over the whole packet.
+        Computed = "computed",
+    }
+}
+
+words! {
     /// What is done with packets for a host that moved away.
     AwayWord: "a treatment" {
         /// Sent on to its new site.

@@ -74,7 +74,7 @@ impl Feeder {
             self.out.delta(Delta::VrfSet(vrf.id, vrf.spec));
         }
         self.ports.start(&mut self.out);
-        self.out.delta(Delta::LocalRlocs(self.spec.rlocs.clone().into()));
+        self.out.delta(Delta::LocalRlocs(self.spec.local_rlocs()));
         let own: Vec<_> =
             self.spec.vrfs.iter().flat_map(|v| v.local_eids.iter().map(|prefix| (v.id, *prefix))).collect();
         // Nothing is held yet that a kernel view would matter for.

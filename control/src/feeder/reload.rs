@@ -29,8 +29,8 @@ impl Feeder {
                 self.add_site(now, view, (vrf.id, *prefix));
             }
         }
-        if old.rlocs != self.spec.rlocs {
-            self.out.delta(Delta::LocalRlocs(self.spec.rlocs.clone().into()));
+        if old.local_rlocs() != self.spec.local_rlocs() {
+            self.out.delta(Delta::LocalRlocs(self.spec.local_rlocs()));
         }
         if !ports.is_empty() {
             let Self { ports: table, fib, hops, hosts, out, .. } = self;
@@ -39,7 +39,8 @@ impl Feeder {
             }
             self.refresh(now, view);
         }
-        // EID space, our RLOCs and the underlay's ports all decide over what an RLOC may be.
+        // EID space, our RLOCs and the underlay's ports all decide over what an RLOC may be, paths over
+        // how packets go there.
         self.resolve_all(now, view);
     }
 

@@ -309,7 +309,7 @@ fn path(addr: IpAddr, underlay: Underlay<'_>, cx: &Context<'_>) -> Result<Path, 
     }
     let spec = underlay.spec;
     let vrf = spec.underlay().ok_or(DownReason::NoRoute)?;
-    if own_rlocs(spec, addr).any(|own| own == addr) {
+    if spec.is_local_rloc(addr) {
         return Err(DownReason::Own);
     }
     if vrf.eid_space.iter().chain(&vrf.local_eids).any(|p| p.contains(&addr)) {
@@ -326,9 +326,14 @@ fn path(addr: IpAddr, underlay: Underlay<'_>, cx: &Context<'_>) -> Result<Path, 
     Ok(Path { vrf: vrf.id, mtu })
 }
 
-/// Our RLOCs of the family of `addr`, in order of preference.
+/// Our RLOCs of the family of `addr`, in order of preference as sources: shared ones are there to be
+/// the source, so that packets of a flow look the same whichever proxy they take.
 fn own_rlocs(spec: &FeederSpec, addr: IpAddr) -> impl Iterator<Item = IpAddr> {
-    spec.rlocs.iter().copied().filter(move |own| own.is_ipv4() == addr.is_ipv4())
+    let family = move |own: &IpAddr| own.is_ipv4() == addr.is_ipv4();
+    let shared = spec.anycast_rlocs.iter().copied().filter(family);
+    let unique = spec.rlocs.iter().copied().filter(family);
+    let none_shared = !spec.anycast_rlocs.iter().any(family);
+    shared.chain(unique.filter(move |_| none_shared))
 }
 
 /// The slot's state from that of its next hops: of several, those that did not fail count. Of our
@@ -365,6 +370,7 @@ fn ready(
         source_mac: cx.ports.mac(hop.port),
         next_hop_mac: mac,
         mtu,
+        options: spec.options(addr),
     })))
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::event::Iid;
 use crate::netlink::Space;
 use ipnet::IpNet;
-use pxtr_dataplane::feed::{PortPolicy, SourceRules, VrfSpec};
+use pxtr_dataplane::feed::{PortPolicy, RlocOptions, SourceRules, VrfSpec};
 use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
 use std::net::IpAddr;
 
@@ -85,6 +85,11 @@ pub struct FeederSpec {
     pub vrfs: Vec<VrfFeed>,
     /// Our RLOCs, in order of preference.
     pub rlocs: Vec<IpAddr>,
+    /// RLOCs that we share with other proxies: the source of packets in place of `rlocs`, in the
+    /// families that have one.
+    pub anycast_rlocs: Vec<IpAddr>,
+    /// What is special about the way to RLOCs in a prefix; the longest one counts.
+    pub paths: Vec<(IpNet, RlocOptions)>,
     /// Limits.
     pub capacity: Capacity,
 }
@@ -93,6 +98,21 @@ impl FeederSpec {
     /// The VRF that routes the underlay.
     pub(super) fn underlay(&self) -> Option<&VrfFeed> {
         self.vrfs.first()
+    }
+
+    pub(super) fn is_local_rloc(&self, addr: IpAddr) -> bool {
+        self.rlocs.contains(&addr) || self.anycast_rlocs.contains(&addr)
+    }
+
+    /// What LISP data is decapsulated for: all our RLOCs.
+    pub(super) fn local_rlocs(&self) -> Box<[IpAddr]> {
+        self.rlocs.iter().chain(&self.anycast_rlocs).copied().collect()
+    }
+
+    /// What is special about the way to an RLOC.
+    pub(super) fn options(&self, rloc: IpAddr) -> RlocOptions {
+        let inside = self.paths.iter().filter(|(prefix, _)| prefix.contains(&rloc));
+        inside.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, options)| *options).unwrap_or_default()
     }
 
     pub(super) fn vrf(&self, id: VrfId) -> Option<&VrfFeed> {

@@ -219,6 +219,7 @@ impl Runtime {
                 parts if parts.is_empty() => {
                     self.counters.config_reloads += 1;
                     tracing::info!("{path} is in force");
+                    new.advice().iter().for_each(|sentence| tracing::warn!("{sentence}"));
                     return self.reconfigure(new);
                 }
                 parts => format!("{} can only change with a restart", parts.join(", ")),

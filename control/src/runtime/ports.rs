@@ -4,7 +4,8 @@ use super::carrier::Carrier;
 use crate::config::{Config, Port, Vrf};
 use crate::feeder::{Capacity, FeederSpec, PortFeed, VrfFeed};
 use crate::netlink::{HostInterface, Interest, Space, table_in};
-use pxtr_dataplane::feed::{PortPolicy, SourceRules, VrfSpec};
+use ipnet::IpNet;
+use pxtr_dataplane::feed::{PortPolicy, RlocOptions, SourceRules, VrfSpec};
 use pxtr_dataplane::launch::{LaunchConfig, PortHandle};
 use pxtr_dataplane::types::InstanceId;
 
@@ -112,6 +113,8 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         ports: ports.collect(),
         vrfs: config.vrfs.iter().map(|vrf| vrf_feed(config, vrf)).collect(),
         rlocs: config.rlocs.clone(),
+        anycast_rlocs: config.anycast_rlocs.clone(),
+        paths: paths(config),
         capacity: Capacity {
             entries: limits.entries,
             rlocs: limits.rlocs,
@@ -120,6 +123,11 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
             ..Capacity::default()
         },
     }
+}
+
+/// What is special about the ways to RLOCs, by prefix.
+fn paths(config: &Config) -> Vec<(IpNet, RlocOptions)> {
+    config.paths.iter().flat_map(|path| path.rlocs.iter().map(|prefix| (*prefix, path.options))).collect()
 }
 
 /// What the native sources of a port are held to; `None`: nothing is asked of them.
@@ -143,7 +151,8 @@ fn vrf_feed(config: &Config, vrf: &crate::config::Vrf) -> VrfFeed {
             pitr: roles.pitr,
             petr: roles.petr,
             xtr: roles.xtr,
-            decap_copy_dscp: false,
+            decap_copy_dscp: vrf.decap_copy_dscp,
+            encap_dscp: vrf.encap_dscp,
             // An inner destination in EID space goes on to its site.
             rtr: roles.pitr && roles.petr,
         },

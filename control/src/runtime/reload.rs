@@ -106,6 +106,12 @@ mod tests {
             ("site-four-secret", "another-secret", &[]),
             ("10.4.0.0/24", "10.44.0.0/24", &[]),
             ("proxy_reply = false", "proxy_reply = true", &[]),
+            ("table = 254", "table = 254\nencap_dscp = 46\ndecap_dscp = \"outer\"", &[]),
+            (
+                "[[lisp.map_server]]",
+                "[[lisp.path]]\nrlocs = [\"::/0\"]\nudp_checksum = \"computed\"\n[[lisp.map_server]]",
+                &[],
+            ),
             ("mbufs = 8192", "mbufs = 16384", &["[dpdk]"]),
             ("idle_sleep_us = 100", "idle_sleep_us = 200", &["[workers]"]),
             ("mtu = 1500", "mtu = 1400", &["[[port]] (its device, queues, MTU or addresses)"]),

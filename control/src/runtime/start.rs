@@ -116,6 +116,7 @@ async fn bring_up(config: &Config, clock: Clock) -> Result<Option<Plane>, Error>
     tokio::time::timeout(NETLINK_TIMEOUT, sync)
         .await
         .map_err(|_| Error::NetlinkSilent { seconds: NETLINK_TIMEOUT.as_secs() })??;
+    config.advice().iter().for_each(|sentence| tracing::warn!("{sentence}"));
     warn_of_missing_rlocs(config, &netlink);
     Ok(Some(Plane::new(Workers::new(workers), handles, running, feeder, netlink, config)))
 }
@@ -130,7 +131,8 @@ fn start_dataplane(config: &LaunchConfig) -> Result<Dataplane, Error> {
 
 /// An RLOC that the kernel does not have gets no ARP or ND answers: most likely a mistake.
 fn warn_of_missing_rlocs(config: &Config, netlink: &Netlink) {
-    for rloc in config.rlocs.iter().filter(|rloc| !netlink.view().is_own_address(**rloc)) {
+    let rlocs = config.rlocs.iter().chain(&config.anycast_rlocs);
+    for rloc in rlocs.filter(|rloc| !netlink.view().is_own_address(**rloc)) {
         tracing::warn!(
             %rloc,
             "our RLOC is no address of this machine yet: nobody will find it until it is added to the underlay's host interface (ip address add)"

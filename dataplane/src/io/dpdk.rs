@@ -52,6 +52,10 @@ impl PacketBuf for Mbuf {
         Mbuf::join(self, tail)
     }
 
+    fn sum_from(&self, at: usize) -> Option<u64> {
+        Mbuf::sum_from(self, at).map(u64::from)
+    }
+
     #[inline]
     fn ip_checksum_known_good(&self) -> bool {
         self.rx_ip_checksum() == Checksum::Good

@@ -126,7 +126,7 @@ impl RlocTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::RlocRewrite;
+    use crate::feed::{RlocOptions, RlocRewrite};
     use crate::types::{MacAddr, PortId};
 
     fn ready(destination: &str) -> RlocState {
@@ -137,6 +137,7 @@ mod tests {
             source_mac: MacAddr([2; 6]),
             next_hop_mac: MacAddr([4; 6]),
             mtu: 1500,
+            options: RlocOptions::default(),
         }))
     }
 

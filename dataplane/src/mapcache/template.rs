@@ -1,6 +1,6 @@
 //! The outer headers of an RLOC, built once and copied in front of every packet.
 
-use crate::feed::RlocRewrite;
+use crate::feed::{RlocOptions, RlocRewrite};
 use crate::types::PortId;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -41,9 +41,11 @@ pub enum TemplateError {
 pub struct OuterTemplate {
     checksum_partial: u32,
     mtu: u16,
+    plain_mtu: u16,
     port: PortId,
     family: Family,
     bytes: [u8; Self::LENGTH_V6],
+    options: RlocOptions,
 }
 
 /// Outer family. An enum, so that a slot's other states fit in the values it does not use.
@@ -91,7 +93,9 @@ impl OuterTemplate {
         writer.put(&0u16.to_be_bytes());
         writer.put(&LISP_DATA_PORT.to_be_bytes());
         writer.put(&[0; 12]);
-        Ok(Self { checksum_partial, mtu: rewrite.mtu, port: rewrite.port, family, bytes: writer.bytes })
+        let RlocRewrite { mtu, port, options, .. } = *rewrite;
+        let plain_mtu = if options.is_plain() { mtu } else { 0 };
+        Ok(Self { checksum_partial, mtu, plain_mtu, port, family, bytes: writer.bytes, options })
     }
 
     /// The headers when the outer family is IPv4.
@@ -138,6 +142,20 @@ impl OuterTemplate {
     #[must_use]
     pub const fn mtu(&self) -> u16 {
         self.mtu
+    }
+
+    /// The same for packets that only need these headers in front: none, where the way has options.
+    #[inline]
+    #[must_use]
+    pub const fn plain_mtu(&self) -> u16 {
+        self.plain_mtu
+    }
+
+    /// What is special about the way, if anything is.
+    #[inline]
+    #[must_use]
+    pub fn options(&self) -> Option<RlocOptions> {
+        (self.plain_mtu != self.mtu).then_some(self.options)
     }
 
     /// The RLOC, outer destination.
@@ -202,6 +220,7 @@ mod tests {
             source_mac: MacAddr([2, 0, 0, 0, 0, 1]),
             next_hop_mac: MacAddr([2, 0, 0, 0, 0, 2]),
             mtu: 1500,
+            options: RlocOptions::default(),
         }
     }
 
@@ -229,6 +248,7 @@ mod tests {
         assert_eq!(rest, [0, 0, 0x10, 0xf5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&packet[..14], [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0]);
         assert_eq!((template.mtu(), template.port()), (1500, PortId(3)));
+        assert_eq!((template.plain_mtu(), template.options()), (1500, None));
         assert_eq!(template.destination(), IpAddr::from([203, 0, 113, 9]));
     }
 
@@ -251,6 +271,14 @@ mod tests {
     fn ipv4_lies_in_one_cache_line() {
         assert_eq!(size_of::<OuterTemplate>(), 128);
         assert!(std::mem::offset_of!(OuterTemplate, bytes) + OuterTemplate::LENGTH_V4 <= 64);
+    }
+
+    #[test]
+    fn a_way_with_options_has_no_plain_packets() {
+        let options = RlocOptions { udp_checksum: true, ..RlocOptions::default() };
+        let rewrite = RlocRewrite { options, ..rewrite("192.0.2.1", "203.0.113.9") };
+        let template = OuterTemplate::build(&rewrite).unwrap();
+        assert_eq!((template.mtu(), template.plain_mtu(), template.options()), (1500, 0, Some(options)));
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Encapsulation, ITR and PITR alike (R-003 to; RFC 9300
-//! section 5.3).
+//! Encapsulation, ITR and PITR alike (R-003 to; RFC
+//! 9300 section 5.3).
 
+use super::ecn;
 use super::flow;
 use super::ip::{self, Ip};
 use super::mtu;
 use crate::buffer::PacketBuf;
+use crate::feed::VrfSpec;
 use crate::mapcache::OuterTemplate;
-use crate::types::InstanceId;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
 
@@ -22,14 +23,14 @@ const OVERHEAD_V4: usize = OuterTemplate::LENGTH_V4 - ethernet::LEN;
 const OVERHEAD_V6: usize = OuterTemplate::LENGTH_V6 - ethernet::LEN;
 
 /// Puts the outer headers in front of the IP packet behind the Ethernet header. `forwarded`: take
-/// one off the TTL first (all packets but our own). Unless it is ready to be sent afterwards, the
-/// packet is as it was.
+/// one off the TTL first (all packets but our own). `vrf`: its own. Unless it is ready to be sent
+/// afterwards, the packet is as it was.
 #[inline(always)]
 pub fn encapsulate<B: PacketBuf>(
     buf: &mut B,
     ip: &Ip,
     forwarded: bool,
-    instance: InstanceId,
+    vrf: &VrfSpec,
     outer: &OuterTemplate,
 ) -> Verdict {
     let overhead = overhead(outer);
@@ -49,9 +50,38 @@ pub fn encapsulate<B: PacketBuf>(
     if buf.prepend(overhead).is_none() {
         return Verdict::Drop(DropReason::NoHeadroom, None);
     }
-    let inner = Inner { len: ip.len, hash: ip.hash, tos: ip.tos, ttl: ip.ttl, v6: ip.is_v6(), forwarded };
-    write(buf.data_mut(), &inner, lisp::Lisp::header(instance), outer);
+    let tos = outer_tos(ip.tos, vrf, outer);
+    let inner = Inner { len: ip.len, hash: ip.hash, tos, ttl: ip.ttl, v6: ip.is_v6(), forwarded };
+    write(buf.data_mut(), &inner, lisp::Lisp::header(vrf.instance_id), outer);
+    if outer.options().is_some_and(|options| options.udp_checksum) {
+        write_udp_checksum(buf, outer.is_ipv6());
+    }
     Verdict::Encapsulated(outer.port())
+}
+
+/// TOS or Traffic Class of the outer header: that of the inner one, unless the VRF has a DSCP
+/// or the decapsulator does not know what ECN bits mean.
+#[inline(always)]
+fn outer_tos(inner: u8, vrf: &VrfSpec, outer: &OuterTemplate) -> u8 {
+    let dscp = vrf.encap_dscp.map_or(inner & !ecn::MASK, |dscp| dscp << 2);
+    match outer.options() {
+        Some(options) if options.ecn_compatible => dscp | ecn::NOT_ECT,
+        _ => dscp | inner & ecn::MASK,
+    }
+}
+
+/// Computes the UDP checksum behind an outer header without options (R-134; RFC 768, RFC 8200 section
+/// 8.1). Whole: that of the inner packet is no help, its own may be wrong or absent.
+#[cold]
+fn write_udp_checksum<B: PacketBuf>(buf: &mut B, v6: bool) {
+    // The pseudo header is the addresses, the protocol and the UDP length.
+    let (addresses, at) = if v6 { (8, ipv6::LEN) } else { (12, ipv4::MIN_LEN) };
+    let at = ethernet::LEN + at;
+    let length = buf.total_len().saturating_sub(at);
+    let Some(addresses) = buf.data().get(ethernet::LEN + addresses..at) else { return };
+    let pseudo = checksum::add(u64::from(proto::UDP) + length as u64, addresses);
+    let Some(sum) = buf.sum_from(at) else { return };
+    bytes::put(buf.data_mut(), at + 6, checksum::finish_udp(pseudo + sum).to_be_bytes());
 }
 
 /// What the outer headers take from the packet.
@@ -61,7 +91,7 @@ pub struct Inner {
     pub len: u32,
     /// Flow hash.
     pub hash: u32,
-    /// TOS or Traffic Class.
+    /// TOS or Traffic Class of the outer header.
     pub tos: u8,
     /// TTL or Hop Limit as it came.
     pub ttl: u8,
@@ -89,8 +119,8 @@ pub fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &Oute
     write_outer(data, inner, ttl, lisp, outer);
 }
 
-/// Copies the RLOC's headers and fills in what depends on the packet: lengths, TTL and TOS as
-/// inner, source port and flow label by flow, Instance-ID.
+/// Copies the RLOC's headers and fills in what depends on the packet: lengths, TTL as inner,
+/// TOS, source port and flow label by flow, Instance-ID.
 #[inline(always)]
 fn write_outer(data: &mut [u8], ip: &Inner, ttl: u8, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
     if let Some(template) = outer.ipv4() {

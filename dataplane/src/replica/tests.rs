@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::feed::{
-    Adjacency, Delta, MapAction, PortSpec, Reject, RlocRewrite, RlocState, Route, Target, VrfSpec,
+    Adjacency, Delta, MapAction, PortSpec, Reject, RlocOptions, RlocRewrite, RlocState, Route, Target,
+    VrfSpec,
 };
 use crate::fib::RouteRef;
 use crate::lpm::{Key4, Key6, NO_MATCH};
@@ -36,6 +37,7 @@ fn rewrite(destination: &str) -> Box<RlocRewrite> {
         source_mac: MacAddr([2; 6]),
         next_hop_mac: MacAddr([4; 6]),
         mtu: 1500,
+        options: RlocOptions::default(),
     })
 }
 

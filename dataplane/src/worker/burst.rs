@@ -337,7 +337,7 @@ fn rewrite<P: PacketBurst>(
             Origin::Native => known.vrf,
             Origin::Decapsulated | Origin::Own => tables.vrf(lane.facts.cx.vrf).unwrap_or(known.vrf),
         };
-        lane.verdict = carry_out(buf, &lane.facts, vrf.instance_id, tables);
+        lane.verdict = carry_out(buf, &lane.facts, vrf, tables);
         tally.encapsulated += u64::from(matches!(lane.verdict, Verdict::Encapsulated(_)));
         tally.forwarded += u64::from(matches!(lane.verdict, Verdict::Forwarded(_)));
     }

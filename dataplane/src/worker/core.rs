@@ -8,7 +8,7 @@ use super::trunk::Trunks;
 use crate::buffer::PacketBuf;
 use crate::clock::Clock;
 use crate::counters::WorkerStats;
-use crate::feed::Adjacency;
+use crate::feed::{Adjacency, VrfSpec};
 use crate::hold::{Held, HoldTable};
 use crate::io::{Io, PacketBurst};
 use crate::path::flow::FlowKey;
@@ -20,7 +20,7 @@ use crate::path::route::{self, Context, Origin};
 use crate::punt::Punt;
 use crate::reassembly::Reassembly;
 use crate::replica::{Replica, Retired};
-use crate::types::{Eid, InstanceId, PortId};
+use crate::types::{Eid, PortId};
 use crate::verdict::{DropReason, HoldKey, Notice, Verdict, Wait};
 use crate::watch::{Story, Watchers};
 use crate::wire::{ethernet, vlan};
@@ -255,15 +255,15 @@ impl<I: Io> Core<I> {
             return facts.story(Verdict::Drop(DropReason::InnerHeader, None), false);
         }
         facts.step = route::decide(&facts.ip, cx, &mut facts.mapping, &self.replica);
-        let verdict = carry_out(&mut buf, &facts, self.instance(cx), &self.replica);
+        let verdict = carry_out(&mut buf, &facts, &self.vrf(cx), &self.replica);
         self.count_sent(verdict);
         self.finish(buf, &facts, verdict);
         facts.story(verdict, true)
     }
 
-    /// The Instance-ID of a packet's VRF.
-    pub(super) fn instance(&self, cx: Context) -> InstanceId {
-        self.replica.vrf(cx.vrf).map_or(InstanceId(0), |vrf| vrf.instance_id)
+    /// A packet's VRF.
+    pub(super) fn vrf(&self, cx: Context) -> VrfSpec {
+        self.replica.vrf(cx.vrf).copied().unwrap_or_default()
     }
 
     /// Counts the way that a packet takes.
@@ -354,7 +354,7 @@ impl<I: Io> Core<I> {
         // The pieces of a datagram take the way of the whole: its hash, not theirs.
         piece.ip = Ip { len: piece.ip.len, ..facts.ip };
         let verdict = match read {
-            Ok(()) => carry_out(&mut buf, &piece, self.instance(facts.cx), &self.replica),
+            Ok(()) => carry_out(&mut buf, &piece, &self.vrf(facts.cx), &self.replica),
             Err(_) => Verdict::Drop(DropReason::NotFragmentable, None),
         };
         self.count_sent(verdict);

@@ -85,7 +85,7 @@ impl<I: Io> Core<I> {
             news.away(inner.vrf, &facts.ip, outer, &self.replica);
         }
         facts.step = route::decide(&facts.ip, facts.cx, &mut facts.mapping, &self.replica);
-        let verdict = carry_out(&mut buf, &facts, self.instance(facts.cx), &self.replica);
+        let verdict = carry_out(&mut buf, &facts, &self.vrf(facts.cx), &self.replica);
         self.count_sent(verdict);
         self.finish(buf, &facts, verdict);
     }

@@ -1,14 +1,14 @@
 //! From a step to a verdict: the rewriting stage.
 
 use crate::buffer::PacketBuf;
-use crate::feed::Adjacency;
+use crate::feed::{Adjacency, VrfSpec};
 use crate::mapcache::Rloc;
 use crate::path::ip::Ip;
 use crate::path::native::{self, NextHop};
 use crate::path::pitr;
 use crate::path::route::{Context, Mapping, Origin, Step};
 use crate::replica::Replica;
-use crate::types::{AdjacencyId, InstanceId, RlocId};
+use crate::types::{AdjacencyId, RlocId};
 use crate::verdict::{DropReason, Notice, Verdict, Wait};
 use crate::watch::{Fate, Story};
 
@@ -50,16 +50,16 @@ impl Facts {
     }
 }
 
-/// Rewrites the packet for where it goes. `instance` is that of its VRF.
+/// Rewrites the packet for where it goes. `vrf` is its own.
 #[inline(always)]
 pub(super) fn carry_out<B: PacketBuf>(
     buf: &mut B,
     facts: &Facts,
-    instance: InstanceId,
+    vrf: &VrfSpec,
     tables: &Replica,
 ) -> Verdict {
     match facts.step {
-        Step::Encapsulate(rloc) => encapsulate(buf, facts, rloc, instance, tables),
+        Step::Encapsulate(rloc) => encapsulate(buf, facts, rloc, vrf, tables),
         Step::Forward { adjacency, away } => forward(buf, facts, adjacency, away, tables),
         Step::Host => Verdict::Host,
         Step::Await(wait) => Verdict::Hold(wait),
@@ -72,7 +72,7 @@ fn encapsulate<B: PacketBuf>(
     buf: &mut B,
     facts: &Facts,
     rloc: RlocId,
-    instance: InstanceId,
+    vrf: &VrfSpec,
     tables: &Replica,
 ) -> Verdict {
     let outer = match tables.rloc(rloc) {
@@ -80,7 +80,7 @@ fn encapsulate<B: PacketBuf>(
         Rloc::Resolving => return Verdict::Hold(Wait::Rloc(rloc)),
         Rloc::Down => return Verdict::Drop(DropReason::RlocDown, Some(Notice::HostUnreachable)),
     };
-    let verdict = pitr::encapsulate(buf, &facts.ip, facts.cx.origin != Origin::Own, instance, outer);
+    let verdict = pitr::encapsulate(buf, &facts.ip, facts.cx.origin != Origin::Own, vrf, outer);
     if matches!(verdict, Verdict::Encapsulated(_)) {
         let bytes = u64::from(facts.ip.len);
         if let Mapping::Entry(entry) = facts.mapping {

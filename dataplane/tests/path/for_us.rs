@@ -161,6 +161,23 @@ fn the_kernels_own_packets_leave_unchanged() {
     assert_eq!((now.from_host, now.received, now.tx), (1, 0, 0));
 }
 
+/// Map-Requests and probes go where the kernel routes them, also to an address that the map-cache has
+/// a locator for.
+#[test]
+fn control_messages_are_never_looked_up_in_the_map_cache_r008() {
+    let mut lab = Lab::new();
+    for to in ["10.4.0.7", "10.99.0.1", "203.0.113.4"] {
+        let request = udp_ports("198.51.100.2", to, 4342, 4342, &data(60));
+        let frame = request.frame(CORE_MAC, OUR_MAC[1]);
+        assert!(lab.io().inject_from_host(CORE, &frame));
+        lab.poll();
+        assert_eq!(lab.sent(CORE), [frame], "{to}");
+    }
+    let now = lab.snapshot();
+    assert_eq!((now.from_host, now.encapsulated, now.held), (3, 0, 0));
+    assert!(lab.punts().is_empty(), "and nobody is asked about it");
+}
+
 #[test]
 fn a_full_way_to_the_kernel_is_a_named_drop() {
     let mut lab = Lab::new();

@@ -172,6 +172,10 @@ impl Lab {
     }
 
     pub fn rloc(&mut self, id: RlocId, source: &str, destination: &str, mtu: u16) {
+        self.rloc_with(id, source, destination, mtu, RlocOptions::default());
+    }
+
+    pub fn rloc_with(&mut self, id: RlocId, source: &str, destination: &str, mtu: u16, options: RlocOptions) {
         let rewrite = RlocRewrite {
             source: source.parse().unwrap(),
             destination: destination.parse().unwrap(),
@@ -179,6 +183,7 @@ impl Lab {
             source_mac: MacAddr(OUR_MAC[1]),
             next_hop_mac: MacAddr(CORE_MAC),
             mtu,
+            options,
         };
         self.apply(Delta::RlocSet(id, RlocState::Ready(Box::new(rewrite))));
     }

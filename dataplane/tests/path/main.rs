@@ -13,6 +13,7 @@ mod fragments;
 mod hostile;
 mod icmp;
 mod lab;
+mod marks;
 mod mobility;
 mod native;
 mod packets;

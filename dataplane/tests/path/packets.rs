@@ -261,7 +261,7 @@ impl Seen {
         let (udp, rest) = UdpHeader::from_slice(&self.payload).expect("UDP");
         assert_eq!(udp.destination_port, 4341);
         assert_eq!(usize::from(udp.length), self.payload.len(), "UDP length");
-        assert_eq!(udp.checksum, 0, "R-134: no checksum");
+        assert_eq!(udp.checksum, 0, "no checksum (R-134)");
         let (header, inner) = rest.split_at(8);
         LispSeen { source_port: udp.source_port, header: header.try_into().unwrap(), inner: inner.to_vec() }
     }

@@ -2,7 +2,7 @@
 
 use crate::lab::*;
 use crate::packets::*;
-use pxtr_dataplane::feed::{Adjacency, Delta, MapAction, RlocRewrite, RlocState, Route, Target};
+use pxtr_dataplane::feed::{Adjacency, Delta, MapAction, RlocOptions, RlocRewrite, RlocState, Route, Target};
 use pxtr_dataplane::punt::Punt;
 use pxtr_dataplane::types::{AdjacencyId, RlocId, VrfId};
 use pxtr_dataplane::verdict::DropReason::*;
@@ -150,6 +150,7 @@ fn a_rewrite_that_can_not_be_built_does_not_strand_packets() {
         source_mac: Default::default(),
         next_hop_mac: Default::default(),
         mtu: 1500,
+        options: RlocOptions::default(),
     };
     let delta = Delta::RlocSet(rloc, RlocState::Ready(Box::new(mixed)));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lab.apply(delta)));

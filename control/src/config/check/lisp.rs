@@ -86,7 +86,7 @@ fn own_rlocs(cx: &Cx<'_>, lisp: &LispTable, problems: &mut Problems) {
 }
 
 /// Addresses of a list: usable, each once.
-fn addresses(path: &str, list: &Key<Vec<At<Word<IpAddr>>>>, problems: &mut Problems) {
+pub(super) fn addresses(path: &str, list: &Key<Vec<At<Word<IpAddr>>>>, problems: &mut Problems) {
     let items = list.items().iter().map(|address| (address.0, address.span()));
     unique(path, items, "give each address once", problems);
     for address in list.items() {
@@ -112,7 +112,7 @@ fn usable(path: &str, address: &At<Word<IpAddr>>, problems: &mut Problems) {
     );
 }
 
-fn is_own(lisp: &LispTable, rloc: IpAddr) -> bool {
+pub(super) fn is_own(lisp: &LispTable, rloc: IpAddr) -> bool {
     lisp.rlocs.items().iter().any(|own| own.0 == rloc)
 }
 

@@ -7,6 +7,7 @@ mod all;
 mod dynamic;
 mod limits;
 mod lisp;
+mod paths;
 mod ports;
 mod roles;
 mod secrets;

@@ -5,6 +5,7 @@ use super::super::leaf::{At, Key, Word};
 use super::super::schema::nearest;
 use super::super::words::Name;
 use super::all::{Cx, quoted, unique};
+use super::paths;
 use crate::netlink::MAX_SPACES;
 use pxtr_dataplane::types::InstanceId;
 use std::collections::{HashMap, HashSet};
@@ -111,14 +112,7 @@ fn tables(cx: &Cx<'_>, problems: &mut Problems) {
 
 /// Our own sockets are in our own namespace, and so must the underlay's addresses be.
 fn underlay_at_home(cx: &Cx<'_>, problems: &mut Problems) {
-    let vrfs = cx.file.vrf.items();
-    let mut underlay = cx.file.port.items().iter().filter(|port| port.underlay.get() == Some(&true));
-    let Some(port) = underlay.next() else { return };
-    let vrf = match port.vrf.get() {
-        Some(name) => vrfs.iter().find(|vrf| vrf.name.get() == Some(name)),
-        None => vrfs.first(),
-    };
-    if let Some(netns) = vrf.and_then(|vrf| vrf.netns.span()) {
+    if let Some(netns) = paths::underlay(cx).and_then(|vrf| vrf.netns.span()) {
         problems.at(netns, "vrf.netns can not be the underlay's; put the underlay into a VRF without netns");
     }
 }

@@ -1,6 +1,6 @@
 //! `[lisp]` and its lists.
 
-use super::KeyTable;
+use super::{KeyTable, PathTable};
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{
     AbsolutePath, ActionWord, AlgorithmWord, AwayWord, HexId, Name, Prefix, RoleWord, SecretText, SeenWord,
@@ -25,6 +25,12 @@ pub struct LispTable {
     /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
     pub rlocs: Key<Vec<At<Word<IpAddr>>>>,
+    /// The RLOCs that several proxies share as the source of encapsulated packets (anycast).
+    ///
+    /// In place of `rlocs`, which stay the addresses that Map-Requests and RLOC-probes come from and that
+    /// answers go to: those must be this router's alone. LISP data for them is decapsulated, too.
+    /// For role pitr. Default: `[]`, `rlocs` are the source. Change: live.
+    pub anycast_rlocs: Key<Vec<At<Word<IpAddr>>>>,
     /// The addresses of the Map-Resolvers in the order of preference.
     ///
     /// Default: `[]`. Change: live.
@@ -64,6 +70,10 @@ pub struct LispTable {
     ///
     /// Default: none. Change: live.
     pub static_mapping: Key<Vec<At<StaticMappingTable>>>,
+    /// The ways to RLOCs that need a special treatment, one table each.
+    ///
+    /// Default: none. Change: live.
+    pub path: Key<Vec<At<PathTable>>>,
 }
 
 /// A locator of a mapping.

@@ -12,6 +12,7 @@ mod limits;
 mod lisp;
 mod lisp_sec;
 mod map_server;
+mod path;
 mod port;
 mod root;
 
@@ -25,5 +26,6 @@ pub use lisp_sec::LispSecTable;
 pub use map_server::{
     KeyTable, MapResolverTable, MapServerTable, SitePrefixTable, SiteTable, SubscriberTable,
 };
+pub use path::PathTable;
 pub use port::{PortTable, VrfTable};
 pub use root::File;

@@ -1,7 +1,7 @@
 //! `[[port]]` and `[[vrf]]`.
 
 use crate::config::leaf::{At, Bounded, Key, Word};
-use crate::config::words::{Device, IfName, Mac, Name, Namespace, Prefix, TagWord, Text};
+use crate::config::words::{DecapDscpWord, Device, IfName, Mac, Name, Namespace, Prefix, TagWord, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -131,4 +131,13 @@ pub struct VrfTable {
     /// An xTR without this list takes every destination for a possible EID.
     /// Required by role pitr in one VRF at least. Default: `[]`. Change: live.
     pub eid_space: Key<Vec<At<Word<Prefix>>>>,
+    /// The DSCP of outer headers, 0 to 63, for all packets of the VRF.
+    ///
+    /// Default: none, that of the inner packet. Change: live.
+    pub encap_dscp: Key<Bounded<0, 63>>,
+    /// The DSCP of packets that come out of an encapsulation: their own ("inner"), or that of the
+    /// "outer" header (RFC 2983).
+    ///
+    /// Default: `"inner"`. Change: live.
+    pub decap_dscp: Key<Word<DecapDscpWord>>,
 }

@@ -3,6 +3,7 @@
 mod accepted;
 mod documented;
 mod dynamic;
+mod paths;
 mod reference;
 mod refused;
 

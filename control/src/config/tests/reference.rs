@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
-const EXAMPLES: [(&str, &str); 59] = [
+const EXAMPLES: [(&str, &str); 62] = [
     ("lisp_sec.secret", "\"change-me-for-lisp-sec\""),
     ("lisp_sec.secret_file", "\"/etc/pxtr/lisp-sec.key\""),
     ("lisp_sec.accept_keys", "[{ id = 1, secret = \"change-me-for-lisp-sec\" }]"),
@@ -39,6 +39,9 @@ const EXAMPLES: [(&str, &str); 59] = [
     ("lisp.map_resolvers", "[\"198.51.100.14\"]"),
     ("map_resolver.forward_to", "[\"198.51.100.15\"]"),
     ("port.queues", "2"),
+    ("lisp.anycast_rlocs", "[\"198.51.100.200\"]"),
+    ("lisp.path.rlocs", "[\"203.0.113.0/24\", \"::/0\"]"),
+    ("vrf.encap_dscp", "46"),
     ("lisp.use_petr", "[{ rloc = \"198.51.100.3\", priority = 1, weight = 100 }]"),
     ("lisp.xtr_id", "\"000102030405060708090a0b0c0d0e0f\""),
     ("lisp.site_id", "\"1\""),
@@ -213,6 +216,8 @@ fn the_reference_with_its_defaults_uncommented_means_the_same() {
         "xtr_id",
         "site_id",
         "use_petr",
+        "anycast_rlocs",
+        "encap_dscp",
         "action",
         "idle_sleep_us",
         "file_prefix",

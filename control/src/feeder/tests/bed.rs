@@ -72,6 +72,8 @@ impl Bed {
             ports: vec![port(0, "native", 0, false), port(1, "core", 0, true), port(2, "red", 1, false)],
             vrfs: vec![default, vrf(1, 7, 77)],
             rlocs: vec![ip("198.51.100.2"), ip("2001:db8:c0:1::2")],
+            anycast_rlocs: vec![],
+            paths: vec![],
             capacity,
         };
         let interest = Interest {

@@ -3,4 +3,5 @@
 mod bed;
 mod mapping;
 mod native;
+mod paths;
 mod places;

@@ -51,10 +51,11 @@ impl Outbound {
         }
     }
 
-    /// Whether packets of this port may go this way: nothing is to be found out about their sources.
+    /// Whether packets of this port may go this way: nothing is to be found out about their sources, and
+    /// the outer header is like the inner one.
     #[inline]
     pub(in crate::worker) fn suits(port: &PortSpec, vrf: &VrfSpec) -> bool {
-        port.native && vrf.pitr && port.sources.is_none()
+        port.native && vrf.pitr && port.sources.is_none() && vrf.encap_dscp.is_none()
     }
 
     /// Encapsulates or forwards what is plain. Returns how many packets went which way.
@@ -113,7 +114,7 @@ impl Outbound {
             let Rloc::Ready(outer) = tables.rloc(lane.rloc) else { continue };
             let Inner { len, .. } = lane.inner;
             let overhead = pitr::overhead(outer);
-            if len as usize + overhead > usize::from(outer.mtu()) {
+            if len as usize + overhead > usize::from(outer.plain_mtu()) {
                 continue;
             }
             // What Ethernet has padded goes; both can only fail for what is left to others as it is.
