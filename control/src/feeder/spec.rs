@@ -77,7 +77,7 @@ impl Default for Capacity {
 }
 
 /// Everything the feeder is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeederSpec {
     /// Ports.
     pub ports: Vec<PortFeed>,

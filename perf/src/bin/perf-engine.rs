@@ -154,7 +154,7 @@ impl Bench {
         let rlocs = vec![IpAddr::from([192, 0, 2, 1])];
         let mut bench = Self {
             engine: Self::engine(args),
-            feeder: Feeder::new(FeederSpec { ports: Vec::new(), vrfs: vec![vrf], rlocs, capacity }),
+            feeder: Feeder::new(FeederSpec { vrfs: vec![vrf], rlocs, capacity, ..FeederSpec::default() }),
             view: KernelView::default(),
             now: Time(1_000),
             rlocs: args.rlocs.max(2),
