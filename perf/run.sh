@@ -2,7 +2,7 @@
 # Takes a number that may be shown: in a release build, on hugepages, on a CPU of its own, with the
 # facts of the machine and the commit.
 #   perf/run.sh list
-#   perf/run.sh NAME [--json FILE] [--only PART]
+#   perf/run.sh NAME [--json FILE] [--only PART] [further options of benches of the whole daemon]
 # The hugepages that it reserves are given back at the end. Needs root for them.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -59,26 +59,56 @@ name=$1
 shift
 json=
 args=()
+more=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --json) json=${2:?--json FILE}; shift 2 ;;
     --only) args+=(--only "${2:?--only PART}"); shift 2 ;;
+    --*) more+=("$1" "${2:?$1 VALUE}"); shift 2 ;;
     *) usage; exit 2 ;;
   esac
 done
+
+# Prints the report, and keeps it.
+finish() {
+  [ -z "$json" ] || printf '%s\n' "$1" >"$json"
+  printf '%s\n' "$1"
+}
+
+# Benches of the whole daemon, in perf/rig: pxtrd on one CPU, the generator on the other.
+export PYTHONPATH="$ROOT/perf:$ROOT/scripts" PYTHONDONTWRITEBYTECODE=1 PXTR_BIN_DIR="$ROOT/$BIN"
+[ "${BIN#/}" = "$BIN" ] || PXTR_BIN_DIR=$BIN
+rig() { python3 -m rig "$@"; }
+
+run_rig() {
+  [ "$(id -u)" = 0 ] || die "$name makes a network namespace: run it as root"
+  [ "$(nproc)" -ge 2 ] || die "$name needs two CPUs, one for pxtrd and one for the generator"
+  command -v dpdk-testpmd >/dev/null || die "dpdk-testpmd is missing: apt install dpdk-dev"
+  build --no-default-features --bin pxtr-traffic
+  ${CARGO:-cargo} build --release --locked -p pxtr-control --bin pxtrd --bin pxtr >&2
+  take_hugepages 768
+  local out status=0
+  out=$(rig "$name" --machine "$(machine)" --commit "$(commit)" "${args[@]}" "${more[@]}") || status=$?
+  # Namespaces of a run that was killed.
+  python3 -m lab reap >&2
+  [ "$status" = 0 ] || exit "$status"
+  finish "$out"
+}
 
 case "$name" in
   -h | --help) usage ;;
   list)
     build --no-default-features --bin pxtr-bench
     "$BIN/pxtr-bench" list
+    rig list
     ;;
+  wire) run_rig ;;
   *)
+    [ ${#more[@]} -eq 0 ] || die "$name has no option ${more[0]}"
     build --no-default-features --bin pxtr-bench
     "$BIN/pxtr-bench" list | grep -q "^$name " || die "there is no bench $name; see: perf/run.sh list"
     case "$name" in lpm) take_hugepages 3200 ;; *) take_hugepages 160 ;; esac
     out=$("$BIN/pxtr-bench" "$name" --hugepages --machine "$(machine)" --commit "$(commit)" "${args[@]}")
-    [ -z "$json" ] || printf '%s\n' "$out" >"$json"
-    printf '%s\n' "$out"
+    finish "$out"
     ;;
 esac

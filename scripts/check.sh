@@ -22,6 +22,6 @@ if command -v shellcheck >/dev/null; then
 else
   echo "note: shellcheck is not installed; shell scripts were not checked" >&2
 fi
-python3 -m compileall -q scripts >/dev/null
-find scripts -name __pycache__ -prune -exec rm -rf {} +
+python3 -m compileall -q scripts perf >/dev/null
+find scripts perf -name __pycache__ -prune -exec rm -rf {} +
 echo "checks passed"

@@ -94,9 +94,14 @@ pub fn framed(packet: &[u8]) -> Vec<u8> {
 
 /// The packet as LISP data from RLOC `n` to ours.
 pub fn encapsulated(inner: &[u8], n: u32, outer_v6: bool) -> Vec<u8> {
-    let payload = [&lisp::Lisp::header(INSTANCE)[..], inner].concat();
+    encapsulated_for(our_rloc(outer_v6), INSTANCE, inner, n)
+}
+
+/// The packet as LISP data from RLOC `n` to one of its family.
+pub fn encapsulated_for(to: IpAddr, instance: InstanceId, inner: &[u8], n: u32) -> Vec<u8> {
+    let payload = [&lisp::Lisp::header(instance)[..], inner].concat();
     let ports = (49_152 + (n % 16_384) as u16, lisp::DATA_PORT);
-    ip(rloc(n, outer_v6), our_rloc(outer_v6), ports, &payload)
+    ip(rloc(n, to.is_ipv6()), to, ports, &payload)
 }
 
 /// Gives a frame that holds nothing but the IP packet another destination.

@@ -7,4 +7,5 @@ pub mod bench;
 pub mod carousel;
 pub mod frames;
 pub mod report;
+pub mod traffic;
 pub mod world;

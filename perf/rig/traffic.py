@@ -1,0 +1,42 @@
+"""Our own generator, pxtr-traffic: LISP packets, fixed rates, latency, first packets."""
+
+import json
+import os
+
+from .processes import Talker
+
+
+class Traffic:
+    """A running pxtr-traffic on CPU 0."""
+
+    def __init__(self, binaries, socket, kind, mappings, inner_v6=False, payload=18,
+                 reflected=False):
+        argv = [os.path.join(binaries, "pxtr-traffic"), "--kind", kind, "--mappings", str(mappings),
+                "--payload", str(payload), "--cpu", "0", "--device-args",
+                f"role=client,id=0,socket={socket},socket-abstract=no,mac=00:01:02:03:04:00"]
+        argv += ["--inner-v6"] * inner_v6 + ["--reflected"] * reflected
+        self.talker = Talker(argv, f"pxtr-traffic {kind}")
+        self.talker.wait_for(lambda line: line.strip() == "ready", 30)
+
+    @property
+    def pid(self):
+        return self.talker.pid
+
+    def _order(self, line, timeout):
+        self.talker.say(line)
+        return json.loads(self.talker.wait_for(lambda said: said if said.startswith("{") else None, timeout))
+
+    def run(self, pps, seconds):
+        """Sends at a rate (0: as fast as it goes); the counts of it."""
+        return self._order(f"run {pps} {seconds}", seconds + 10)
+
+    def first(self, eid, count):
+        """First packets to `count` EIDs 256 apart; latencies are those of whole lookups."""
+        return self._order(f"first {eid} {count}", 10 + 3.1 * count)
+
+    def received_pps(self, samples, seconds):
+        """Packets per second that came back, at full speed."""
+        return [self.run(0, seconds)["received_pps"] for _ in range(samples)]
+
+    def end(self):
+        self.talker.end()
