@@ -216,6 +216,9 @@ pub struct SourceRules {
     /// Drop what carries the address of a live host and comes from another Ethernet address; it is
     /// reported in either case.
     pub refuse_claims: bool,
+    /// Prefixes whose hosts First-Hop Routers behind this port tell of: EIDs of ours from
+    /// their first packet on, but not looked for here. Their routers speak to us by control messages.
+    pub behind: Box<[IpNet]>,
 }
 
 impl SourceRules {
@@ -223,6 +226,12 @@ impl SourceRules {
     #[must_use]
     pub fn is_dynamic(&self, addr: IpAddr) -> bool {
         self.dynamic.iter().any(|prefix| prefix.contains(&addr))
+    }
+
+    /// The address may be that of a host behind a First-Hop Router of the port.
+    #[must_use]
+    pub fn is_behind(&self, addr: IpAddr) -> bool {
+        self.behind.iter().any(|prefix| prefix.contains(&addr))
     }
 }
 

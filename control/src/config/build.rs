@@ -3,8 +3,8 @@
 
 use super::check::secret;
 use super::file::{
-    DynamicEidTable, File, KeyTable, LispSecTable, LocatorTable, MapServerPeerTable, PathTable, PortTable,
-    PubSubTable, SiteTable, StaticMappingTable, SubscriberTable, VrfTable,
+    DynamicEidTable, File, FirstHopRouterTable, KeyTable, LispSecTable, LocatorTable, MapServerPeerTable,
+    PathTable, PortTable, PubSubTable, SiteTable, StaticMappingTable, SubscriberTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
@@ -12,8 +12,8 @@ use super::words::{
     ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, HexId, IdleWord, Name, TagWord,
 };
 use crate::engine::config::{
-    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, Key as AuthKey, LispSec,
-    MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, FirstHopRouter, Key as AuthKey,
+    LispSec, MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::feed::RlocOptions;
@@ -44,6 +44,12 @@ pub(super) fn build(file: &File) -> Option<Config> {
         map_servers: lisp.map_server.items().iter().map(|ms| map_server(ms)).collect::<Option<_>>()?,
         database: database(file, &vrfs)?,
         dynamic_eids: dynamic_eids(file, &vrfs)?,
+        first_hop_routers: lisp
+            .first_hop_router
+            .items()
+            .iter()
+            .map(|r| first_hop_router(r))
+            .collect::<Option<_>>()?,
         static_mappings: lisp
             .static_mapping
             .items()
@@ -286,6 +292,7 @@ fn dynamic_eids(file: &File, vrfs: &[Vrf]) -> Option<Vec<DynamicEidRange>> {
         Some(DynamicEidRange {
             mapping: DatabaseMapping { eid, ttl_minutes, locators: locators(&table.locators)? },
             ports: table.ports.items().iter().map(id).collect::<Option<_>>()?,
+            first_hop_ports: table.first_hop_ports.items().iter().map(id).collect::<Option<_>>()?,
             seen_by: match table.seen_by.items() {
                 [] => vec![Seen::Data, Seen::Arp, Seen::Nd],
                 some => some.iter().map(|word| word.0.into()).collect(),
@@ -294,6 +301,15 @@ fn dynamic_eids(file: &File, vrfs: &[Vrf]) -> Option<Vec<DynamicEidRange>> {
         })
     };
     file.lisp.get()?.dynamic_eid.items().iter().map(build).collect()
+}
+
+fn first_hop_router(table: &FirstHopRouterTable) -> Option<FirstHopRouter> {
+    let secret = secret(&table.secret, &table.secret_file).ok()??;
+    Some(FirstHopRouter {
+        address: table.address.get()?.0,
+        key: AuthKey { id: number(&table.key_id, 1), secret },
+        algorithm: table.algorithm.get().map_or(AuthAlgorithm::HmacSha256, |word| word.0.into()),
+    })
 }
 
 fn static_mapping(table: &StaticMappingTable, file: &File, vrfs: &[Vrf]) -> Option<StaticMapping> {

@@ -23,6 +23,7 @@ impl Config {
                 .collect(),
             database: self.database.clone(),
             dynamic_eids: self.dynamic_eids.clone(),
+            first_hop_routers: self.first_hop_routers.clone(),
             map_servers: self.map_servers.clone(),
             xtr_id: self.xtr_id,
             use_petr: self.use_petr.clone(),

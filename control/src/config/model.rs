@@ -2,8 +2,8 @@
 
 use super::words::RoleWord;
 use crate::engine::config::{
-    ConfiguredLocator, DatabaseMapping, DynamicEidRange, Limits, LispSec, MapServerPeer, Roles, Site,
-    StaticMapping, Subscriber, Subscribing,
+    ConfiguredLocator, DatabaseMapping, DynamicEidRange, FirstHopRouter, Limits, LispSec, MapServerPeer,
+    Roles, Site, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
@@ -48,6 +48,8 @@ pub struct Config {
     pub database: Vec<DatabaseMapping>,
     /// Prefixes whose hosts come and go.
     pub dynamic_eids: Vec<DynamicEidRange>,
+    /// First-Hop Routers that tell of hosts.
+    pub first_hop_routers: Vec<FirstHopRouter>,
     /// Mappings that never come from the network.
     pub static_mappings: Vec<StaticMapping>,
     /// Sites of the Map-Server.
@@ -68,7 +70,7 @@ impl Config {
     /// Whether this daemon forwards packets (and therefore has ports and workers).
     #[must_use]
     pub fn forwards(&self) -> bool {
-        self.roles.pitr || self.roles.petr || self.roles.xtr
+        self.roles.pitr || self.roles.petr || self.roles.xtr || self.roles.fhr
     }
 
     /// The VRF of that name.
@@ -204,6 +206,7 @@ impl RoleWord {
             Self::Xtr => roles.xtr = true,
             Self::MapServer => roles.map_server = true,
             Self::MapResolver => roles.map_resolver = true,
+            Self::Fhr => roles.fhr = true,
         }
     }
 }

@@ -332,6 +332,8 @@ words! {
         MapServer = "map-server",
         /// Map-Resolver.
         MapResolver = "map-resolver",
+        /// First-Hop Router: finds hosts that move and tells the xTRs of the site.
+        Fhr = "fhr",
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Roles {
     pub map_server: bool,
     /// Map-Resolver.
     pub map_resolver: bool,
+    /// First-Hop Router: finds hosts and tells the site's xTRs.
+    pub fhr: bool,
 }
 
 /// A locator of our own database or of a static mapping.
@@ -96,13 +98,26 @@ pub struct DynamicEidRange {
     pub mapping: DatabaseMapping,
     /// Where hosts are looked for.
     pub ports: Vec<PortId>,
+    /// Where First-Hop Routers are that tell of hosts; empty: none is believed.
+    pub first_hop_ports: Vec<PortId>,
     /// What shows that a host is there.
     pub seen_by: Vec<Seen>,
     /// What comes here for a host that moved away is sent on to its new site, else dropped.
     pub forward_away: bool,
 }
 
-/// A Map-Server to register with (xTR).
+/// A First-Hop Router of our site (xTR; R-186).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstHopRouter {
+    /// Where its Map-Registers come from, where Map-Notifies and the packets for its hosts go.
+    pub address: IpAddr,
+    /// Key.
+    pub key: Key,
+    /// Algorithm.
+    pub algorithm: AuthAlgorithm,
+}
+
+/// A Map-Server to register with (xTR), or an xTR of the site (First-Hop Router).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapServerPeer {
     /// Address; UDP 4342.
@@ -291,6 +306,8 @@ pub struct EngineConfig {
     pub database: Vec<DatabaseMapping>,
     /// xTR: prefixes whose hosts come and go.
     pub dynamic_eids: Vec<DynamicEidRange>,
+    /// xTR: who tells us of hosts behind him.
+    pub first_hop_routers: Vec<FirstHopRouter>,
     /// xTR: where we register.
     pub map_servers: Vec<MapServerPeer>,
     /// xTR-ID and Site-ID, sent when present.

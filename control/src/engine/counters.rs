@@ -170,6 +170,17 @@ counters! {
     HostsOverLimit => "dynamic_eids_over_limit",
     #[doc = "Reports of encapsulated packets for hosts that moved away (R-190)."]
     AwayHits => "away_hits",
+    // Hosts behind First-Hop Routers (RFC 9301 section 5.6, E bit).
+    #[doc = "Map-Registers with the E bit received from First-Hop Routers (R-186)."]
+    FirstHopRegisters => "first_hop_registers_received",
+    #[doc = "Map-Registers of First-Hop Routers refused: key, algorithm or authentication data are wrong."]
+    FirstHopBadAuth => "first_hop_registers_bad_auth",
+    #[doc = "Map-Registers of First-Hop Routers refused: their nonce is not greater than the last one."]
+    FirstHopReplayed => "first_hop_registers_replayed",
+    #[doc = "Map-Registers of First-Hop Routers refused: too many in a second."]
+    FirstHopOverRate => "first_hop_registers_over_rate",
+    #[doc = "Records of First-Hop Routers refused: no host of a prefix that they may tell of, or not theirs."]
+    FirstHopRecordsRefused => "first_hop_records_refused",
     // ETR: registering.
     #[doc = "Map-Registers sent, retransmissions included."]
     RegistersSent => "map_registers_sent",

@@ -134,6 +134,11 @@ pub enum Place {
         /// Behind this port.
         port: PortId,
     },
+    /// At our site, behind a First-Hop Router.
+    Behind {
+        /// The router's address.
+        router: IpAddr,
+    },
     /// At another site.
     Away {
         /// What still comes here for it is sent on, else dropped.

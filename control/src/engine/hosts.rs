@@ -23,7 +23,7 @@ impl Itr {
         let host = Action::Host { eid, place };
         match place {
             // The data plane takes one owner for a prefix: first the map-cache lets go of it.
-            Place::Here { .. } | Place::Gone => {
+            Place::Here { .. } | Place::Behind { .. } | Place::Gone => {
                 self.forget_away(cx, &eid);
                 cx.out.push(host);
             }

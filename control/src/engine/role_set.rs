@@ -25,7 +25,7 @@ impl RoleSet {
     /// Adds and removes roles after a reload; those that stay keep their state.
     pub fn choose(&mut self, config: &EngineConfig) {
         let roles = config.roles;
-        keep(&mut self.etr, roles.xtr || roles.petr, Etr::new);
+        keep(&mut self.etr, roles.xtr || roles.petr || roles.fhr, Etr::new);
         keep(&mut self.map_server, roles.map_server, MapServer::new);
         keep(&mut self.map_resolver, roles.map_resolver, MapResolver::new);
     }

@@ -29,7 +29,7 @@ impl Feeder {
         let (addr, key) = (eid.prefix.addr(), (vrf, eid.prefix));
         let former = self.places.remove(&(vrf, addr));
         match place {
-            Place::Here { .. } => {
+            Place::Here { .. } | Place::Behind { .. } => {
                 if !self.entries.has_room(key) {
                     return Err(Refused::Entries);
                 }
@@ -52,7 +52,7 @@ impl Feeder {
                 }
             }
         }
-        if !matches!(place, Place::Here { .. }) {
+        if !is_ours(place) {
             self.lead_away(vrf, addr, former);
         }
         self.route(vrf, addr, former, place);
@@ -64,7 +64,7 @@ impl Feeder {
 
     /// The entry that says that a host is here goes; the engine may put its own there.
     fn disown(&mut self, key: (VrfId, IpNet), former: Option<Place>) {
-        if matches!(former, Some(Place::Here { .. })) {
+        if former.is_some_and(is_ours) {
             self.out.delta(Delta::MapDel { vrf: key.0, prefix: key.1 });
             self.entries.remove(key, self.out.sequence());
         }
@@ -73,9 +73,11 @@ impl Feeder {
     /// What comes for the host from now on waits for the kernel to find it. Without this it would take
     /// the site's default route until the kernel has said that the route to the host is there.
     fn lead_to(&mut self, vrf: VrfId, addr: IpAddr, place: Place) {
-        if let Place::Here { port } = place
-            && !self.is_on_link(vrf, addr, port)
-        {
+        // A route to a host behind a router may be there before us, by a routing protocol.
+        let behind = matches!(place, Place::Behind { .. });
+        let routed = behind && self.fib.get(vrf, IpNet::from(addr)).is_some();
+        let port = self.port_towards(vrf, place).filter(|port| !routed && !self.is_on_link(vrf, addr, *port));
+        if let Some(port) = port {
             let (prefix, route) = (IpNet::from(addr), Route::Glean(port));
             self.out.delta(Delta::RouteSet { vrf, prefix, route });
         }
@@ -83,10 +85,23 @@ impl Feeder {
 
     /// Takes that back where the kernel never had the route; otherwise it goes with the kernel's.
     fn lead_away(&mut self, vrf: VrfId, addr: IpAddr, former: Option<Place>) {
-        if let Some(Place::Here { port }) = former
-            && !self.is_on_link(vrf, addr, port)
-        {
+        let port = former.and_then(|place| self.port_towards(vrf, place));
+        let routed = self.fib.get(vrf, IpNet::from(addr)).is_some();
+        if port.is_some_and(|port| !routed && !self.is_on_link(vrf, addr, port)) {
             self.out.delta(Delta::RouteDel { vrf, prefix: IpNet::from(addr) });
+        }
+    }
+
+    /// The port by which a host of our site is reached. A First-Hop Router that is not on a link of
+    /// ours has to tell its hosts by a routing protocol.
+    fn port_towards(&self, vrf: VrfId, place: Place) -> Option<PortId> {
+        match place {
+            Place::Here { port } => Some(port),
+            Place::Behind { router } => match self.fib.lookup(vrf, router)?.1 {
+                Rib::Connected(port) => Some(*port),
+                _ => None,
+            },
+            Place::Away { .. } | Place::Gone => None,
         }
     }
 
@@ -97,18 +112,22 @@ impl Feeder {
     /// The kernel's route follows the host, and ARP or neighbour discovery finds it.
     fn route(&mut self, vrf: VrfId, addr: IpAddr, former: Option<Place>, place: Place) {
         let table = self.spec.vrf(vrf).map_or(0, |v| v.table);
-        let link = |place: Option<Place>, feeder: &Self| match place {
-            Some(Place::Here { port }) => feeder.ports.link(port),
-            _ => None,
+        let way = |place: Place, feeder: &Self| {
+            let link = feeder.ports.link(feeder.port_towards(vrf, place)?)?;
+            let via = match place {
+                Place::Behind { router } => Some(router).filter(|r| r.is_ipv4() == addr.is_ipv4()),
+                _ => None,
+            };
+            (via.is_some() || matches!(place, Place::Here { .. })).then_some((link, via))
         };
-        let (before, after) = (link(former, self), link(Some(place), self));
+        let (before, after) = (former.and_then(|place| way(place, self)), way(place, self));
         if before != after {
-            let gone = before.map(|link| HostRoute { present: false, table, link, addr });
+            let gone = before.map(|(link, via)| HostRoute { present: false, table, link, addr, via });
             self.out.host_routes.extend(gone);
         }
-        if let Some(link) = after {
-            self.out.host_routes.push(HostRoute { present: true, table, link, addr });
-            self.out.asks.push(Ask { link, addr });
+        if let Some((link, via)) = after {
+            self.out.host_routes.push(HostRoute { present: true, table, link, addr, via });
+            self.out.asks.push(Ask { link, addr: via.unwrap_or(addr) });
         }
     }
 
@@ -129,4 +148,9 @@ impl Feeder {
             let _ = self.on_host(now, view, eid, Place::Gone);
         }
     }
+}
+
+/// A host at this place is an EID of our site.
+fn is_ours(place: Place) -> bool {
+    matches!(place, Place::Here { .. } | Place::Behind { .. })
 }

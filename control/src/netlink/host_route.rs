@@ -11,7 +11,7 @@ use std::net::IpAddr;
 /// /etc/iproute2/rt_protos.
 pub const PROTOCOL: u8 = 99;
 
-/// A route to one host, which is on the link.
+/// A route to one host, which is on the link or behind a router on the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostRoute {
     /// It is to be there; else not.
@@ -22,6 +22,8 @@ pub struct HostRoute {
     pub link: u32,
     /// The host.
     pub addr: IpAddr,
+    /// The router, of the host's address family; `None`: the host is on the link.
+    pub via: Option<IpAddr>,
 }
 
 pub(super) fn message(route: HostRoute) -> RouteMessage {
@@ -34,11 +36,13 @@ pub(super) fn message(route: HostRoute) -> RouteMessage {
     message.header.address_family = family;
     message.header.destination_prefix_length = length;
     message.header.protocol = RouteProtocol::Other(PROTOCOL);
-    message.header.scope = if route.addr.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
+    let on_link = route.addr.is_ipv4() && route.via.is_none();
+    message.header.scope = if on_link { RouteScope::Link } else { RouteScope::Universe };
     message.header.kind = RouteType::Unicast;
     message.header.table = u8::try_from(table).unwrap_or_default();
     message.attributes.push(RouteAttribute::Destination(destination));
     message.attributes.push(RouteAttribute::Oif(link));
+    message.attributes.extend(route.via.map(|via| RouteAttribute::Gateway(via.into())));
     message.attributes.push(RouteAttribute::Table(table));
     message
 }

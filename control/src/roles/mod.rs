@@ -6,6 +6,7 @@ mod forward;
 pub(crate) mod limit;
 pub mod map_resolver;
 pub mod map_server;
+mod notifier;
 pub mod prefix_table;
 mod reply;
 mod secure;

@@ -3,6 +3,7 @@
 use super::core::Runtime;
 use crate::api::{self, AwayEid, AwayEids, DynamicEid, DynamicEids, ListQuery};
 use crate::roles::Etr;
+use crate::roles::etr::Found;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::PortId;
 
@@ -21,16 +22,23 @@ pub(super) fn here(runtime: &Runtime, query: &ListQuery) -> DynamicEids {
         port.map_or_else(|| id.0.to_string(), |port| port.name.clone())
     };
     let (entries_total, truncated) = (views.len() as u64, views.len() > query.limit());
-    let entries = views.into_iter().take(query.limit()).map(|view| DynamicEid {
-        instance_id: view.eid.iid.0,
-        eid: view.eid.prefix.addr(),
-        eid_prefix: view.range.prefix,
-        port: port(view.port),
-        mac: view.mac.to_string(),
-        seen_by: word(view.seen).to_owned(),
-        live_s: now.since(view.since) / 1000,
-        confirmed_s_ago: now.since(view.confirmed) / 1000,
-        registrations: api::registration_states(&view.registrations, now),
+    let entries = views.into_iter().take(query.limit()).map(|view| {
+        let (seen_port, first_hop_router, mac, seen_by) = match view.found {
+            Found::Seen { port: id, mac, by } => (Some(port(id)), None, Some(mac.to_string()), word(by)),
+            Found::FirstHop { router } => (None, Some(router), None, "eid-notify"),
+        };
+        DynamicEid {
+            instance_id: view.eid.iid.0,
+            eid: view.eid.prefix.addr(),
+            eid_prefix: view.range.prefix,
+            port: seen_port,
+            first_hop_router,
+            mac,
+            seen_by: seen_by.to_owned(),
+            live_s: now.since(view.since) / 1000,
+            confirmed_s_ago: now.since(view.confirmed) / 1000,
+            registrations: api::registration_states(&view.registrations, now),
+        }
     });
     DynamicEids { entries_total, truncated, entries: entries.collect() }
 }

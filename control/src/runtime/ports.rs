@@ -2,12 +2,13 @@
 
 use super::carrier::Carrier;
 use crate::config::{Config, Port, Vrf};
+use crate::engine::config::DynamicEidRange;
 use crate::feeder::{Capacity, FeederSpec, PortFeed, VrfFeed};
 use crate::netlink::{HostInterface, Interest, Space, table_in};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{PortPolicy, RlocOptions, SourceRules, VrfSpec};
 use pxtr_dataplane::launch::{LaunchConfig, PortHandle};
-use pxtr_dataplane::types::InstanceId;
+use pxtr_dataplane::types::{InstanceId, PortId};
 
 /// Most neighbours of all ports.
 const MAX_NEIGHBOURS: usize = 1 << 16;
@@ -80,9 +81,12 @@ pub(super) fn carrier(config: &Config) -> Carrier {
     }))
 }
 
-/// Host interfaces that lead to native hosts only. Our sockets hear nothing of other namespaces.
+/// Host interfaces that lead to native hosts only; First-Hop Routers are no hosts. Our sockets
+/// hear nothing of other namespaces.
 pub(super) fn native_interfaces(config: &Config) -> Vec<String> {
-    let at_home = config.ports.iter().filter(|p| !p.underlay && space(config, p) == 0);
+    let routers =
+        |p: &crate::config::Port| config.dynamic_eids.iter().any(|r| r.first_hop_ports.contains(&p.id));
+    let at_home = config.ports.iter().filter(|p| !p.underlay && !routers(p) && space(config, p) == 0);
     at_home.filter_map(|p| p.host_interface.clone()).collect()
 }
 
@@ -132,11 +136,14 @@ fn paths(config: &Config) -> Vec<(IpNet, RlocOptions)> {
 
 /// What the native sources of a port are held to; `None`: nothing is asked of them.
 fn source_rules(config: &Config, port: &crate::config::Port) -> Option<SourceRules> {
-    let ranges = config.dynamic_eids.iter().filter(|range| range.ports.contains(&port.id));
-    let dynamic: Box<[_]> = ranges.map(|range| range.mapping.eid.prefix).collect();
+    let prefixes = |ports: fn(&DynamicEidRange) -> &[PortId]| {
+        let ranges = config.dynamic_eids.iter().filter(|range| ports(range).contains(&port.id));
+        ranges.map(|range| range.mapping.eid.prefix).collect::<Box<[_]>>()
+    };
+    let (dynamic, behind) = (prefixes(|range| &range.ports), prefixes(|range| &range.first_hop_ports));
     let strict = port.strict_source.unwrap_or(!dynamic.is_empty());
-    let rules = SourceRules { dynamic, strict, refuse_claims: port.refuse_claims };
-    (rules.strict || !rules.dynamic.is_empty()).then_some(rules)
+    let rules = SourceRules { dynamic, strict, refuse_claims: port.refuse_claims, behind };
+    (rules.strict || !rules.dynamic.is_empty() || !rules.behind.is_empty()).then_some(rules)
 }
 
 fn vrf_feed(config: &Config, vrf: &crate::config::Vrf) -> VrfFeed {

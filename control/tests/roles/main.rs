@@ -16,6 +16,7 @@ mod map_server_register;
 mod map_server_request;
 mod messages;
 mod mobility;
+mod mobility_fhr;
 mod node;
 mod pubsub;
 mod vectors;

@@ -7,8 +7,8 @@
 use ipnet::IpNet;
 use pxtr_control::codec::{Ecm, InnerHeader, Message, auth};
 use pxtr_control::engine::config::{
-    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, EngineConfig, Key, Limits,
-    MapServerPeer, Roles, Secret, Site, SitePrefix, VrfConfig,
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, EngineConfig, FirstHopRouter, Key,
+    Limits, MapServerPeer, Roles, Secret, Site, SitePrefix, VrfConfig,
 };
 use pxtr_control::engine::event::{Action, EidPrefix, Event, HostSeen, Iid, Time};
 use pxtr_control::engine::{Counter, Engine};
@@ -154,7 +154,8 @@ fn config(kind: u8) -> EngineConfig {
     let key = || Key { id: 1, secret: Secret::new(KEY.to_vec()) };
     let all = kind & 3 == 3;
     let (proxy, site, server) = (all || kind & 3 == 0, all || kind & 3 == 1, all || kind & 3 == 2);
-    let roles = Roles { pitr: proxy, petr: proxy, xtr: site, map_server: server, map_resolver: server };
+    let roles =
+        Roles { pitr: proxy, petr: proxy, xtr: site, map_server: server, map_resolver: server, fhr: false };
     let locators = vec![ConfiguredLocator { rloc: US, priority: 1, weight: 100 }];
     let mapping = |eid| DatabaseMapping { eid, ttl_minutes: 1, locators: locators.clone() };
     let vrf = VrfConfig { name: "default".into(), iid: Iid(0), eid_space: vec![net(0, 8).prefix] };
@@ -168,8 +169,14 @@ fn config(kind: u8) -> EngineConfig {
         dynamic_eids: vec![DynamicEidRange {
             mapping: mapping(net(4, 24)),
             ports: vec![PortId(0)],
+            first_hop_ports: vec![PortId(1)],
             seen_by: vec![Seen::Data],
             forward_away: kind & 4 == 4,
+        }],
+        first_hop_routers: vec![FirstHopRouter {
+            address: PEER,
+            key: key(),
+            algorithm: AuthAlgorithm::HmacSha256,
         }],
         map_servers: vec![MapServerPeer {
             address: PEER,

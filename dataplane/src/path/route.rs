@@ -144,11 +144,12 @@ fn only_for_us(ip: &Ip, cx: Context, native: bool, tables: &Replica) -> Step {
 }
 
 /// from a local EID, to what is neither local nor known to the FIB but by a default route.
-/// A host in a dynamic-EID prefix of the port is an EID of ours before control knows it.
+/// A host in a dynamic-EID prefix of the port is an EID of ours before control knows it,
+/// whether we or a First-Hop Router have to find it.
 fn is_candidate(ip: &Ip, cx: Context, port: &PortSpec, tables: &Replica) -> bool {
     let source = ip.addrs.source();
     let ours = tables.is_local_eid(cx.vrf, source)
-        || port.sources.as_ref().is_some_and(|rules| rules.is_dynamic(source));
+        || port.sources.as_ref().is_some_and(|rules| rules.is_dynamic(source) || rules.is_behind(source));
     ours && is_remote(ip, cx, tables)
 }
 
@@ -282,8 +283,9 @@ fn for_us(ip: &Ip, cx: Context, tables: &Replica) -> Step {
     if cx.origin != Origin::Native {
         return silent(DropReason::InnerOwnDestination);
     }
-    if tables.port(cx.port).is_some_and(|port| !port.underlay) {
-        if ip.is_udp_port(lisp::CONTROL_PORT) {
+    if let Some(port) = tables.port(cx.port).filter(|port| !port.underlay) {
+        let routers = port.sources.as_ref().is_some_and(|rules| !rules.behind.is_empty());
+        if ip.is_udp_port(lisp::CONTROL_PORT) && !routers {
             return silent(DropReason::ControlNotUnderlay);
         }
         if ip.is_udp_port(lisp::DATA_PORT) {

@@ -89,7 +89,7 @@ pub fn judge(
     tables: &Replica,
 ) -> Judgement {
     if !rules.is_dynamic(who.addr) {
-        let refused = rules.strict && !leads_back(who.addr, port, vrf, tables);
+        let refused = rules.strict && !rules.is_behind(who.addr) && !leads_back(who.addr, port, vrf, tables);
         return if refused { Judgement::Foreign } else { Judgement::Fine };
     }
     if tables.local_eid(vrf, who.addr) != Some(LocalEid::Host) {

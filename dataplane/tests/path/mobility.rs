@@ -16,7 +16,8 @@ fn site(change: impl FnOnce(&mut SourceRules)) -> Lab {
     let mut lab = Lab::new();
     lab.vrf(0, |vrf| (vrf.pitr, vrf.petr, vrf.xtr) = (false, false, true));
     let dynamic = ["192.0.2.64/26", "2001:db8:1:2::/64"].map(|p| p.parse().unwrap());
-    let mut rules = SourceRules { dynamic: dynamic.into(), strict: true, refuse_claims: true };
+    let mut rules =
+        SourceRules { dynamic: dynamic.into(), strict: true, refuse_claims: true, ..SourceRules::default() };
     change(&mut rules);
     lab.port(NATIVE, |port| port.sources = Some(Box::new(rules)));
     lab
@@ -96,6 +97,25 @@ fn arp_and_neighbour_discovery_show_a_host_and_reach_the_kernel_r185() {
     assert_eq!(lab.punts(), [seen("2001:db8:1:2::8", By::Nd, false, VM_MAC)], "advertisement: its target");
     assert_eq!(lab.receive(NATIVE, &nd(135, "::", "2001:db8:1:2::9")), Fate::Host);
     assert!(lab.punts().is_empty(), "duplicate address detection has no sender yet");
+}
+
+#[test]
+fn hosts_behind_a_first_hop_router_are_eids_of_ours_that_nobody_looks_for_r186() {
+    let mut lab = site(|rules| rules.behind = std::mem::take(&mut rules.dynamic));
+    let (port, _) = from_vm(&mut lab, VM_MAC, "10.4.0.7").sent();
+    assert_eq!(port, CORE, "encapsulated before its registration came");
+    assert!(lab.punts().is_empty(), "it is for the First-Hop Router to find it");
+    lab.adjacency(AdjacencyId(8), CORE, CORE_MAC);
+    lab.route(0, "0.0.0.0/0", Route::Via(AdjacencyId(8)));
+    assert_eq!(lab.native(&udp("172.16.5.5", "10.4.0.7", 5)), Fate::Dropped(SourceForeign));
+    // Its router speaks to us from the native side, and nobody else's does.
+    lab.route(0, "192.0.2.1/32", Route::Local);
+    let to = |port| udp_ports("192.0.2.2", "192.0.2.1", 4342, port, &[]);
+    assert_eq!(lab.native(&to(4342)), Fate::Host);
+    assert_eq!(lab.native(&to(4341)), Fate::Dropped(LispNotUnderlay));
+    let mut lab = site(|_| {});
+    lab.route(0, "192.0.2.1/32", Route::Local);
+    assert_eq!(lab.native(&to(4342)), Fate::Dropped(ControlNotUnderlay));
 }
 
 #[test]

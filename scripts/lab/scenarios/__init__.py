@@ -6,6 +6,7 @@ from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .dr_move import SiteMove
 from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
+from .mobility_fhr import FirstHop
 from .mobility_hot import Hot
 from .pubsub import PubSub
 from .provider import Provider
@@ -33,6 +34,7 @@ ALL = {
     "mobility-silent": Silent(),
     "mobility-lisp-peer": LispPeer(),
     "mobility-spoof": Spoof(),
+    "mobility-fhr": FirstHop(),
     "mr-failover": MapResolverFailover(),
     "smr": SolicitMapRequest(),
     "rloc-probe": RlocProbe(),

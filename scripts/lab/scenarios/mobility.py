@@ -21,13 +21,21 @@ NEAR = {"pxtr": "192.0.2.1", "x3": "10.3.0.1"}
 GATEWAY_MAC = "02:00:5e:00:01:01"
 RLOC = {"x1": topology.uplink4(1), "x2": topology.uplink4(2)}
 BRIDGE = {"x1": "br1", "x2": "br2"}
-# What a hypervisor sends for a VM that has arrived: a gratuitous ARP request.
+# What a hypervisor sends for a VM that has arrived: a gratuitous ARP request; one each 5 ms for those seconds.
 ANNOUNCE = """
-import socket, struct, sys
+import socket, struct, sys, time
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(("eth0", 0))
 mac, ip = s.getsockname()[4], socket.inet_aton(sys.argv[1])
-s.send(b"\\xff" * 6 + mac + struct.pack("!HHHBBH", 0x806, 1, 0x800, 6, 4, 1) + mac + ip + b"\\0" * 6 + ip)
+end = time.time() + float(sys.argv[2])
+while True:
+    try:
+        s.send(b"\\xff" * 6 + mac + struct.pack("!HHHBBH", 0x806, 1, 0x800, 6, 4, 1) + mac + ip + b"\\0" * 6 + ip)
+    except OSError:
+        pass  # its cable is out
+    if time.time() >= end:
+        break
+    time.sleep(0.005)
 """
 
 
@@ -67,7 +75,7 @@ def start(lab, folder, router):
     topology.wait_registered(lab, 2 if router == "pxtr" else 3)
 
 
-def _move(lab, to, down_s):
+def move(lab, to, down_s):
     """The VM's cable goes to the other site; what runs on it is not told. Returns when it was in again."""
     lab.run("sites", "ip", "link", "set", "dev", "vm", "down")
     lab.run("sites", "ip", "link", "set", "dev", "vm", "nomaster")
@@ -89,7 +97,7 @@ def mark_move(lab, old, new, since):
     return seen, told
 
 
-def _only_in_flight(lab, name, asked, told):
+def only_in_flight(lab, name, asked, told):
     """Answers overtake the word of the move: one that reaches the old router before it is told is lost, like any
     packet in flight. Nothing is lost of what was asked afterwards. Returns the first answer's time, and the loss."""
     lost = [at for at, answer in asked if not answer]
@@ -99,8 +107,8 @@ def _only_in_flight(lab, name, asked, told):
     return min((answer for _, answer in asked if answer), default=told), len(lost)
 
 
-def _announce(lab):
-    lab.run("vm", sys.executable, "-c", ANNOUNCE, VM)
+def announce(lab):
+    lab.run("vm", sys.executable, "-c", ANNOUNCE, VM, "0")
 
 
 def registered_by(lab):
@@ -165,13 +173,13 @@ class Cold:
         lab.run("vm", "ip", "neigh", "replace", GATEWAY, "lladdr", GATEWAY_MAC, "dev", "eth0", "nud", "permanent")
         measure.ping(lab, "VM to host with the gateway's fixed Ethernet address", "vm", HOST)
         direct = measure.FirstPacket(lab, "core", from_to("x2"))
-        arrived = _move(lab, "x2", 2)
+        arrived = move(lab, "x2", 2)
         asked = measure.asks(lab, "vm", "host", HOST)
         lab.wait("VM registered from the new site", lambda: registered_by(lab) == [RLOC["x2"]], 10)
         lab.wait("x1 told", lambda: VM in hosts(lab, "x1", "away"), 10)
         seen, told = mark_move(lab, "x1", "x2", arrived)
         lab.record("VM's first packet to x1 told", told - seen <= 1, round(1000 * (told - seen), 1), "ms")
-        first, lost = _only_in_flight(lab, "VM to host from the new site at once", asked, told)
+        first, lost = only_in_flight(lab, "VM to host from the new site at once", asked, told)
         measure.ping(lab, "VM to host from the new site", "vm", HOST)
         measure.ping(lab, "host to VM at the new site", "host", VM)
         lab.wait("proxy uses the new RLOC", lambda: sends_to(lab, "pxtr") == [RLOC["x2"]], 10)
@@ -199,8 +207,8 @@ class Silent:
         """A stale map-cache costs no packet: old router, away entry, SMR, new mapping."""
         at_home(lab)
         self._stale(lab, "map-cache of the client's router before the move")
-        arrived = _move(lab, "x2", 1)
-        _announce(lab)
+        arrived = move(lab, "x2", 1)
+        announce(lab)
         lab.wait("x1 told that the VM is away", lambda: VM in hosts(lab, "x1", "away"), 10)
         seen, told = mark_move(lab, "x1", "x2", arrived)
         lab.record("first frame at the new site to away entry at the old router", told - seen <= 1, round(1000 * (told - seen), 1), "ms")
@@ -236,12 +244,12 @@ class Silent:
         lab.record("x1 sent SMRs", sent >= 1, sent, "SMRs")
 
     def _vm_first(self, lab):
-        arrived = _move(lab, "x1", 1)
+        arrived = move(lab, "x1", 1)
         asked = measure.asks(lab, "vm", "host", CLIENT[self.router])
         lab.wait("VM registered from home", lambda: registered_by(lab) == [RLOC["x1"]], 10)
         lab.wait("x2 told", lambda: VM in hosts(lab, "x2", "away"), 10)
         _, told = mark_move(lab, "x2", "x1", arrived)
-        _only_in_flight(lab, "VM sends first from home", asked, told)
+        only_in_flight(lab, "VM sends first from home", asked, told)
         measure.ping(lab, "host to VM at home again", "host", VM)
         lab.record("its return cleared the away entry", VM not in hosts(lab, "x1", "away"), VM, "")
         check_moved(lab, "x2", "x1")
@@ -285,7 +293,7 @@ class Spoof:
         lab.run("sites", "ip", "link", "set", "dev", "thief", "up")
         begin = time.time()
         lab.mark("a thief announces the VM's address as his", begin)
-        lab.run("thief", sys.executable, "-c", ANNOUNCE, VM)
+        lab.run("thief", sys.executable, "-c", ANNOUNCE, VM, "0")
         got = self._pings(lab, "thief")
         lab.record("who claims the VM's address gets nothing", got == 0, got, "of 3 replies")
         dropped = measure.drops(lab, "x1", "eid_claimed")
@@ -301,7 +309,7 @@ class Spoof:
         lost = stream.lost_since(0)
         lab.record("packets of the VM lost meanwhile", lost == 0, lost, f"of {stream.received()}")
         lab.sums_up(stream.outage_ms(), lost, round(1000 * (noticed - begin), 1))
-        _announce(lab)
+        announce(lab)
         measure.ping(lab, "host to VM afterwards", "host", VM)
         end(lab)
 

@@ -25,11 +25,16 @@ pub struct DynamicEid {
     pub eid: IpAddr,
     /// The configured prefix.
     pub eid_prefix: IpNet,
-    /// Where it is.
-    pub port: String,
-    /// Its Ethernet address when it came.
-    pub mac: String,
-    /// What showed it: `data`, `arp` or `nd`.
+    /// Where it is, unless it is behind a First-Hop Router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// The First-Hop Router that registered it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_hop_router: Option<IpAddr>,
+    /// Its Ethernet address when it came, unless it is behind a First-Hop Router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// What showed it: `data`, `arp`, `nd`, or `eid-notify` of a First-Hop Router.
     pub seen_by: String,
     /// Since it came, seconds.
     pub live_s: u64,

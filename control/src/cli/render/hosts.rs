@@ -7,15 +7,18 @@ pub(in super::super) fn dynamic_eids(hosts: &DynamicEids) -> String {
     if hosts.entries.is_empty() {
         return "no host of a dynamic-EID prefix is here\n".to_owned();
     }
-    let columns = [">IID", "EID", "PORT", "MAC", "SEEN-BY", ">LIVE", ">CONFIRMED", "MAP-SERVERS"];
+    let columns = [">IID", "EID", "WHERE", "MAC", "SEEN-BY", ">LIVE", ">CONFIRMED", "MAP-SERVERS"];
     let mut sheet = Sheet::new(&columns);
     for host in &hosts.entries {
         let confirmed = host.registrations.iter().filter(|r| r.confirmed).count();
         sheet.row(vec![
             host.instance_id.to_string(),
             host.eid.to_string(),
-            host.port.clone(),
-            host.mac.clone(),
+            match host.first_hop_router {
+                Some(router) => format!("behind {router}"),
+                None => or_dash(host.port.as_ref()),
+            },
+            or_dash(host.mac.as_ref()),
             host.seen_by.clone(),
             duration(host.live_s),
             duration(host.confirmed_s_ago) + " ago",

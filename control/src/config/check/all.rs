@@ -21,7 +21,7 @@ pub(super) struct Cx<'f> {
 impl Cx<'_> {
     /// Whether packets are to be forwarded.
     pub(super) fn forwards(&self) -> bool {
-        self.roles.pitr || self.roles.petr || self.roles.xtr
+        self.roles.pitr || self.roles.petr || self.roles.xtr || self.roles.fhr
     }
 }
 

@@ -22,17 +22,25 @@ pub(super) fn check(cx: &Cx<'_>, lisp: &LispTable, problems: &mut Problems) {
     }
     for range in ranges {
         own_locator(lisp, range, problems);
-        if range.ports.at().is_some_and(|list| list.is_empty()) {
+        if range.ports.items().is_empty()
+            && range.first_hop_ports.items().is_empty()
+            && !problems.was_bad("lisp.dynamic_eid.ports")
+            && !problems.was_bad("lisp.dynamic_eid.first_hop_ports")
+        {
             problems.at(
                 range.span(),
                 "lisp.dynamic_eid.ports is empty; give the ports where hosts are looked for",
             );
         }
+        first_hops(cx, lisp, range, problems);
         if let Some(list) = range.seen_by.at().filter(|list| list.is_empty()) {
             problems.at(list.span(), "lisp.dynamic_eid.seen_by is empty; give \"data\" at least");
         }
         for name in range.ports.items() {
-            port(cx, range, name, problems);
+            port(cx, range, ("lisp.dynamic_eid.ports", name), problems);
+        }
+        for name in range.first_hop_ports.items() {
+            port(cx, range, ("lisp.dynamic_eid.first_hop_ports", name), problems);
         }
     }
     for port in cx.file.port.items() {
@@ -51,21 +59,46 @@ fn own_locator(lisp: &LispTable, range: &DynamicEidTable, problems: &mut Problem
     }
 }
 
-fn port(cx: &Cx<'_>, range: &DynamicEidTable, name: &At<Word<Name>>, problems: &mut Problems) {
+/// Where First-Hop Routers are heard, and who they are.
+fn first_hops(cx: &Cx<'_>, lisp: &LispTable, range: &DynamicEidTable, problems: &mut Problems) {
+    let Some(list) = range.first_hop_ports.at().filter(|list| !list.is_empty()) else { return };
+    if cx.roles.fhr {
+        let message =
+            "lisp.dynamic_eid.first_hop_ports is for xTRs; a First-Hop Router looks for hosts itself";
+        problems.at(list.span(), message);
+    } else if lisp.first_hop_router.items().is_empty() && !problems.was_bad("lisp.first_hop_router") {
+        problems.at(
+            list.span(),
+            "lisp.dynamic_eid.first_hop_ports has nobody to listen to; give the routers in [[lisp.first_hop_router]]",
+        );
+    }
+    let both = |name: &&At<Word<Name>>| range.ports.items().iter().any(|port| port.0 == name.0);
+    if let Some(name) = list.iter().find(both) {
+        let message = format!(
+            "lisp.dynamic_eid.first_hop_ports = \"{}\" is in ports too; hosts are looked for here or by a First-Hop Router",
+            name.0.0
+        );
+        problems.at(name.span(), message);
+    }
+}
+
+fn port(
+    cx: &Cx<'_>,
+    range: &DynamicEidTable,
+    (path, name): (&str, &At<Word<Name>>),
+    problems: &mut Problems,
+) {
     let wanted = name.0.0.as_str();
     let ports = cx.file.port.items();
     if ports.iter().any(|port| port.name.get().is_none()) {
         return;
     }
     let Some(port) = ports.iter().find(|port| port.name.get().is_some_and(|n| n.0.0 == wanted)) else {
-        let message = format!(
-            "lisp.dynamic_eid.ports = \"{wanted}\" is no port of this file; give the name of a [[port]]"
-        );
+        let message = format!("{path} = \"{wanted}\" is no port of this file; give the name of a [[port]]");
         return problems.at(name.span(), message);
     };
     if port.native.get() != Some(&true) && !problems.was_bad("port.native") {
-        let message =
-            format!("lisp.dynamic_eid.ports = \"{wanted}\" takes no native packets; set native = true there");
+        let message = format!("{path} = \"{wanted}\" takes no native packets; set native = true there");
         problems.at(name.span(), message);
     }
     let vrf = |key: &Key<Word<Name>>| {
@@ -76,7 +109,7 @@ fn port(cx: &Cx<'_>, range: &DynamicEidTable, name: &At<Word<Name>>, problems: &
         && here != there
     {
         let message = format!(
-            "lisp.dynamic_eid.ports = \"{wanted}\" is in VRF \"{there}\", the prefix in \"{here}\"; give ports of one VRF"
+            "{path} = \"{wanted}\" is in VRF \"{there}\", the prefix in \"{here}\"; give ports of one VRF"
         );
         problems.at(name.span(), message);
     }

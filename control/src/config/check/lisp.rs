@@ -46,6 +46,8 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     for address in servers {
         usable("lisp.map_server.address", address, problems);
     }
+    let routers = lisp.first_hop_router.items().iter().filter_map(|router| router.address.at());
+    unique("lisp.first_hop_router", routers.map(|a| (a.0, a.span())), "give each router once", problems);
     locators("lisp.use_petr", &lisp.use_petr, problems);
     reachable(lisp, "lisp.use_petr", &lisp.use_petr, problems);
     for petr in lisp.use_petr.items() {

@@ -27,7 +27,9 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     if cx.roles.pitr {
         pitr(cx, lisp, &place(RoleWord::Pitr), problems);
     }
-    if cx.roles.xtr {
+    if cx.roles.fhr {
+        fhr(cx, lisp, &place(RoleWord::Fhr), problems);
+    } else if cx.roles.xtr {
         xtr(lisp, &place(RoleWord::Xtr), problems);
     } else {
         without_xtr(lisp, problems);
@@ -97,10 +99,46 @@ fn xtr(lisp: &LispTable, place: &Range<usize>, problems: &mut Problems) {
     }
 }
 
+/// A First-Hop Router has no mappings of its own: its site's xTRs speak for its hosts.
+fn fhr(cx: &Cx<'_>, lisp: &LispTable, place: &Range<usize>, problems: &mut Problems) {
+    let roles = cx.roles;
+    if roles.pitr || roles.petr || roles.xtr || roles.map_server || roles.map_resolver {
+        problems.at(
+            place.clone(),
+            "role \"fhr\" is for a router without other roles; remove it, an xTR finds hosts itself",
+        );
+    }
+    for (path, list, what) in [
+        (
+            "lisp.dynamic_eid",
+            lisp.dynamic_eid.items().is_empty(),
+            "no hosts to look for; give their prefixes in",
+        ),
+        (
+            "lisp.map_server",
+            lisp.map_server.items().is_empty(),
+            "nobody to tell; give the xTRs of the site in",
+        ),
+    ] {
+        if list && !problems.was_bad(path) {
+            problems.at(place.clone(), format!("role \"fhr\" has {what} [[{path}]]"));
+        }
+    }
+    let keys = [
+        ("lisp.database", lisp.database.span()),
+        ("lisp.use_petr", lisp.use_petr.span()),
+        ("lisp.first_hop_router", lisp.first_hop_router.span()),
+    ];
+    for (path, span) in keys.into_iter().filter_map(|(path, span)| Some((path, span?))) {
+        problems.at(span, format!("{path} has no effect with role \"fhr\"; remove it"));
+    }
+}
+
 fn without_xtr(lisp: &LispTable, problems: &mut Problems) {
     let keys = [
         ("lisp.database", lisp.database.span()),
         ("lisp.dynamic_eid", lisp.dynamic_eid.span()),
+        ("lisp.first_hop_router", lisp.first_hop_router.span()),
         ("lisp.map_server", lisp.map_server.span()),
         ("lisp.use_petr", lisp.use_petr.span()),
     ];
@@ -123,7 +161,7 @@ fn identity(cx: &Cx<'_>, lisp: &LispTable, problems: &mut Problems) {
         }
         _ => {}
     }
-    if cx.roles.xtr || lisp.pubsub.is_given() {
+    if cx.roles.xtr || cx.roles.fhr || lisp.pubsub.is_given() {
         return;
     }
     for (path, span) in [("lisp.xtr_id", lisp.xtr_id.span()), ("lisp.site_id", lisp.site_id.span())] {

@@ -77,6 +77,9 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     for server in cx.file.lisp.get().map_or(&[][..], |lisp| lisp.map_server.items()) {
         one("lisp.map_server", server.span(), &server.secret, &server.secret_file);
     }
+    for router in cx.file.lisp.get().map_or(&[][..], |lisp| lisp.first_hop_router.items()) {
+        one("lisp.first_hop_router", router.span(), &router.secret, &router.secret_file);
+    }
     let lisp_sec = cx.file.lisp_sec.get();
     for key in lisp_sec.map_or(&[][..], |table| table.accept_keys.items()) {
         one("lisp_sec.accept_keys", key.span(), &key.secret, &key.secret_file);

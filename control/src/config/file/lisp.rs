@@ -13,8 +13,10 @@ use std::net::IpAddr;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LispTable {
-    /// The roles: "pitr", "petr", "xtr", "map-server", "map-resolver", in any combination.
+    /// The roles: "pitr", "petr", "xtr", "map-server", "map-resolver", in any combination; or "fhr".
     ///
+    /// "fhr" is a First-Hop Router: it finds the hosts of `dynamic_eid`, registers them with the xTRs of its
+    /// site, which are given as `map_server`, and routes natively.
     /// Required. Change: process restart.
     #[schemars(extend("x-required" = true))]
     pub roles: Key<Vec<At<Word<RoleWord>>>>,
@@ -48,7 +50,7 @@ pub struct LispTable {
     ///
     /// Default: `"0"` when `xtr_id` is given, else none. Change: live.
     pub site_id: Key<Word<HexId<8>>>,
-    /// The Map-Servers that an xTR registers its database with.
+    /// The Map-Servers that an xTR registers its database with; for role "fhr": the xTRs of the site.
     ///
     /// Default: none. Change: live.
     pub map_server: Key<Vec<At<MapServerPeerTable>>>,
@@ -66,6 +68,11 @@ pub struct LispTable {
     ///
     /// Default: none. Change: live.
     pub dynamic_eid: Key<Vec<At<DynamicEidTable>>>,
+    /// The First-Hop Routers that tell an xTR which hosts are behind them.
+    ///
+    /// They may tell of hosts in the prefixes of `dynamic_eid` that have `first_hop_ports`.
+    /// Default: none. Change: live.
+    pub first_hop_router: Key<Vec<At<FirstHopRouterTable>>>,
     /// The mappings that never come from the network.
     ///
     /// Default: none. Change: live.
@@ -199,9 +206,13 @@ pub struct DynamicEidTable {
     pub vrf: Key<Word<Name>>,
     /// The names of the native ports where the hosts are looked for.
     ///
-    /// Required. Change: live.
-    #[schemars(extend("x-required" = true))]
+    /// Required unless `first_hop_ports` is given. Change: live.
     pub ports: Key<Vec<At<Word<Name>>>>,
+    /// The names of the native ports behind which First-Hop Routers look for the hosts.
+    ///
+    /// Sources in the prefix are EIDs there, and control messages (UDP 4342) are taken.
+    /// Default: `[]`. Change: live.
+    pub first_hop_ports: Key<Vec<At<Word<Name>>>>,
     /// The traffic by which a host shows that it is here: "data", "arp", "nd".
     ///
     /// Where layer 2 spans several sites, broadcasts of a host reach all of their routers: give `["data"]`
@@ -212,7 +223,7 @@ pub struct DynamicEidTable {
     ///
     /// Default: `1`. Change: live.
     pub ttl_minutes: Key<Bounded<1, 525_600>>,
-    /// The locators that a host has here.
+    /// The locators that a host has here; for role "fhr": the router's own address.
     ///
     /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
@@ -222,6 +233,35 @@ pub struct DynamicEidTable {
     /// In either case their sender is told to ask anew.
     /// Default: `"forward"`. Change: live.
     pub away: Key<Word<AwayWord>>,
+}
+
+/// `[[lisp.first_hop_router]]`: a router of the own site that finds hosts (RFC 9301 section 5.6, E bit).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FirstHopRouterTable {
+    /// The address of the router: of its Map-Registers, and next hop of the routes to its hosts.
+    ///
+    /// The routes are made where the address is on a link of ours; further away a routing protocol must.
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub address: Key<Word<IpAddr>>,
+    /// The Key ID of the secret, 0 to 255.
+    ///
+    /// Default: `1`. Change: live.
+    pub key_id: Key<Bounded<0, 255>>,
+    /// The secret shared with the router, here or in a file by secret_file.
+    ///
+    /// Required unless `secret_file` is given. Change: live.
+    pub secret: Key<Word<SecretText>>,
+    /// The path of a file that holds the secret and that others can not read.
+    ///
+    /// A newline at its end does not belong to the secret.
+    /// Default: none. Change: live.
+    pub secret_file: Key<Word<AbsolutePath>>,
+    /// The algorithm: "hmac-sha256", "hmac-sha256-hkdf", or "hmac-sha1" for old peers.
+    ///
+    /// Default: `"hmac-sha256"`. Change: live.
+    pub algorithm: Key<Word<AlgorithmWord>>,
 }
 
 /// `[[lisp.static_mapping]]`: a mapping of the operator's.

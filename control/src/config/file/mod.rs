@@ -19,8 +19,8 @@ mod root;
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
 pub use limits::LimitsTable;
 pub use lisp::{
-    DatabaseTable, DynamicEidTable, LispTable, LocatorTable, MapServerPeerTable, PubSubTable,
-    StaticMappingTable,
+    DatabaseTable, DynamicEidTable, FirstHopRouterTable, LispTable, LocatorTable, MapServerPeerTable,
+    PubSubTable, StaticMappingTable,
 };
 pub use lisp_sec::LispSecTable;
 pub use map_server::{

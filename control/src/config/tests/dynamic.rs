@@ -4,6 +4,7 @@ use super::{FULL, parse};
 use crate::engine::event::Iid;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{MacAddr, PortId};
+use std::path::Path;
 
 /// FULL and one more table; `from` replaced by `to`.
 fn with(from: &str, to: &str) -> String {
@@ -52,5 +53,58 @@ fn mistakes_get_one_line_each() {
             Err(errors) => errors.to_string(),
         };
         assert!(errors.contains(expected), "{to}: {errors:?}");
+    }
+}
+
+#[test]
+fn r186_an_xtr_names_its_first_hop_routers_and_where_they_are() {
+    let router = "\n[[lisp.first_hop_router]]\naddress = \"192.0.2.7\"\nsecret = \"inside\"\n";
+    let behind = "first_hop_ports = [\"native\"]";
+    let config = parse(&(with("ports = [\"native\"]", behind) + router)).unwrap();
+    assert_eq!(config.dynamic_eids[0].first_hop_ports, [PortId(0)]);
+    assert!(config.dynamic_eids[0].ports.is_empty());
+    assert_eq!((config.first_hop_routers[0].key.id, config.first_hop_routers.len()), (1, 1));
+    for (text, expected) in [
+        (with("ports = [\"native\"]", behind), "first_hop_ports has nobody to listen to"),
+        (
+            with("ports = [\"native\"]", &format!("ports = [\"native\"]\n{behind}")) + router,
+            "first_hop_ports = \"native\" is in ports too",
+        ),
+        (
+            with("ports = [\"native\"]", "first_hop_ports = [\"core\"]") + router,
+            "first_hop_ports = \"core\" takes no native packets",
+        ),
+        (with("", "") + router + router, "lisp.first_hop_router = 192.0.2.7 is given twice"),
+        (with("", "") + &router.replace("secret = \"inside\"\n", ""), "lisp.first_hop_router has no secret"),
+    ] {
+        let errors = parse(&text).map_or_else(|errors| errors.to_string(), |_| String::new());
+        assert!(errors.contains(expected), "{expected}: {errors:?}");
+    }
+}
+
+#[test]
+fn r186_a_first_hop_router_has_hosts_to_find_and_an_xtr_to_tell_and_nothing_else() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/mobility-fhr/f2.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(parse(&text).unwrap().roles.fhr);
+    let cut = |from: &str, to: &str| {
+        let (before, rest) = text.split_once(from).unwrap();
+        before.to_owned() + rest.split_once(to).map_or("", |(_, rest)| rest)
+    };
+    for (text, expected) in [
+        (text.replace("[\"fhr\"]", "[\"fhr\", \"xtr\"]"), "role \"fhr\" is for a router without other roles"),
+        (cut("[[lisp.dynamic_eid]]", "no such line"), "role \"fhr\" has no hosts to look for"),
+        (cut("[[lisp.map_server]]", "algorithm = \"hmac-sha256\""), "role \"fhr\" has nobody to tell"),
+        (
+            text.replace("rlocs =", "use_petr = [{ rloc = \"198.51.100.2\" }]\nrlocs ="),
+            "lisp.use_petr has no effect with role \"fhr\"",
+        ),
+        (
+            text.replace("ports = [\"site\"]", "ports = [\"site\"]\nfirst_hop_ports = [\"up\"]"),
+            "first_hop_ports is for xTRs",
+        ),
+    ] {
+        let errors = parse(&text).map_or_else(|errors| errors.to_string(), |_| String::new());
+        assert!(errors.contains(expected), "{expected}: {errors:?}");
     }
 }

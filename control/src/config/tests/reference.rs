@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
-const EXAMPLES: [(&str, &str); 62] = [
+const EXAMPLES: &[(&str, &str)] = &[
     ("lisp_sec.secret", "\"change-me-for-lisp-sec\""),
     ("lisp_sec.secret_file", "\"/etc/pxtr/lisp-sec.key\""),
     ("lisp_sec.accept_keys", "[{ id = 1, secret = \"change-me-for-lisp-sec\" }]"),
@@ -57,6 +57,9 @@ const EXAMPLES: [(&str, &str); 62] = [
     ("lisp.dynamic_eid.vrf", "\"default\""),
     ("lisp.dynamic_eid.ports", "[\"core\"]"),
     ("lisp.dynamic_eid.locators", "[{ rloc = \"198.51.100.2\", priority = 1, weight = 100 }]"),
+    ("lisp.first_hop_router.address", "\"10.4.0.2\""),
+    ("lisp.first_hop_router.secret", "\"change-me-four\""),
+    ("lisp.first_hop_router.secret_file", "\"/etc/pxtr/first-hop.key\""),
     ("lisp.static_mapping.eid_prefix", "\"10.5.0.0/24\""),
     ("lisp.static_mapping.vrf", "\"default\""),
     ("lisp.static_mapping.locators", "[{ rloc = \"198.51.100.5\" }]"),
@@ -76,7 +79,9 @@ const EXAMPLES: [(&str, &str); 62] = [
 ];
 
 /// Keys without default that the reference sets although they are not required.
-const SET: [&str; 16] = [
+const SET: &[&str] = &[
+    "lisp.dynamic_eid.ports",
+    "lisp.first_hop_router.secret",
     "lisp_sec.secret",
     "port.device",
     "lisp.xtr_id",

@@ -61,3 +61,31 @@ fn a_host_that_changes_ports_is_found_at_the_new_one() {
     bed.action(host(Place::Here { port: PortId(1) })).unwrap();
     assert_eq!(bed.native(0, VM), "glean 1");
 }
+
+#[test]
+fn r186_a_host_behind_a_first_hop_router_is_routed_by_way_of_it() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    bed.connected(TABLE_MAIN, "192.0.2.0/24", NATIVE);
+    let behind = Place::Behind { router: ip("192.0.2.7") };
+    bed.action(host(behind)).unwrap();
+    assert_eq!(bed.native(0, VM), "glean 0", "not the default route until the kernel has ours");
+    let take = |bed: &mut Bed| {
+        let routes = std::mem::take(&mut bed.feeder.out.host_routes);
+        routes.into_iter().map(|r| (r.present, r.link, r.addr, r.via)).collect::<Vec<_>>()
+    };
+    let via = Some(ip("192.0.2.7"));
+    assert_eq!(take(&mut bed), [(true, NATIVE, ip(VM), via)]);
+    assert_eq!(bed.asks, [ip("192.0.2.7")], "the router is asked for, not the host");
+    // It comes to a port of our own.
+    bed.action(host(Place::Here { port: PortId(0) })).unwrap();
+    assert_eq!(take(&mut bed), [(false, NATIVE, ip(VM), via), (true, NATIVE, ip(VM), None)]);
+    bed.action(host(behind)).unwrap();
+    take(&mut bed);
+    bed.action(host(Place::Gone)).unwrap();
+    assert_eq!(take(&mut bed), [(false, NATIVE, ip(VM), via)]);
+    assert_eq!(bed.native(0, VM), "port 1 mac 02:00:00:00:00:0a");
+    // A router that is not on a link of ours has to tell its hosts by a routing protocol.
+    bed.action(host(Place::Behind { router: ip("172.31.0.7") })).unwrap();
+    assert_eq!((take(&mut bed).len(), bed.native(0, VM)), (0, "port 1 mac 02:00:00:00:00:0a".to_owned()));
+}

@@ -133,7 +133,8 @@ pub(super) fn map_register(
     MapRegister {
         proxy_reply: server.proxy_reply,
         lisp_sec: server.lisp_sec.is_some(),
-        eid_notify: false,
+        // To the site's xTR, which registers the host with the Map-Server.
+        eid_notify: config.roles.fhr,
         use_ttl: false,
         merge: false,
         want_map_notify,

@@ -12,6 +12,7 @@ use crate::roles::limit::{Bucket, Rate};
 use crate::roles::reply;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{MacAddr, PortId};
+use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
@@ -20,6 +21,8 @@ use std::net::IpAddr;
 const NEW_HOSTS: Rate = Rate { per_second: 500, burst: 500 };
 /// The kernel has given up on a neighbour by then: 5 s of delay and 3 questions.
 const PROBE_MS: u64 = 15_000;
+/// What a First-Hop Router registered is over after that time, as at a Map-Server.
+const REGISTRATION_MS: u64 = 180_000;
 /// Longest wait between retransmissions of a Map-Register.
 const RETRY_MAX_MS: u64 = 20_000;
 /// Unsolicited Map-Notifies remembered by nonce: each moves a host once, retransmissions do not.
@@ -38,14 +41,61 @@ pub struct HostChange {
     pub record: Option<EidRecord>,
 }
 
+/// How we know of a host of our site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// A worker saw it.
+    Seen {
+        /// Where.
+        port: PortId,
+        /// Its Ethernet address.
+        mac: MacAddr,
+        /// By what.
+        by: Seen,
+    },
+    /// A First-Hop Router registered it with us.
+    FirstHop {
+        /// The router.
+        router: IpAddr,
+    },
+}
+
+impl Found {
+    fn place(self) -> Place {
+        match self {
+            Self::Seen { port, .. } => Place::Here { port },
+            Self::FirstHop { router } => Place::Behind { router },
+        }
+    }
+
+    /// The configuration lets the host be found there.
+    fn is_allowed(self, config: &EngineConfig, range: &DynamicEidRange) -> bool {
+        match self {
+            Self::Seen { port, .. } => range.ports.contains(&port),
+            Self::FirstHop { router } => {
+                !range.first_hop_ports.is_empty()
+                    && config.first_hop_routers.iter().any(|r| r.address == router)
+            }
+        }
+    }
+}
+
+/// A host that a First-Hop Router no longer has, as far as we know: it is to be told.
+#[derive(Clone, Debug)]
+pub(super) struct Lost {
+    pub(super) router: IpAddr,
+    pub(super) eid: EidPrefix,
+    /// The host's mapping now; Record TTL 0: none.
+    pub(super) record: EidRecord,
+}
+
 /// A host at our site.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     pub(super) eid: EidPrefix,
     pub(super) range: usize,
-    pub(super) port: PortId,
-    pub(super) mac: MacAddr,
-    pub(super) seen: Seen,
+    pub(super) found: Found,
     pub(super) since: Time,
     /// Last shown to be there.
     pub(super) confirmed: Time,
@@ -81,6 +131,8 @@ pub(super) struct DynamicEids {
     notifies: VecDeque<u64>,
     new_hosts: Bucket,
     changes: Vec<HostChange>,
+    /// Whom [`super::first_hop::FirstHops`] has to tell.
+    pub(super) lost: Vec<Lost>,
 }
 
 impl DynamicEids {
@@ -94,42 +146,58 @@ impl DynamicEids {
         if !seen.claim && !config.seen_by.contains(&seen.seen) {
             return cx.count(Counter::HostsSeenOtherwise);
         }
-        if seen.claim {
+        let live = self.by_eid.get(&eid).and_then(|slot| Some((*slot, self.live.get(*slot)?.found)));
+        // The data plane knows a host behind a First-Hop Router by the router's Ethernet address.
+        let behind = matches!(live, Some((_, Found::FirstHop { .. })));
+        if seen.claim && !behind {
             cx.notice(
                 Counter::HostsClaimed,
                 format_args!("{} of a live host is used by {} too", eid.prefix.addr(), seen.mac),
             );
             // If the one who has it does not answer, the address is free.
-            if let Some(&slot) = self.by_eid.get(&eid) {
+            if let Some((slot, _)) = live {
                 self.probe(cx, slot);
             }
             return;
         }
-        if let Some(live) = self.by_eid.get(&eid).and_then(|slot| self.live.get_mut(*slot)) {
-            if live.port != seen.port {
-                (live.port, live.mac, live.confirmed) = (seen.port, seen.mac, cx.now);
-                cx.notice(Counter::HostsMovedPort, format_args!("{}", eid.prefix.addr()));
-                self.changes.push(here(&eid, range, seen.port));
-            }
-            return;
+        let found = Found::Seen { port: seen.port, mac: seen.mac, by: seen.seen };
+        self.found(cx, registrar, eid, range, found);
+    }
+
+    /// A host was found: for the first time, elsewhere at our site, or where it was. False: not taken.
+    pub(super) fn found(
+        &mut self,
+        cx: &mut Cx<'_>,
+        registrar: &mut Registrar,
+        eid: EidPrefix,
+        range: usize,
+        found: Found,
+    ) -> bool {
+        if let Some(slot) = self.by_eid.get(&eid).copied() {
+            self.found_again(cx, slot, found);
+            return true;
         }
         if !self.new_hosts.take(cx.now, NEW_HOSTS)
             || self.live.len() >= cx.config.limits.dynamic_eids as usize
         {
-            return cx.count(Counter::HostsOverLimit);
+            cx.count(Counter::HostsOverLimit);
+            return false;
         }
         self.forget_away(&eid);
-        cx.notice(
-            Counter::HostsAppeared,
-            format_args!("{} at {} by {:?}", eid.prefix.addr(), seen.mac, seen.seen),
-        );
+        let addr = eid.prefix.addr();
+        match found {
+            Found::Seen { mac, by, .. } => {
+                cx.notice(Counter::HostsAppeared, format_args!("{addr} at {mac} by {by:?}"));
+            }
+            Found::FirstHop { router } => {
+                cx.notice(Counter::HostsAppeared, format_args!("{addr} behind {router}"));
+            }
+        }
         let servers = (0..cx.config.map_servers.len()).map(|peer| Batch::new(peer, 0..0)).collect();
         let slot = self.live.insert(Live {
             eid,
             range,
-            port: seen.port,
-            mac: seen.mac,
-            seen: seen.seen,
+            found,
             since: cx.now,
             confirmed: cx.now,
             asked: None,
@@ -137,8 +205,45 @@ impl DynamicEids {
             refresh: cx.now,
         });
         self.by_eid.insert(eid, slot);
-        self.changes.push(here(&eid, range, seen.port));
+        self.changes.push(HostChange { eid, place: found.place(), range, record: None });
         self.due(cx, registrar, slot);
+        true
+    }
+
+    /// A live host: it may have moved within our site, and then its former First-Hop Router is told.
+    fn found_again(&mut self, cx: &mut Cx<'_>, slot: u32, found: Found) {
+        let Some(live) = self.live.get_mut(slot) else { return };
+        let (eid, range, former) = (live.eid, live.range, live.found);
+        // What a worker reports of a host that it has not been told of yet is no news.
+        if former.place() == found.place() {
+            if let Found::FirstHop { .. } = found {
+                live.confirmed = cx.now;
+            }
+            return;
+        }
+        (live.found, live.confirmed, live.asked) = (found, cx.now, None);
+        cx.notice(Counter::HostsMovedPort, format_args!("{}", eid.prefix.addr()));
+        self.changes.push(HostChange { eid, place: found.place(), range, record: None });
+        let mapping = cx.config.dynamic_eids.get(range).map(|range| &range.mapping);
+        if let (Found::FirstHop { router }, Some(mapping)) = (former, mapping) {
+            self.lost.push(Lost { router, eid, record: answer::record(cx.config, mapping, &eid, None) });
+        }
+        self.arm(cx.config, slot);
+    }
+
+    /// A First-Hop Router takes back a host of its own; false: it is none.
+    pub(super) fn taken_back(
+        &mut self,
+        cx: &mut Cx<'_>,
+        registrar: &mut Registrar,
+        eid: &EidPrefix,
+        router: IpAddr,
+    ) -> bool {
+        let slot = self.by_eid.get(eid).copied();
+        let its = |live: &Live| live.found == Found::FirstHop { router };
+        let Some(slot) = slot.filter(|slot| self.live.get(*slot).is_some_and(its)) else { return false };
+        self.leave(cx, registrar, slot);
+        true
     }
 
     /// The runtime asked the kernel whether a host is there.
@@ -198,11 +303,23 @@ impl DynamicEids {
                 cx.config.rlocs.contains(&rloc) || config.mapping.locators.iter().any(|l| l.rloc == rloc)
             };
             let mut rlocs = record.locators.iter().filter_map(|l| l.rloc()).peekable();
-            if rlocs.peek().is_none() || rlocs.any(ours) {
+            let withdrawn = rlocs.peek().is_none();
+            if rlocs.any(ours) || (withdrawn && !cx.config.roles.fhr) {
+                continue;
+            }
+            // What still comes to a First-Hop Router is for the site's xTR.
+            if cx.config.roles.fhr {
+                if self.by_eid.contains_key(&eid) {
+                    self.forget_live(&eid);
+                    self.changes.push(gone(&eid, range));
+                    cx.notice(Counter::HostsMovedAway, format_args!("{} says {by}", eid.prefix.addr()));
+                }
                 continue;
             }
             let forward = config.forward_away;
-            self.forget_live(&eid);
+            if let Some(Found::FirstHop { router }) = self.forget_live(&eid) {
+                self.lost.push(Lost { router, eid, record: record.clone() });
+            }
             self.forget_away(&eid);
             let until = cx.now.plus_ms(u64::from(cx.config.limits.away_timeout_minutes) * 60_000);
             self.away.insert(eid, Away { since: cx.now, by, range, until, hits: 0, last_hit: None });
@@ -245,7 +362,7 @@ impl DynamicEids {
         let slots: Vec<u32> = self.live.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
             let Some(live) = self.live.get_mut(slot) else { continue };
-            match range_of(cx.config, &live.eid).filter(|(_, r)| r.ports.contains(&live.port)) {
+            match range_of(cx.config, &live.eid).filter(|(_, r)| live.found.is_allowed(cx.config, r)) {
                 Some((range, _)) => {
                     live.range = range;
                     live.refresh = cx.now;
@@ -261,10 +378,18 @@ impl DynamicEids {
     /// Everything that may be due for one host.
     fn due(&mut self, cx: &mut Cx<'_>, registrar: &mut Registrar, slot: u32) {
         let Some(live) = self.live.get(slot) else { return };
-        let silent = live.confirmed.plus_ms(idle_ms(cx.config)) <= cx.now;
-        match live.asked {
-            Some(asked) if asked.plus_ms(PROBE_MS) <= cx.now => return self.leave(cx, registrar, slot),
-            None if silent => self.probe(cx, slot),
+        let silent = live.confirmed.plus_ms(patience_ms(cx.config, live.found)) <= cx.now;
+        match (live.found, live.asked) {
+            (Found::FirstHop { router }, _) if silent => {
+                let eid = live.eid;
+                let record = reply::negative(&eid, MapAction::NoAction, 0);
+                self.lost.push(Lost { router, eid, record });
+                return self.leave(cx, registrar, slot);
+            }
+            (_, Some(asked)) if asked.plus_ms(PROBE_MS) <= cx.now => {
+                return self.leave(cx, registrar, slot);
+            }
+            (_, None) if silent => self.probe(cx, slot),
             _ => {}
         }
         let Some(live) = self.live.get_mut(slot) else { return };
@@ -305,11 +430,13 @@ impl DynamicEids {
         registrar::send(cx, server, map_register(config, server, nonce, true, vec![record]));
     }
 
+    /// Asks the kernel; a host behind a First-Hop Router is for that router to ask.
     fn probe(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some(live) = self.live.get_mut(slot).filter(|live| live.asked.is_none()) else { return };
+        let Found::Seen { port, .. } = live.found else { return };
         live.asked = Some(cx.now);
         cx.count(Counter::HostsProbed);
-        cx.out.push(Action::ProbeHost { eid: live.eid, port: live.port });
+        cx.out.push(Action::ProbeHost { eid: live.eid, port });
         self.arm(cx.config, slot);
     }
 
@@ -327,14 +454,17 @@ impl DynamicEids {
         self.changes.push(gone(&eid, range));
     }
 
-    fn forget_live(&mut self, eid: &EidPrefix) {
-        let Some(slot) = self.by_eid.remove(eid) else { return };
+    /// Forgets a host; how we knew of it.
+    fn forget_live(&mut self, eid: &EidPrefix) -> Option<Found> {
+        let slot = self.by_eid.remove(eid)?;
         self.timers.cancel(slot);
-        for batch in self.live.remove(slot).into_iter().flat_map(|live| live.servers) {
+        let live = self.live.remove(slot)?;
+        for batch in &live.servers {
             batch.nonces().for_each(|nonce| {
                 self.by_nonce.remove(&nonce);
             });
         }
+        Some(live.found)
     }
 
     fn forget_away(&mut self, eid: &EidPrefix) {
@@ -345,28 +475,31 @@ impl DynamicEids {
 
     fn arm(&mut self, config: &EngineConfig, slot: u32) {
         let Some(live) = self.live.get(slot) else { return };
-        let probe =
-            live.asked.map_or(live.confirmed.plus_ms(idle_ms(config)), |asked| asked.plus_ms(PROBE_MS));
+        let silent = live.confirmed.plus_ms(patience_ms(config, live.found));
+        let probe = live.asked.map_or(silent, |asked| asked.plus_ms(PROBE_MS));
         let retries = live.servers.iter().filter_map(Batch::retry_at);
         let at = retries.chain([probe, live.refresh]).min().unwrap_or(live.refresh);
         self.timers.set(slot, at);
     }
 }
 
-fn here(eid: &EidPrefix, range: usize, port: PortId) -> HostChange {
-    HostChange { eid: *eid, place: Place::Here { port }, range, record: None }
-}
-
 fn gone(eid: &EidPrefix, range: usize) -> HostChange {
     HostChange { eid: *eid, place: Place::Gone, range, record: None }
 }
 
-fn idle_ms(config: &EngineConfig) -> u64 {
-    u64::from(config.limits.dynamic_eid_timeout_s) * 1000
+/// How long a host may be silent.
+fn patience_ms(config: &EngineConfig, found: Found) -> u64 {
+    match found {
+        Found::Seen { .. } => u64::from(config.limits.dynamic_eid_timeout_s) * 1000,
+        Found::FirstHop { .. } => REGISTRATION_MS,
+    }
 }
 
 /// The most specific range that holds a host.
-fn range_of<'c>(config: &'c EngineConfig, eid: &EidPrefix) -> Option<(usize, &'c DynamicEidRange)> {
+pub(super) fn range_of<'c>(
+    config: &'c EngineConfig,
+    eid: &EidPrefix,
+) -> Option<(usize, &'c DynamicEidRange)> {
     let host = eid.prefix.prefix_len() == eid.prefix.max_prefix_len();
     let holds =
         |r: &DynamicEidRange| r.mapping.eid.iid == eid.iid && r.mapping.eid.prefix.contains(&eid.prefix);

@@ -2,10 +2,11 @@
 
 use super::audience::Audience;
 use super::dynamic::{DynamicEids, HostChange};
+use super::first_hop::FirstHops;
 use super::registrar::{Registrar, Taken};
 use super::solicitor::Solicitor;
 use super::view::{self, AwayView, DatabaseView, DynamicEidView};
-use crate::codec::{Ecm, MapNotify, MapRequest};
+use crate::codec::{Ecm, MapNotify, MapRegister, MapRequest};
 use crate::engine::config::{DatabaseMapping, EngineConfig};
 use crate::engine::event::{EidPrefix, HostSeen, Place, Time};
 use crate::engine::{Counter, Cx, Handled, Meta, Role};
@@ -44,6 +45,7 @@ pub struct Etr {
     pub(super) solicitor: Solicitor,
     registrar: Registrar,
     dynamic: DynamicEids,
+    first_hops: FirstHops,
 }
 
 impl Etr {
@@ -71,6 +73,7 @@ impl Etr {
     /// A worker saw a host.
     pub(crate) fn on_host_seen(&mut self, cx: &mut Cx<'_>, seen: &HostSeen) {
         self.dynamic.on_host(cx, &mut self.registrar, seen);
+        self.first_hops.tell(cx, &mut self.dynamic);
     }
 
     /// The kernel was asked whether a host is there.
@@ -91,7 +94,7 @@ impl Etr {
         let changes = self.dynamic.changes();
         for change in &changes {
             match change.place {
-                Place::Here { .. } => {
+                Place::Here { .. } | Place::Behind { .. } => {
                     self.database.insert(change.eid, Owned::Dynamic(change.range));
                 }
                 Place::Away { .. } | Place::Gone => {
@@ -121,6 +124,7 @@ impl Etr {
 impl Role for Etr {
     fn configure(&mut self, cx: &mut Cx<'_>) {
         self.dynamic.configure(cx, &mut self.registrar);
+        self.first_hops.configure(cx);
         self.database = index(cx.config);
         for (_, live) in self.dynamic.live.iter() {
             self.database.insert(live.eid, Owned::Dynamic(live.range));
@@ -152,6 +156,23 @@ impl Role for Etr {
         self.on_request(cx, meta, Some(ecm), request)
     }
 
+    fn on_map_register(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        raw: &[u8],
+        register: &MapRegister,
+    ) -> Handled {
+        let Self { first_hops, dynamic, registrar, .. } = self;
+        let handled = first_hops.on_map_register(cx, meta, (raw, register), dynamic, registrar);
+        first_hops.tell(cx, dynamic);
+        handled
+    }
+
+    fn on_map_notify_ack(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], ack: &MapNotify) -> Handled {
+        self.first_hops.on_map_notify_ack(cx, meta, raw, ack)
+    }
+
     fn on_map_notify(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], notify: &MapNotify) -> Handled {
         match self.registrar.on_map_notify(cx, meta, raw, notify, &mut self.dynamic) {
             Taken::NotOurs => return Handled::No,
@@ -159,6 +180,7 @@ impl Role for Etr {
             Taken::News(server) => {
                 let moved = self.dynamic.on_notify(cx, server, notify);
                 self.tell_audience(cx, moved);
+                self.first_hops.tell(cx, &mut self.dynamic);
             }
         }
         Handled::Yes
@@ -167,12 +189,18 @@ impl Role for Etr {
     fn on_tick(&mut self, cx: &mut Cx<'_>) {
         self.registrar.on_tick(cx);
         self.dynamic.on_tick(cx, &mut self.registrar);
+        self.first_hops.tell(cx, &mut self.dynamic);
+        self.first_hops.on_tick(cx);
         self.solicitor.on_tick(cx);
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        let all =
-            [self.registrar.next_deadline(), self.dynamic.next_deadline(), self.solicitor.next_deadline()];
+        let all = [
+            self.registrar.next_deadline(),
+            self.dynamic.next_deadline(),
+            self.solicitor.next_deadline(),
+            self.first_hops.next_deadline(),
+        ];
         all.into_iter().flatten().min()
     }
 }

@@ -6,11 +6,12 @@ mod answer;
 mod audience;
 mod batch;
 mod dynamic;
+mod first_hop;
 mod machine;
 mod registrar;
 mod solicitor;
 mod view;
 
-pub use dynamic::HostChange;
+pub use dynamic::{Found, HostChange};
 pub use machine::Etr;
 pub use view::{AwayView, DatabaseView, DynamicEidView, PeerRegistration};

@@ -1,12 +1,10 @@
 //! What `pxtr show database` lists.
 
 use super::batch::Batch;
-use super::dynamic::DynamicEids;
+use super::dynamic::{DynamicEids, Found};
 use super::registrar::Registrar;
 use crate::engine::config::{ConfiguredLocator, EngineConfig};
 use crate::engine::event::{EidPrefix, Time};
-use pxtr_dataplane::punt::Seen;
-use pxtr_dataplane::types::{MacAddr, PortId};
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -72,12 +70,8 @@ pub struct DynamicEidView {
     pub eid: EidPrefix,
     /// The configured prefix that it lies in.
     pub range: EidPrefix,
-    /// Where it is.
-    pub port: PortId,
-    /// Its Ethernet address when it was found.
-    pub mac: MacAddr,
-    /// How it was found.
-    pub seen: Seen,
+    /// Where it is, and how it was found.
+    pub found: Found,
     /// When it was found.
     pub since: Time,
     /// When it was last known to be there.
@@ -111,9 +105,7 @@ pub(super) fn dynamic_eids<'a>(
         Some(DynamicEidView {
             eid: live.eid,
             range: config.dynamic_eids.get(live.range)?.mapping.eid,
-            port: live.port,
-            mac: live.mac,
-            seen: live.seen,
+            found: live.found,
             since: live.since,
             confirmed: live.confirmed,
             registrations: live.servers.iter().filter_map(|batch| registration(config, batch)).collect(),

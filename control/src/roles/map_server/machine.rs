@@ -1,6 +1,5 @@
 //! The Map-Server state machine: its parts and who is called for what.
 
-use super::notify::Notifier;
 use super::publisher::Publisher;
 use super::sites::Sites;
 use super::store::Store;
@@ -9,6 +8,7 @@ use crate::codec::{Ecm, MapNotify, MapRegister, MapRequest};
 use crate::engine::config::EngineConfig;
 use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Counter, Cx, Handled, Meta, Role};
+use crate::roles::notifier::Notifier;
 use crate::roles::reply::AnswerLimits;
 
 /// Registrations that end in one step; the rest follow in the next one, which is due at once. A
@@ -96,7 +96,7 @@ impl Role for MapServer {
 
     fn on_map_notify_ack(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], ack: &MapNotify) -> Handled {
         // An Ack that was not waited for is tolerated: some ETRs acknowledge every Map-Notify.
-        let awaited = self.notifier.acknowledged(cx, meta.from.ip(), raw, ack.nonce)
+        let awaited = self.notifier.acknowledged(meta.from.ip(), raw, ack.nonce)
             || self.publisher.acknowledged(cx, &self.store, raw, ack.nonce);
         cx.count(if awaited { Counter::NotifyAcksReceived } else { Counter::NotifyAcksUnexpected });
         Handled::Yes

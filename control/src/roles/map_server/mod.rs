@@ -4,7 +4,6 @@
 mod answer;
 mod machine;
 mod nonces;
-mod notify;
 mod publisher;
 mod register;
 mod registrant;

@@ -1,7 +1,6 @@
 //! Map-Registers (RFC 9301 sections 5.6, 8.2): whose, authentic, new, allowed; then applied.
 
 use super::MapServer;
-use super::notify::secret;
 use super::registrant::{Registered, Registrant, RegistrantId};
 use super::sites::{NonceRefused, SiteId};
 use super::store::Change;
@@ -73,8 +72,7 @@ impl MapServer {
         let key_id = register.auth.key_id;
         let foreign = |other: SiteId| {
             other != site
-                && self.sites.config(config, other).and_then(|s| super::notify::secret(s, key_id))
-                    != Some(secret)
+                && self.sites.config(config, other).and_then(|s| secret_of(s, key_id)) != Some(secret)
         };
         if owned.clone().any(foreign) {
             cx.notice(Counter::RegistersMixedSites, format_args!("Map-Register from {}", meta.from));
@@ -183,8 +181,8 @@ impl MapServer {
         }
         let Some(config) = self.sites.config(cx.config, site) else { return };
         let Some(record) = self.store.get(&eid).map(notify_record) else { return };
-        for listener in &change.listeners {
-            self.notifier.notify(cx, config, listener, eid, record.clone());
+        for to in change.listeners.iter().filter_map(|listener| listener.addressee(config)) {
+            self.notifier.notify(cx, to, eid, record.clone());
         }
     }
 
@@ -226,9 +224,14 @@ fn authenticate<'a>(site: &'a Site, raw: &[u8]) -> Result<(&'a Secret, AuthAlgor
     if !site.algorithms.contains(&header.algorithm) {
         return Err(format!("{:?} is not allowed", header.algorithm));
     }
-    let secret = secret(site, header.key_id).ok_or_else(|| format!("no key with ID {}", header.key_id))?;
+    let secret = secret_of(site, header.key_id).ok_or_else(|| format!("no key with ID {}", header.key_id))?;
     let coverage = auth::verify(raw, secret).map_err(|e| e.to_string())?;
     Ok((secret, header.algorithm, coverage))
+}
+
+/// A site's secret by Key ID.
+fn secret_of(site: &Site, key_id: u8) -> Option<&Secret> {
+    site.keys.iter().find(|k| k.id == key_id).map(|k| &k.secret)
 }
 
 /// A mapping as a Map-Notify carries it.

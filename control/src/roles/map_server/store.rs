@@ -2,9 +2,10 @@
 
 use super::registrant::{Registered, Registrant, RegistrantId};
 use super::sites::SiteId;
-use crate::engine::config::AuthAlgorithm;
+use crate::engine::config::{AuthAlgorithm, Site};
 use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Slab, Timers};
+use crate::roles::notifier::Addressee;
 use crate::roles::prefix_table::EidTable;
 use std::net::IpAddr;
 
@@ -29,6 +30,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
+    /// With the key that it registered with, if the site still has it.
+    pub(super) fn addressee(&self, site: &Site) -> Option<Addressee> {
+        let key = site.keys.iter().find(|key| key.id == self.key_id)?.clone();
+        Some(Addressee { address: self.address, us: None, key, algorithm: self.algorithm })
+    }
+
     fn of(registrant: &Registrant) -> Self {
         Self { address: registrant.from.ip(), key_id: registrant.key_id, algorithm: registrant.algorithm }
     }

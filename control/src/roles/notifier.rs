@@ -1,11 +1,11 @@
-//! Unsolicited Map-Notifies: sent again until acknowledged (RFC 9301 section 5.7, R-167, R-187).
+//! Unsolicited Map-Notifies: sent again until acknowledged (RFC 9301 section 5.7, R-167, R-187): a
+//! Map-Server's to former registrants, and a site router's to its First-Hop Routers.
 
-use super::store::Listener;
+use super::reply;
 use crate::codec::{AuthData, CONTROL_PORT, EidRecord, MapNotify, Message, auth};
-use crate::engine::config::{AuthAlgorithm, Secret, Site};
+use crate::engine::config::{AuthAlgorithm, Key};
 use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Counter, Cx, Slab, Timers};
-use crate::roles::reply;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,13 +25,20 @@ pub(super) struct Notifier {
     by_listener: HashMap<(IpAddr, EidPrefix), u32>,
 }
 
+/// Who is told, and how he knows that it is us.
+#[derive(Debug)]
+pub(super) struct Addressee {
+    pub(super) address: IpAddr,
+    /// The address of ours that he knows; `None`: our RLOC of his family.
+    pub(super) us: Option<IpAddr>,
+    pub(super) key: Key,
+    pub(super) algorithm: AuthAlgorithm,
+}
+
 #[derive(Debug)]
 struct Pending {
     eid: EidPrefix,
-    listener: IpAddr,
-    site_name: String,
-    key_id: u8,
-    algorithm: AuthAlgorithm,
+    to: Addressee,
     nonce: u64,
     payload: Vec<u8>,
     /// Transmissions so far.
@@ -39,54 +46,41 @@ struct Pending {
 }
 
 impl Notifier {
-    /// Tells a listener of the new mapping of `eid`.
-    pub(super) fn notify(
-        &mut self,
-        cx: &mut Cx<'_>,
-        site: &Site,
-        listener: &Listener,
-        eid: EidPrefix,
-        record: EidRecord,
-    ) {
-        if let Some(slot) = self.by_listener.get(&(listener.address, eid)).copied() {
+    /// Tells somebody of the new mapping of `eid`.
+    pub(super) fn notify(&mut self, cx: &mut Cx<'_>, to: Addressee, eid: EidPrefix, record: EidRecord) {
+        if let Some(slot) = self.by_listener.get(&(to.address, eid)).copied() {
             self.forget(slot);
         }
-        let Some(secret) = secret(site, listener.key_id) else { return };
         if self.pending.len() >= PENDING_MAX {
             cx.count(Counter::NotifiesOverLimit);
             return;
         }
         let nonce = cx.rng.nonce();
-        let algorithm = listener.algorithm;
-        let auth =
-            AuthData::unsigned(listener.key_id, auth::algorithm_id(algorithm), auth::tag_len(algorithm));
+        let algorithm = to.algorithm;
+        let auth = AuthData::unsigned(to.key.id, auth::algorithm_id(algorithm), auth::tag_len(algorithm));
         let notify = MapNotify { nonce, auth, records: vec![record], xtr: None };
-        let Some(payload) = reply::encode_signed(cx, &Message::MapNotify(notify), secret) else { return };
-        let slot = self.pending.insert(Pending {
-            eid,
-            listener: listener.address,
-            site_name: site.name.clone(),
-            key_id: listener.key_id,
-            algorithm,
-            nonce,
-            payload,
-            sent: 0,
-        });
+        let Some(payload) = reply::encode_signed(cx, &Message::MapNotify(notify), &to.key.secret) else {
+            return;
+        };
+        let address = to.address;
+        let slot = self.pending.insert(Pending { eid, to, nonce, payload, sent: 0 });
         self.by_nonce.insert(nonce, slot);
-        self.by_listener.insert((listener.address, eid), slot);
+        self.by_listener.insert((address, eid), slot);
         self.send(cx, slot);
     }
 
+    /// Somebody was told of `eid` and has not said that he knows.
+    pub(super) fn is_awaiting(&self, address: IpAddr, eid: EidPrefix) -> bool {
+        self.by_listener.contains_key(&(address, eid))
+    }
+
     /// Takes an acknowledgement with our nonce and a good MAC; false when it is none of ours.
-    pub(super) fn acknowledged(&mut self, cx: &mut Cx<'_>, from: IpAddr, raw: &[u8], nonce: u64) -> bool {
+    pub(super) fn acknowledged(&mut self, from: IpAddr, raw: &[u8], nonce: u64) -> bool {
         let Some(&slot) = self.by_nonce.get(&nonce) else { return false };
-        let Some(pending) = self.pending.get(slot) else { return false };
-        let site = cx.config.sites.iter().find(|s| s.name == pending.site_name);
-        let verified = pending.listener == from
-            && auth::header(raw).is_ok_and(|h| h.algorithm == pending.algorithm)
-            && site
-                .and_then(|s| secret(s, pending.key_id))
-                .is_some_and(|secret| auth::verify(raw, secret).is_ok());
+        let Some(Pending { to, .. }) = self.pending.get(slot) else { return false };
+        let verified = to.address == from
+            && auth::header(raw).is_ok_and(|h| h.algorithm == to.algorithm)
+            && auth::verify(raw, &to.key.secret).is_ok();
         if verified {
             self.forget(slot);
         }
@@ -116,7 +110,9 @@ impl Notifier {
         let wait = WAITS_MS.get(pending.sent).copied().unwrap_or_default();
         pending.sent += 1;
         cx.count(Counter::NotifiesSent);
-        cx.send(SocketAddr::new(pending.listener, CONTROL_PORT), pending.payload.clone());
+        let to = SocketAddr::new(pending.to.address, CONTROL_PORT);
+        let source = pending.to.us.or_else(|| cx.rloc_like(to.ip()));
+        cx.send_from(source, to, pending.payload.clone());
         self.timers.set(slot, cx.now.plus_ms(wait));
     }
 
@@ -124,12 +120,7 @@ impl Notifier {
         self.timers.cancel(slot);
         if let Some(pending) = self.pending.remove(slot) {
             self.by_nonce.remove(&pending.nonce);
-            self.by_listener.remove(&(pending.listener, pending.eid));
+            self.by_listener.remove(&(pending.to.address, pending.eid));
         }
     }
-}
-
-/// A site's secret by Key ID.
-pub(super) fn secret(site: &Site, key_id: u8) -> Option<&Secret> {
-    site.keys.iter().find(|k| k.id == key_id).map(|k| &k.secret)
 }
