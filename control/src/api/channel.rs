@@ -1,5 +1,6 @@
 //! From the clients' tasks to the control thread and back.
 
+use super::desk::Desk;
 use super::error::{ApiError, ErrorCode};
 use super::request::Request;
 use super::source::ApiSource;
@@ -18,8 +19,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 #[must_use]
 pub fn channel() -> (ApiHandle, ApiInbox) {
     let (send, receive) = mpsc::channel(CALLS_WAITING);
-    let tap = Arc::new(Tap::default());
-    (ApiHandle { calls: send, tap: tap.clone() }, ApiInbox { calls: receive, tap })
+    let (tap, desk) = (Arc::new(Tap::default()), Arc::new(Desk::default()));
+    (ApiHandle { calls: send, tap: tap.clone(), desk: desk.clone() }, ApiInbox { calls: receive, tap, desk })
 }
 
 /// The clients' end. Cheap to clone, may be used from any thread.
@@ -27,6 +28,7 @@ pub fn channel() -> (ApiHandle, ApiInbox) {
 pub struct ApiHandle {
     calls: mpsc::Sender<ApiCall>,
     tap: Arc<Tap>,
+    desk: Arc<Desk>,
 }
 
 impl ApiHandle {
@@ -56,6 +58,11 @@ impl ApiHandle {
     pub(super) fn tap(&self) -> &Arc<Tap> {
         &self.tap
     }
+
+    /// Where packets can be watched.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
 }
 
 fn stopping() -> ApiError {
@@ -67,6 +74,7 @@ fn stopping() -> ApiError {
 pub struct ApiInbox {
     calls: mpsc::Receiver<ApiCall>,
     tap: Arc<Tap>,
+    desk: Arc<Desk>,
 }
 
 impl ApiInbox {
@@ -79,6 +87,12 @@ impl ApiInbox {
     #[must_use]
     pub fn tap(&self) -> &Tap {
         &self.tap
+    }
+
+    /// Where those who want to see packets say so.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
     }
 }
 

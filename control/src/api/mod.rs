@@ -15,6 +15,7 @@ mod channel;
 mod client;
 mod convert;
 mod decoded;
+mod desk;
 mod error;
 mod listener;
 mod request;
@@ -30,10 +31,11 @@ pub use convert::{
     worker,
 };
 pub use decoded::decoded;
+pub use desk::{Desk, WATCHES, WatchOrder, busy as watches_busy};
 pub use error::{ApiError, ErrorCode};
 pub use listener::{ListenError, SocketFile, listen};
 pub use request::{
-    DebugQuery, Direction, EidFilter, ListQuery, MapCacheQuery, MessageKind, Request, VERSION,
+    DebugQuery, Direction, EidFilter, ListQuery, MapCacheQuery, MessageKind, Request, VERSION, WatchQuery,
 };
 pub use server::serve;
 pub use source::ApiSource;
@@ -42,9 +44,10 @@ pub use types::{
     Answer, AwayEid, AwayEids, Cleared, DaemonInfo, Database, DatabaseEntry, DebugMessage, DecodedAuth,
     DecodedLocator, DecodedMessage, DecodedRecord, DropReasonCount, Drops, DynamicEid, DynamicEids,
     EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Lisp, LispInstance, Locator, LocatorState,
-    MapCache, MapCacheEntry, MapResolverState, Port, PortCounters, Ports, RegisteredLocator, Registration,
-    RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs, Statistics, Subscription,
-    SubscriptionSide, SubscriptionState, Subscriptions, Worker, WorkerRates, Workers,
+    MapCache, MapCacheEntry, MapResolverState, PacketEvent, PacketFate, PacketSeen, PacketStory, Port,
+    PortCounters, Ports, RegisteredLocator, Registration, RegistrationState, Registrations, Reply, Rloc,
+    RlocLocalState, Rlocs, Statistics, Subscription, SubscriptionSide, SubscriptionState, Subscriptions,
+    WatchDone, Worker, WorkerRates, Workers,
 };
 
 #[cfg(test)]

@@ -64,6 +64,9 @@ pub enum Request {
     /// Show control messages as they come and go, until the client closes the connection.
     #[serde(rename = "debug lisp")]
     DebugLisp(DebugQuery),
+    /// Show packets as they go by, until there were enough or the client closes the connection.
+    #[serde(rename = "watch packets")]
+    WatchPackets(WatchQuery),
     /// Forget mappings learnt from the network.
     #[serde(rename = "clear map-cache")]
     ClearMapCache(MapCacheQuery),
@@ -97,6 +100,37 @@ pub struct DebugQuery {
     /// Only those from or to this address or prefix, or that name an EID-prefix or a locator there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<EidFilter>,
+}
+
+/// Which packets are meant: those to which all of it applies, as they are on the wire or as they are in
+/// their LISP encapsulation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchQuery {
+    /// Only on this port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// Source or destination is in each of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<EidFilter>,
+    /// IP protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<u8>,
+    /// Source or destination port of TCP, UDP or SCTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport_port: Option<u16>,
+    /// Only what is dropped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
+    /// Only what is dropped for this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// End after so many received packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// Bytes of each frame, 1 to 9216. Default 256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snap: Option<u32>,
 }
 
 /// Whether a message came in or went out.

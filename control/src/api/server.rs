@@ -2,7 +2,7 @@
 
 use super::channel::ApiHandle;
 use super::error::{ApiError, ErrorCode};
-use super::request::{DebugQuery, Request};
+use super::request::{DebugQuery, Request, WatchQuery};
 use super::types::{Answer, Reply};
 use std::future::Future;
 use std::sync::Arc;
@@ -75,10 +75,9 @@ async fn client(stream: UnixStream, api: ApiHandle) {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        if let Ok(Request::DebugLisp(query)) = Request::parse(&line) {
-            return debug(query, &mut read, &mut write, &api).await;
-        }
         let result = match Request::parse(&line) {
+            Ok(Request::DebugLisp(query)) => return debug(query, &mut read, &mut write, &api).await,
+            Ok(Request::WatchPackets(query)) => return watch(query, &mut read, &mut write, &api).await,
             Ok(request) => api.ask(request).await,
             Err(error) => Err(error),
         };
@@ -109,6 +108,32 @@ async fn debug(
         };
         let Some(message) = message else { return };
         if send(write, Reply::Debug(Box::new(message)).into()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// `watch packets`: an answer for each, until there were enough, or the client says anything or goes.
+async fn watch(
+    query: WatchQuery,
+    read: &mut (impl AsyncBufReadExt + Unpin),
+    write: &mut (impl AsyncWriteExt + Unpin),
+    api: &ApiHandle,
+) {
+    let mut packets = match api.desk().order(query) {
+        Ok(packets) => packets,
+        Err(error) => {
+            let _ = send(write, Reply::Error(error).into()).await;
+            return;
+        }
+    };
+    loop {
+        let reply = tokio::select! {
+            reply = packets.recv() => reply,
+            _ = read.fill_buf() => return,
+        };
+        let Some(reply) = reply else { return };
+        if send(write, reply.into()).await.is_err() {
             return;
         }
     }

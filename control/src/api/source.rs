@@ -63,7 +63,7 @@ pub trait ApiSource {
             Request::ShowStatistics => Reply::Statistics(self.statistics()),
             Request::ShowHealth => Reply::Health(self.health()),
             Request::ShowLisp => Reply::Lisp(self.lisp()),
-            Request::DebugLisp(_) => return Err(not_a_question()),
+            Request::DebugLisp(_) | Request::WatchPackets(_) => return Err(not_a_question()),
             Request::ClearMapCache(query) => Reply::Cleared(self.clear_map_cache(query)),
         })
     }
@@ -71,5 +71,5 @@ pub trait ApiSource {
 
 /// The server of the socket streams; whoever asks the control thread for it has lost its way.
 fn not_a_question() -> ApiError {
-    ApiError::new(ErrorCode::Unavailable, "debug lisp is a stream: use the API socket")
+    ApiError::new(ErrorCode::Unavailable, "this is a stream: use the API socket")
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::packet_filter::PacketFilter;
 use crate::api::{DebugQuery, Direction, EidFilter, ListQuery, MapCacheQuery, MessageKind, Request};
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -32,6 +33,16 @@ pub(super) enum Command {
     /// Watch a running daemon
     #[command(subcommand)]
     Debug(Debug),
+    /// Show what was decided about packets
+    #[command(subcommand)]
+    Trace(Trace),
+    /// Write packets to a file as they come and go, those that are dropped with the reason
+    ///
+    /// The file is pcapng for Wireshark and tshark: a comment of each received packet says what became of
+    /// it. FILTER as for `trace add`. While it runs packets take the slower, general way through the
+    /// worker; none is lost for it: what comes too fast for the file is left out there and counted.
+    /// Ctrl-C ends it.
+    Capture(CaptureArgs),
     /// Ask the mapping system for an EID, as RFC 6835 has it
     ///
     /// Sends Map-Requests over a socket of its own: neither the daemon's map-cache nor its budgets
@@ -97,6 +108,43 @@ pub(super) enum Debug {
     /// which it must be; an address or a prefix, which it must come from, go to, or name. At most
     /// 1000 messages a second are shown; secrets are not.
     Lisp(DebugArgs),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Trace {
+    /// Follow the next N packets that match
+    ///
+    /// FILTER: words, all of which must apply to the packet on the wire or to the one in its LISP
+    /// encapsulation: an address or a prefix (source or destination), tcp, udp, sctp, icmp, icmp6, gre,
+    /// esp, port=53 (source or destination), dropped, a drop reason of `pxtr show drops`, the name of a
+    /// port of the daemon.
+    Add(TraceArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct TraceArgs {
+    /// Received packets to follow
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(super) count: u64,
+    /// Which ones
+    #[arg(value_name = "FILTER")]
+    pub(super) filters: Vec<PacketFilter>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct CaptureArgs {
+    /// Which packets
+    #[arg(value_name = "FILTER")]
+    pub(super) filters: Vec<PacketFilter>,
+    /// The file; `-`: standard output, for `| tshark -r -`
+    #[arg(short, long, value_name = "FILE.pcapng")]
+    pub(super) write: PathBuf,
+    /// End after so many received packets
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
+    /// Bytes of each frame
+    #[arg(long, value_name = "BYTES", default_value_t = 9216, value_parser = clap::value_parser!(u32).range(1..=9216))]
+    pub(super) snap: u32,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -251,7 +299,7 @@ impl Cli {
                 instance_id: args.instance_id,
                 limit: None,
             })),
-            Command::Debug(_) | Command::Lig(_) => None,
+            Command::Debug(_) | Command::Lig(_) | Command::Trace(_) | Command::Capture(_) => None,
         }
     }
 }

@@ -2,14 +2,11 @@
 
 use super::args::DebugArgs;
 use super::render;
-use super::run::{FAILED, failed};
+use super::run::{FAILED, USAGE, failed};
 use crate::api::{Answer, Client, Reply, Request};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-
-/// Exit code of wrong usage.
-const USAGE: u8 = 2;
 
 /// Listens and prints, a message a line with `json`.
 pub(super) fn run(args: &DebugArgs, json: bool, path: &Path) -> ExitCode {

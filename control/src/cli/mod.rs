@@ -7,9 +7,12 @@
 mod args;
 mod debug;
 mod lig;
+mod packet_filter;
+mod pcapng;
 mod render;
 mod run;
 mod socket;
+mod watch;
 
 pub use args::Cli;
 pub use run::run;

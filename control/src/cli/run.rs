@@ -1,14 +1,16 @@
 //! From the command line to an exit code.
 
-use super::args::{Cli, Command, Debug, Show};
+use super::args::{Cli, Command, Debug, Show, Trace};
 use super::socket::{RUN_DIR, find};
-use super::{debug, lig, render};
+use super::{debug, lig, render, watch};
 use crate::api::{Answer, Client, ClientError, Reply};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) const FAILED: u8 = 1;
+/// Wrong usage.
+pub(super) const USAGE: u8 = 2;
 pub(super) const UNREACHABLE: u8 = 3;
 
 /// Does what the command line says.
@@ -28,6 +30,8 @@ pub fn run(cli: &Cli) -> ExitCode {
     };
     match &cli.command {
         Command::Debug(Debug::Lisp(args)) => debug::run(args, cli.json, &path),
+        Command::Trace(Trace::Add(args)) => watch::trace(args, cli.json, &path),
+        Command::Capture(args) => watch::capture(args, &path),
         _ => match cli.request() {
             Some(request) => match Client::connect(&path).and_then(|mut client| client.ask(&request)) {
                 Ok(reply) => finish(cli, reply),
@@ -90,6 +94,8 @@ pub(super) fn output(cli: &Cli, reply: Reply) -> String {
         (Reply::Health(health), _) => render::health(health),
         (Reply::Lisp(lisp), _) => render::lisp(lisp),
         (Reply::Debug(message), _) => render::debug_message(message),
+        (Reply::Packet(packet), _) => render::packet(packet),
+        (Reply::WatchDone(done), _) => render::watch_done(*done),
         (Reply::Cleared(cleared), _) => render::cleared(*cleared),
         (Reply::Error(error), _) => format!("{error}\n"),
     }

@@ -90,6 +90,12 @@ impl Feeder {
         Some(EidPrefix { iid: self.iid(vrf)?, prefix })
     }
 
+    /// The locator in an RLOC slot.
+    #[must_use]
+    pub fn rloc_of_slot(&self, slot: RlocId) -> Option<IpAddr> {
+        self.rlocs.of_slot(slot)
+    }
+
     /// Entry slots ever used.
     #[must_use]
     pub fn entry_slot_range(&self) -> u32 {

@@ -10,6 +10,7 @@ use super::notices::Notices;
 use super::plane::Plane;
 use super::police::Police;
 use super::reload::{Reload, needs_restart};
+use super::watching::Watching;
 use crate::api::{ApiInbox, Direction, Passing};
 use crate::config::Config;
 use crate::engine::event::{Action, Event, Time};
@@ -41,6 +42,7 @@ pub(super) struct Runtime {
     police: Police,
     /// Of a Map-Server.
     nonces: Option<NonceFile>,
+    watching: Watching,
     poll: Poll,
     actions: Vec<Action>,
 }
@@ -81,6 +83,7 @@ impl Runtime {
             notices: Notices::default(),
             police: Police::default(),
             nonces,
+            watching: Watching::default(),
             poll: Poll::default(),
             actions: Vec::new(),
         }
@@ -163,7 +166,8 @@ impl Runtime {
                 self.notices.say(now, "link", &said);
             }
             let events = plane.poll(now, &mut self.counters)?;
-            self.poll.looked(!events.is_empty() || plane.has_backlog());
+            let watched = self.watching.turn(plane, &self.config, self.inbox.desk());
+            self.poll.looked(!events.is_empty() || watched || plane.has_backlog());
             for event in events {
                 self.event(event)?;
             }

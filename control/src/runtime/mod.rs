@@ -25,6 +25,7 @@ mod sd_notify;
 mod start;
 mod subscriptions;
 mod usage;
+mod watching;
 mod workers;
 
 pub use counters::RuntimeCounters;

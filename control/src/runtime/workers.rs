@@ -5,6 +5,7 @@ use pxtr_dataplane::feed::Delta;
 use pxtr_dataplane::launch::WorkerHandle;
 use pxtr_dataplane::punt::Punt;
 use pxtr_dataplane::types::{EntryId, RlocId};
+use pxtr_dataplane::watch::Watch;
 
 /// Most events taken from one worker per turn.
 const PUNTS_PER_TURN: usize = 256;
@@ -105,6 +106,11 @@ impl<L: WorkerLink> Workers<L> {
 }
 
 impl Workers {
+    /// Hands a watch to a worker; `false`: it has too many.
+    pub(super) fn watch(&mut self, worker: usize, watch: Box<Watch>) -> bool {
+        self.workers.get_mut(worker).is_some_and(|w| w.link.watch(watch).is_ok())
+    }
+
     /// Packets and bytes of a map-cache entry over all workers.
     pub(super) fn entry(&self, id: EntryId) -> (u64, u64) {
         sum(self.links().map(|w| w.entry(id)))

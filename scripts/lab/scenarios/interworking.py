@@ -5,7 +5,7 @@
                       '---- ms   (Map-Server and Map-Resolver)
 """
 
-from .. import measure, topology
+from .. import looking, measure, topology
 
 HOST4, HOST6 = "192.0.2.10", "2001:db8:1::10"
 # combination (inner in outer) -> site node, its address, the host's address of that family
@@ -61,6 +61,7 @@ def check(lab):
     capture.stop()
     capture.check_clean("core capture of pings, UDP and traceroutes")
     counters(lab)
+    watch(lab)
     for name, (site, site_ip, host_ip) in COMBINATIONS.items():
         bulk = measure.Capture(lab, "core", packets=3000)
         measure.tcp_bulk(lab, f"{name}: TCP bulk host to site, hash", "host", site, site_ip, BULK_BYTES)
@@ -78,6 +79,14 @@ def negative(lab):
         actions = [e["action"] for e in entries]
         lab.record(f"{family}: unregistered EID has a negative map-cache entry",
                    "natively-forward" in actions, ",".join(actions) or "none", "")
+
+
+def watch(lab):
+    """What the operator sees who looks at single packets."""
+    looking.trace(lab, "pxtr trace: entry, locator and frame of a packet", "pxtr", "10.4.0.10", "10.4.0.0/24",
+                  "198.51.100.6", lambda: lab.run("host", "ping", "-n", "-c", "1", "10.4.0.10"))
+    looking.captured_drop(lab, "pxtr capture: a dropped packet with its reason", "pxtr", "ttl_expired",
+                          lambda: lab.run("host", "ping", "-n", "-c", "1", "-W", "1", "-t", "1", "10.4.0.10", check=False))
 
 
 def counters(lab):

@@ -8,6 +8,7 @@ mod lisp;
 mod mappings;
 mod reply;
 mod subscriptions;
+mod watch;
 
 pub use daemon::{Cleared, DaemonInfo, Health, HealthCheck, Statistics};
 pub use dataplane::{
@@ -23,3 +24,4 @@ pub use mappings::{
 };
 pub use reply::{Answer, Reply};
 pub use subscriptions::{Subscription, SubscriptionSide, SubscriptionState, Subscriptions};
+pub use watch::{PacketEvent, PacketFate, PacketSeen, PacketStory, WatchDone};

@@ -1,8 +1,8 @@
 //! The envelope of all answers.
 
 use super::{
-    AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, Ports,
-    Registrations, Rlocs, Statistics, Subscriptions, Workers,
+    AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, PacketSeen, Ports,
+    Registrations, Rlocs, Statistics, Subscriptions, WatchDone, Workers,
 };
 use crate::api::error::ApiError;
 use crate::api::request::VERSION;
@@ -40,6 +40,10 @@ pub enum Reply {
     Lisp(Lisp),
     /// To `debug lisp`: one such answer a message, until the client goes.
     Debug(Box<DebugMessage>),
+    /// To `watch packets`: one such answer a packet.
+    Packet(Box<PacketSeen>),
+    /// To `watch packets`: that was the last one.
+    WatchDone(WatchDone),
     /// To `clear map-cache`.
     Cleared(Cleared),
     /// To anything.

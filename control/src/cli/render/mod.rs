@@ -5,6 +5,7 @@ mod dataplane;
 mod hosts;
 mod lisp;
 mod mappings;
+mod packet;
 mod subscriptions;
 mod text;
 
@@ -13,4 +14,5 @@ pub(super) use dataplane::{drops, ports, rlocs, workers};
 pub(super) use hosts::{away, dynamic_eids};
 pub(super) use lisp::{debug_message, lig, lisp};
 pub(super) use mappings::{database, map_cache, registrations};
+pub(super) use packet::{packet, packet_end, unhex, watch_done};
 pub(super) use subscriptions::subscriptions;
