@@ -78,7 +78,15 @@ finish() {
 # Benches of the whole daemon, in perf/rig: pxtrd on one CPU, the generator on the other.
 export PYTHONPATH="$ROOT/perf:$ROOT/scripts" PYTHONDONTWRITEBYTECODE=1 PXTR_BIN_DIR="$ROOT/$BIN"
 [ "${BIN#/}" = "$BIN" ] || PXTR_BIN_DIR=$BIN
-rig() { python3 -m rig "$@"; }
+PYTHON=python3
+rig() { "$PYTHON" -m rig "$@"; }
+
+# What of PyPI the rig needs, in a folder of its own.
+need_venv() {
+  PYTHON=${CARGO_TARGET_DIR:-target}/perf-venv/bin/python
+  [ -x "$PYTHON" ] || python3 -m venv "$(dirname "$(dirname "$PYTHON")")"
+  "$PYTHON" -m pip install --quiet --disable-pip-version-check -r perf/requirements.txt
+}
 
 run_rig() {
   [ "$(id -u)" = 0 ] || die "$name makes a network namespace: run it as root"
@@ -102,13 +110,21 @@ case "$name" in
     "$BIN/pxtr-bench" list
     rig list
     ;;
-  wire) run_rig ;;
+  wire | soak | loop) run_rig ;;
+  ndr | latency)
+    need_venv
+    run_rig
+    ;;
   *)
     [ ${#more[@]} -eq 0 ] || die "$name has no option ${more[0]}"
     build --no-default-features --bin pxtr-bench
     "$BIN/pxtr-bench" list | grep -q "^$name " || die "there is no bench $name; see: perf/run.sh list"
     case "$name" in lpm) take_hugepages 3200 ;; *) take_hugepages 160 ;; esac
     out=$("$BIN/pxtr-bench" "$name" --hugepages --machine "$(machine)" --commit "$(commit)" "${args[@]}")
+    if [ "$name" = memory ]; then
+      build --bin perf-engine
+      out=$(python3 -m rig.control "$BIN/perf-engine" "${args[1]:-}" <<<"$out")
+    fi
     finish "$out"
     ;;
 esac

@@ -8,6 +8,10 @@ import sys
 
 BENCHES = {
     "wire": "Mpps through net_memif: pxtrd, and testpmd io and macswap in its place",
+    "latency": "percentiles at 10, 50 and 90 % of the rate without loss; first packets",
+    "ndr": "NDR and PDR by MLRsearch",
+    "soak": "--minutes at --rate while mappings change: loss, memory, packet buffers",
+    "loop": "system calls and page faults of a worker that forwards",
 }
 
 
@@ -26,6 +30,8 @@ def main():
     parser.add_argument("--mappings", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=0.5, help="of a sample")
     parser.add_argument("--samples", type=int, default=9)
+    parser.add_argument("--rate", type=float, default=500_000, help="packets per second of soak and loop")
+    parser.add_argument("--minutes", type=float, default=1, help="of soak")
     options = parser.parse_args()
     if options.name == "list":
         for name, about in BENCHES.items():

@@ -1,5 +1,6 @@
 """The device under test: pxtrd itself, in a network namespace of its own, between memif and the kernel."""
 
+import glob
 import os
 
 from lab.net import ROOT, Lab
@@ -28,11 +29,12 @@ def mapping(prefix, n, rlocs=RLOCS):
     return f'  {{ eid_prefix = "{prefix}", locators = [{{ rloc = "203.0.{rloc >> 8}.{rloc & 255}" }}] }},'
 
 
-def configuration(mappings, inner_v6=False, flows=True):
-    """The base file with so many static mappings, and one for each of flowgen's flows."""
+def configuration(mappings, inner_v6=False, flows=True, shift=0):
+    """The base file with so many static mappings, and one for each of flowgen's flows; `shift` gives them other
+    RLOCs."""
     with open(os.path.join(CONFIGS, "wire.toml"), encoding="utf-8") as base:
         text = base.read()
-    lines = [mapping(eid_prefix(n, inner_v6), n) for n in range(mappings)]
+    lines = [mapping(eid_prefix(n, inner_v6), n + shift) for n in range(mappings)]
     if flows:
         lines += [mapping(f"10.253.{n >> 8}.{n & 255}/32", n) for n in range(FLOWS)]
     return "\n".join([text.rstrip(), "static_mapping = [", *lines, "]", ""])
@@ -41,8 +43,8 @@ def configuration(mappings, inner_v6=False, flows=True):
 class Device:
     """pxtrd as the server of a memif socket. `with` ends it and removes everything."""
 
-    def __init__(self, mappings=1000, inner_v6=False, flows=True):
-        self.mappings, self.inner_v6, self.flows = mappings, inner_v6, flows
+    def __init__(self, mappings=1000, inner_v6=False, flows=True, resolver=0):
+        self.mappings, self.inner_v6, self.flows, self.resolver = mappings, inner_v6, flows, resolver
         self.lab = None
 
     def __enter__(self):
@@ -61,6 +63,8 @@ class Device:
     def _build(self):
         lab = self.lab
         lab.node("pxtr")
+        if self.resolver:
+            self._mapping_system(self.resolver)
         config = os.path.join(lab.dir, "pxtrd.toml")
         self._write(config, configuration(self.mappings, self.inner_v6, self.flows))
         goes_first(lab.daemon("pxtr", config).pid)
@@ -73,6 +77,27 @@ class Device:
         lab.route("pxtr", "default", NEXT_HOP)
         lab.route("pxtr", "::/0", "2001:db8:ffff::1")
         lab.wait_daemon("pxtr", timeout=60)
+
+    def _mapping_system(self, prefixes):
+        """A Map-Server and Map-Resolver with that many registered prefixes from 96.0.0.0 on, a cable away."""
+        lab = self.lab
+        lab.node("ms")
+        lab.link("pxtr", "control", "ms", "control")
+        lab.address("pxtr", "control", "192.0.2.13/30")
+        lab.address("ms", "control", "192.0.2.14/30")
+        lab.address("ms", "lo", "203.0.0.1/32")
+        lab.route("ms", "198.51.100.2/32", "192.0.2.13")
+        with open(os.path.join(CONFIGS, "mapping-system.toml"), encoding="utf-8") as base:
+            text = "".join(line for line in base if not line.startswith("database ="))
+        lines = [mapping(f"96.{n >> 8 & 255}.{n & 255}.0/24", 1) for n in range(prefixes)]
+        config = os.path.join(lab.dir, "ms.toml")
+        self._write(config, "\n".join([text.rstrip(), "database = [", *lines, "]", ""]))
+        lab.daemon("ms", config)
+        lab.wait_daemon("ms")
+        lab.wait(f"{prefixes} EID-prefixes registered", lambda: self.registered() >= prefixes, 30)
+
+    def registered(self):
+        return len(self.lab.cli("ms", "show", "registrations", "--limit", "20000")["registrations"])
 
     @staticmethod
     def _write(path, text):
@@ -101,3 +126,37 @@ class Device:
 
     def _lag(self):
         return sum(worker["feed_lag"] for worker in self.show("workers")["workers"])
+
+    def reload(self, shift):
+        """The same mappings with other RLOCs, live."""
+        config = os.path.join(self.lab.dir, "pxtrd.toml")
+        self._write(config, configuration(self.mappings, self.inner_v6, self.flows, shift))
+        self.lab.reload_daemon("pxtr")
+
+    def applied(self):
+        """Deltas that the workers have applied since their start."""
+        return sum(worker["counters"]["applied"] for worker in self.show("workers")["workers"])
+
+    def worker_thread(self):
+        """Thread id of the only worker."""
+        for comm in glob.glob(f"/proc/{self.pid}/task/*/comm"):
+            with open(comm, encoding="ascii") as name:
+                if name.read().strip() == "pxtr-worker0":
+                    return int(comm.split("/")[4])
+        raise RuntimeError("pxtrd has no worker")
+
+    def worker_kernel_counters(self):
+        """What the kernel counts for the worker's thread: a worker that polls faults no page and never gives its
+        CPU up by itself; how often it lost it to others says how quiet the machine was."""
+        task = f"/proc/{self.pid}/task/{self.worker_thread()}"
+        with open(f"{task}/stat", encoding="ascii") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        with open(f"{task}/status", encoding="ascii") as status:
+            switches = {line.split(":")[0]: int(line.split()[1]) for line in status if "ctxt_switches" in line}
+        return {"page_faults": int(fields[7]) + int(fields[9]),
+                "voluntary_switches": switches["voluntary_ctxt_switches"],
+                "preemptions": switches["nonvoluntary_ctxt_switches"]}
+
+    def preemptions(self):
+        """How often the worker lost its CPU to another process."""
+        return self.worker_kernel_counters()["preemptions"]

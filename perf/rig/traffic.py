@@ -24,11 +24,22 @@ class Traffic:
 
     def _order(self, line, timeout):
         self.talker.say(line)
+        return self._answer(timeout)
+
+    def _answer(self, timeout):
         return json.loads(self.talker.wait_for(lambda said: said if said.startswith("{") else None, timeout))
 
     def run(self, pps, seconds):
         """Sends at a rate (0: as fast as it goes); the counts of it."""
         return self._order(f"run {pps} {seconds}", seconds + 10)
+
+    def begin(self, pps, seconds):
+        """Starts to send, and returns at once."""
+        self.talker.say(f"run {pps} {seconds}")
+
+    def finish(self, timeout):
+        """The counts of what was begun."""
+        return self._answer(timeout)
 
     def first(self, eid, count):
         """First packets to `count` EIDs 256 apart; latencies are those of whole lookups."""

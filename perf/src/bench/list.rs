@@ -1,6 +1,6 @@
 //! Which benches there are.
 
-use super::{churn, failover, flood, lpm, memory, path};
+use super::{churn, failover, flood, lpm, memory, path, scale};
 use crate::report::Metric;
 use anyhow::Result;
 use dpdk_sys::{Eal, Pool};
@@ -41,7 +41,7 @@ pub struct Bench {
 }
 
 /// All benches of the packet path.
-pub const BENCHES: [Bench; 6] = [
+pub const BENCHES: [Bench; 7] = [
     Bench {
         name: "path",
         about: "TSC cycles a packet of the worker on DPDK mbufs, without a device",
@@ -77,5 +77,11 @@ pub const BENCHES: [Bench; 6] = [
         about: "hits while every second packet is a miss",
         memory_mib: 128,
         run: flood::run,
+    },
+    Bench {
+        name: "scale",
+        about: "two workers against one, and a model of more cores",
+        memory_mib: 128,
+        run: scale::run,
     },
 ];

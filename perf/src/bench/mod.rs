@@ -7,5 +7,6 @@ mod list;
 mod lpm;
 mod memory;
 mod path;
+mod scale;
 
 pub use list::{BENCHES, Bench, Setup};
