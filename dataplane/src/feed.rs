@@ -6,7 +6,8 @@
 //!
 //! Written by control, read by the worker that owns the ring end.
 
-use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PortId, RlocId, VrfId};
+use crate::admission::{Admission, Nonce, SiteRules, VrfAdmission};
+use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PortId, RlocId, SiteId, VrfId};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -66,6 +67,8 @@ pub struct RlocRewrite {
     pub mtu: u16,
     /// What is special about the way there.
     pub options: RlocOptions,
+    /// The nonce agreed upon with it, for the LISP header (RFC 8060 section 5.3).
+    pub nonce: Option<Nonce>,
 }
 
 /// What the operator chose for the way to an RLOC. The default: nothing special.
@@ -193,6 +196,18 @@ pub struct PortSpec {
     pub policy: PortPolicy,
     /// Rules for the sources of native packets; `None`: any source.
     pub sources: Option<Box<SourceRules>>,
+    /// VRFs whose Instance-IDs LISP data may have that arrives here, in ascending order; `None`: all
+    ///
+    pub instances: Option<Box<[VrfId]>>,
+}
+
+impl PortSpec {
+    /// LISP data for this VRF may arrive here.
+    #[inline(always)]
+    #[must_use]
+    pub fn admits(&self, vrf: VrfId) -> bool {
+        self.instances.as_ref().is_none_or(|list| list.binary_search(&vrf).is_ok())
+    }
 }
 
 /// Choices of the operator that only the path cares for. The default: all off.
@@ -310,6 +325,32 @@ pub enum Delta {
         /// EID-prefix of our site.
         prefix: IpNet,
     },
+    /// What is asked of all LISP data. Sent after what it refers to.
+    Admission(Box<Admission>),
+    /// Add a prefix of outer sources.
+    OuterSourceSet(IpNet),
+    /// Remove a prefix of outer sources.
+    OuterSourceDel(IpNet),
+    /// What is asked of the packets of a site.
+    SiteRulesSet(SiteId, Box<SiteRules>),
+    /// EID-prefix of a LISP site whose packets we take, or another site for it.
+    SiteSet {
+        /// VRF.
+        vrf: VrfId,
+        /// EID-prefix, host bits zero.
+        prefix: IpNet,
+        /// Whose it is.
+        site: SiteId,
+    },
+    /// Remove an EID-prefix of a LISP site.
+    SiteDel {
+        /// VRF.
+        vrf: VrfId,
+        /// EID-prefix.
+        prefix: IpNet,
+    },
+    /// What is asked of the inner sources of a VRF. Sent after what it refers to.
+    VrfAdmission(VrfId, VrfAdmission),
     /// Let go of the packets held for an EID without a new entry: control gave up on it. They are
     /// dropped as `ResolutionFailed`.
     Abandon {

@@ -1,5 +1,6 @@
 //! The data plane. See README.md for the room, `feed` and `punt` for its two ends.
 
+pub mod admission;
 pub mod buffer;
 pub mod clock;
 pub mod counters;

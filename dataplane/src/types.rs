@@ -70,6 +70,11 @@ pub struct LocatorSetId(pub u32);
 #[serde(transparent)]
 pub struct AdjacencyId(pub u32);
 
+/// Slot of a LISP site that may send to us. Handed out by control, the same number in every replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SiteId(pub u32);
+
 /// An Ethernet address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

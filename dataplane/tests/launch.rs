@@ -136,6 +136,7 @@ fn feed(dataplane: &mut Dataplane) {
         next_hop_mac: HOST_MAC,
         mtu: 1500,
         options: RlocOptions::default(),
+        nonce: None,
     };
     let host = Adjacency::Ready { port: NATIVE, source_mac: OUR_MAC, mac: HOST_MAC, mtu: 1500 };
     let deltas = [

@@ -78,6 +78,7 @@ fn bench() -> Bench {
         next_hop_mac: MacAddr([4; 6]),
         mtu: 1500,
         options: RlocOptions::default(),
+        nonce: None,
     };
     bench.apply(Delta::RlocSet(RlocId(0), RlocState::Ready(Box::new(rewrite))));
     bench.map(0, "10.0.0.0/8", MapAction::SendMapRequest);

@@ -141,5 +141,6 @@ pub fn ready(n: u32, outer_v6: bool) -> RlocState {
         next_hop_mac: MacAddr([4; 6]),
         mtu: 1500,
         options: RlocOptions::default(),
+        nonce: None,
     }))
 }

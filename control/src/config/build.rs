@@ -1,6 +1,7 @@
 //! [`File`] to [`Config`]: defaults in, places out. `None` when something required is absent, which
 //! `parse` has noted already.
 
+use super::admission::{admission, peer_nonces};
 use super::check::secret;
 use super::file::{
     DynamicEidTable, File, FirstHopRouterTable, KeyTable, LispSecTable, LocatorTable, MapServerPeerTable,
@@ -58,6 +59,8 @@ pub(super) fn build(file: &File) -> Option<Config> {
             .collect::<Option<_>>()?,
         sites: sites(file)?,
         lisp_sec: file.lisp_sec.get().map_or(Some(LispSec::default()), lisp_sec)?,
+        admission: admission(file, &vrfs)?,
+        peer_nonces: peer_nonces(file)?,
         subscribing: lisp.pubsub.get().map_or(Some(None), |table| subscribing(table).map(Some))?,
         subscribers: subscribers(file)?,
         map_resolver_forward_to: file.map_resolver.get().map(|mr| words(&mr.forward_to)).unwrap_or_default(),
@@ -86,7 +89,7 @@ fn flag(key: &Key<bool>, default: bool) -> bool {
     key.get().copied().unwrap_or(default)
 }
 
-fn words<T: Leaf + Clone>(key: &Key<Vec<At<Word<T>>>>) -> Vec<T> {
+pub(super) fn words<T: Leaf + Clone>(key: &Key<Vec<At<Word<T>>>>) -> Vec<T> {
     key.items().iter().map(|word| word.0.clone()).collect()
 }
 
@@ -183,7 +186,7 @@ fn vrf(table: &VrfTable) -> Option<Vrf> {
 }
 
 /// A VRF by its name, the first of the file without one.
-fn find_vrf<'v>(name: &Key<Word<Name>>, file: &File, vrfs: &'v [Vrf]) -> Option<&'v Vrf> {
+pub(super) fn find_vrf<'v>(name: &Key<Word<Name>>, file: &File, vrfs: &'v [Vrf]) -> Option<&'v Vrf> {
     let first = || file.vrf.items().first().and_then(|table| table.name.get());
     match name.get().or_else(first) {
         Some(name) => vrfs.iter().find(|vrf| vrf.name == name.0.0),
@@ -237,6 +240,7 @@ fn port(id: u16, table: &PortTable, file: &File, vrfs: &[Vrf]) -> Option<Port> {
         queues,
         mtu: number(&table.mtu, mtu),
         underlay: flag(&table.underlay, false),
+        instances: instances(table, vrfs),
         native: flag(&table.native, false),
         vrf: find_vrf(&table.vrf, file, vrfs)?.id,
         gateway_mac: table.gateway_mac.get().map(|mac| mac.0.0),
@@ -255,6 +259,12 @@ fn path(table: &PathTable) -> RlocPath {
             udp_checksum: table.udp_checksum.get().is_some_and(|word| word.0 == ChecksumWord::Computed),
         },
     }
+}
+
+/// In ascending order; those of no VRF have been noted.
+fn instances(table: &PortTable, vrfs: &[Vrf]) -> Option<Vec<VrfId>> {
+    let ids: Vec<u32> = table.instance_ids.get()?.iter().map(|id| id.get()).collect();
+    Some(vrfs.iter().filter(|vrf| ids.contains(&vrf.iid.0)).map(|vrf| vrf.id).collect())
 }
 
 fn locators(key: &Key<Vec<At<LocatorTable>>>) -> Option<Vec<ConfiguredLocator>> {

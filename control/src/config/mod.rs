@@ -6,6 +6,7 @@
 //! What comes out is [`Config`], from which [`Config::engine`] and [`Config::launch`] derive what the
 //! engine and the data plane are told.
 
+mod admission;
 mod advice;
 mod build;
 mod check;
@@ -20,6 +21,7 @@ mod parse;
 mod schema;
 mod words;
 
+pub use admission::{Admission, AdmittedSite};
 pub use error::{ConfigErrors, Problem};
 pub use leaf::{At, Bounded, Key, Leaf, Word};
 pub use load::{Machine, check_config, check_config_for, parse_config};

@@ -1,5 +1,6 @@
 //! The configuration as the rest of the daemon sees it: complete, checked, without places.
 
+use super::admission::Admission;
 use super::words::RoleWord;
 use crate::engine::config::{
     ConfiguredLocator, DatabaseMapping, DynamicEidRange, FirstHopRouter, Limits, LispSec, MapServerPeer,
@@ -7,8 +8,10 @@ use crate::engine::config::{
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
+use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::feed::RlocOptions;
 use pxtr_dataplane::types::{MacAddr, PortId, Tags, VrfId};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -56,6 +59,10 @@ pub struct Config {
     pub sites: Vec<Site>,
     /// LISP-SEC.
     pub lisp_sec: LispSec,
+    /// Who may send LISP data to us.
+    pub admission: Admission,
+    /// The nonces that other routers ask for, by their RLOCs.
+    pub peer_nonces: BTreeMap<IpAddr, Nonce>,
     /// Subscribe to what is looked up.
     pub subscribing: Option<Subscribing>,
     /// Who may subscribe at the Map-Server.
@@ -151,6 +158,8 @@ pub struct Port {
     pub mtu: u16,
     /// LISP data is accepted.
     pub underlay: bool,
+    /// VRFs whose Instance-IDs LISP data may carry here; `None`: all.
+    pub instances: Option<Vec<VrfId>>,
     /// Native packets are accepted.
     pub native: bool,
     /// VRF.

@@ -3,6 +3,7 @@
 use super::leaf::Leaf;
 use crate::engine::config::AuthAlgorithm;
 use ipnet::IpNet;
+use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::MacAddr;
 use schemars::{Schema, json_schema};
@@ -262,6 +263,23 @@ impl Leaf for LogFilter {
                 .into());
         }
         Ok(Self(text.into()))
+    }
+}
+
+/// A nonce of RFC 8060 section 5.3: 24 bits. Debug does not print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NonceText(pub Nonce);
+
+impl Leaf for NonceText {
+    const WHAT: &'static str = "a nonce";
+    fn parse(text: &str) -> Result<Self, String> {
+        match HexId::<3>::parse(text) {
+            Ok(HexId([a, b, c])) => Ok(Self(Nonce::new(u32::from_be_bytes([0, a, b, c])))),
+            Err(_) => Err("is no nonce; write 1 to 6 hexadecimal digits".into()),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^(0x)?[0-9a-fA-F]{1,6}$", "writeOnly": true})
     }
 }
 

@@ -1,5 +1,6 @@
 //! The feeder: kernel changes and engine actions in, deltas out.
 
+use super::admission::Guard;
 use super::entries::{Entries, Held};
 use super::fib::{Fib, Rib};
 use super::hops::{Context, Hops};
@@ -45,6 +46,7 @@ pub struct Feeder {
     pub(super) sets: Sets,
     pub(super) entries: Entries,
     pub(super) places: Places,
+    pub(super) guard: Guard,
 }
 
 impl Feeder {
@@ -63,6 +65,7 @@ impl Feeder {
             sets: Sets::new(capacity.locator_sets),
             entries: Entries::new(capacity.entries),
             places: Places::new(),
+            guard: Guard::new(),
             spec,
         };
         feeder.start();
@@ -73,6 +76,8 @@ impl Feeder {
         for vrf in &self.spec.vrfs {
             self.out.delta(Delta::VrfSet(vrf.id, vrf.spec));
         }
+        // Before the ports: nobody slips in meanwhile.
+        self.guard.set(&self.spec.admission, &mut self.out);
         self.ports.start(&mut self.out);
         self.out.delta(Delta::LocalRlocs(self.spec.local_rlocs()));
         let own: Vec<_> =
@@ -407,5 +412,6 @@ impl Feeder {
         self.rlocs.settle(sequence);
         self.sets.settle(sequence);
         self.entries.settle(sequence);
+        self.guard.settle(sequence);
     }
 }

@@ -7,8 +7,10 @@
 //! - `ports`, `fib`, `hosts`, `hops`: interfaces, native routes, neighbours' host routes, next hops.
 //! - `entries`, `sets`, `rlocs`, `path_mtu`: map-cache entries, locator-sets, RLOCs, what their paths carry.
 //! - `places`: hosts of dynamic-EID prefixes and where they are.
+//! - `admission`: who may send us LISP data.
 //! - `slots`: slot numbers and their quarantine. `outbox`: what a worker has yet to be told.
 
+mod admission;
 mod core;
 mod entries;
 mod fib;
@@ -26,6 +28,7 @@ mod slots;
 mod spec;
 mod views;
 
+pub use admission::{AdmissionSpec, SiteFeed};
 pub use core::{Feeder, Refused};
 pub use outbox::Outbox;
 pub use output::{Ask, Output, Probe};

@@ -22,6 +22,11 @@ enum Key {
     Adjacency(u32),
     LocalEid(VrfId, IpNet),
     Abandon(VrfId, IpAddr),
+    Admission,
+    OuterSource(IpNet),
+    SiteRules(u32),
+    Site(VrfId, IpNet),
+    VrfAdmission(VrfId),
 }
 
 fn key(delta: &Delta) -> Key {
@@ -37,6 +42,11 @@ fn key(delta: &Delta) -> Key {
         Delta::AwayEidSet { vrf, eid, .. } => Key::LocalEid(vrf, IpNet::from(eid)),
         Delta::LocalEidSet { vrf, prefix } | Delta::LocalEidDel { vrf, prefix } => Key::LocalEid(vrf, prefix),
         Delta::Abandon { vrf, eid } => Key::Abandon(vrf, eid),
+        Delta::Admission(_) => Key::Admission,
+        Delta::OuterSourceSet(prefix) | Delta::OuterSourceDel(prefix) => Key::OuterSource(prefix),
+        Delta::SiteRulesSet(id, _) => Key::SiteRules(id.0),
+        Delta::SiteSet { vrf, prefix, .. } | Delta::SiteDel { vrf, prefix } => Key::Site(vrf, prefix),
+        Delta::VrfAdmission(vrf, _) => Key::VrfAdmission(vrf),
     }
 }
 
@@ -53,6 +63,7 @@ fn keeps_its_place(key: Key) -> bool {
             | Key::LocatorSet(_)
             | Key::Adjacency(_)
             | Key::LocalEid(..)
+            | Key::SiteRules(_)
     )
 }
 

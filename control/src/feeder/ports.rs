@@ -46,6 +46,7 @@ impl Ports {
                 ipv6: None,
                 policy: feed.policy,
                 sources: feed.sources.clone().map(Box::new),
+                instances: feed.instances.clone().map(Into::into),
             },
             feed: feed.clone(),
             link: None,
@@ -75,6 +76,7 @@ impl Ports {
             (port.told.vrf, port.told.underlay, port.told.native) = flags;
             port.told.policy = feed.policy;
             port.told.sources = feed.sources.clone().map(Box::new);
+            port.told.instances = feed.instances.clone().map(Into::into);
             out.delta(Delta::PortSet(feed.id, Box::new(port.told.clone())));
         }
         changed

@@ -15,6 +15,7 @@ impl Feeder {
     /// EID space, local EID-prefixes and our RLOCs may differ.
     pub fn reconfigure(&mut self, now: Time, view: &KernelView, spec: FeederSpec) {
         let old = std::mem::replace(&mut self.spec, spec);
+        self.guard.set(&self.spec.admission, &mut self.out);
         let ports = self.ports.reconfigure(&self.spec, &mut self.out);
         for vrf in self.spec.vrfs.clone() {
             let before = old.vrf(vrf.id);

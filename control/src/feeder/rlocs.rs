@@ -371,6 +371,7 @@ fn ready(
         next_hop_mac: mac,
         mtu,
         options: spec.options(addr),
+        nonce: spec.nonces.get(&addr).copied(),
     })))
 }
 

@@ -1,10 +1,13 @@
 //! What the feeder is told at the start: ports, VRFs, our RLOCs, and how much fits the replicas.
 
+use super::admission::AdmissionSpec;
 use crate::engine::event::Iid;
 use crate::netlink::Space;
 use ipnet::IpNet;
+use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::feed::{PortPolicy, RlocOptions, SourceRules, VrfSpec};
 use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A port and its kernel face.
@@ -30,6 +33,8 @@ pub struct PortFeed {
     pub policy: PortPolicy,
     /// Rules for native sources.
     pub sources: Option<SourceRules>,
+    /// VRFs whose Instance-IDs are taken here, in ascending order; `None`: all.
+    pub instances: Option<Vec<VrfId>>,
 }
 
 /// A VRF.
@@ -90,6 +95,10 @@ pub struct FeederSpec {
     pub anycast_rlocs: Vec<IpAddr>,
     /// What is special about the way to RLOCs in a prefix; the longest one counts.
     pub paths: Vec<(IpNet, RlocOptions)>,
+    /// Who may send LISP data to us.
+    pub admission: AdmissionSpec,
+    /// The nonces that other routers ask for, by their RLOCs.
+    pub nonces: BTreeMap<IpAddr, Nonce>,
     /// Limits.
     pub capacity: Capacity,
 }

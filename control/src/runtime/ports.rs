@@ -1,11 +1,12 @@
 //! From the configuration and the launched ports to what the feeder and netlink are told.
 
 use super::carrier::Carrier;
-use crate::config::{Config, Port, Vrf};
+use crate::config::{Admission, AdmittedSite, Config, Port, Vrf};
 use crate::engine::config::DynamicEidRange;
-use crate::feeder::{Capacity, FeederSpec, PortFeed, VrfFeed};
+use crate::feeder::{AdmissionSpec, Capacity, FeederSpec, PortFeed, SiteFeed, VrfFeed};
 use crate::netlink::{HostInterface, Interest, Space, table_in};
 use ipnet::IpNet;
+use pxtr_dataplane::admission::SiteRules;
 use pxtr_dataplane::feed::{PortPolicy, RlocOptions, SourceRules, VrfSpec};
 use pxtr_dataplane::launch::{LaunchConfig, PortHandle};
 use pxtr_dataplane::types::{InstanceId, PortId};
@@ -112,6 +113,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
             relay_time_exceeded: port.relay_time_exceeded,
         },
         sources: source_rules(config, port),
+        instances: port.instances.clone(),
     });
     FeederSpec {
         ports: ports.collect(),
@@ -119,6 +121,8 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         rlocs: config.rlocs.clone(),
         anycast_rlocs: config.anycast_rlocs.clone(),
         paths: paths(config),
+        admission: admission(config),
+        nonces: config.peer_nonces.clone(),
         capacity: Capacity {
             entries: limits.entries,
             rlocs: limits.rlocs,
@@ -144,6 +148,20 @@ fn source_rules(config: &Config, port: &crate::config::Port) -> Option<SourceRul
     let strict = port.strict_source.unwrap_or(!dynamic.is_empty());
     let rules = SourceRules { dynamic, strict, refuse_claims: port.refuse_claims, behind };
     (rules.strict || !rules.dynamic.is_empty() || !rules.behind.is_empty()).then_some(rules)
+}
+
+/// Who may send LISP data to us.
+fn admission(config: &Config) -> AdmissionSpec {
+    let Admission { outer_sources, nonces, sites } = &config.admission;
+    let site = |site: &AdmittedSite| {
+        let rules = SiteRules { outer_sources: site.outer_sources.clone().into() };
+        (site.name.clone(), SiteFeed { vrf: site.vrf, eid_prefixes: site.eid_prefixes.clone(), rules })
+    };
+    AdmissionSpec {
+        outer_sources: outer_sources.as_ref().map(|list| list.iter().copied().collect()),
+        nonces: nonces.clone(),
+        sites: sites.iter().map(site).collect(),
+    }
 }
 
 fn vrf_feed(config: &Config, vrf: &crate::config::Vrf) -> VrfFeed {

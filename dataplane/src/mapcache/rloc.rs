@@ -138,6 +138,7 @@ mod tests {
             next_hop_mac: MacAddr([4; 6]),
             mtu: 1500,
             options: RlocOptions::default(),
+            nonce: None,
         }))
     }
 

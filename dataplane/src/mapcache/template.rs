@@ -2,6 +2,7 @@
 
 use crate::feed::{RlocOptions, RlocRewrite};
 use crate::types::PortId;
+use crate::wire::lisp;
 use std::net::IpAddr;
 use thiserror::Error;
 
@@ -33,7 +34,7 @@ pub enum TemplateError {
 /// The worker adds: IPv4 TOS, total length, TTL and checksum, or IPv6 traffic class, flow label,
 /// payload length and hop limit; UDP source port and length; the LISP I bit and Instance-ID.
 /// IPv4 goes with DF=1 and ID 0 (R-118, RFC 6864 section 4.1), UDP with checksum 0, LISP
-/// with N, L, E and V zero.
+/// with L, E and V zero, and N where a nonce was agreed upon.
 ///
 /// What an IPv4 packet needs lies in the first of the two cache lines.
 #[derive(Clone, Debug)]
@@ -92,7 +93,10 @@ impl OuterTemplate {
         };
         writer.put(&0u16.to_be_bytes());
         writer.put(&LISP_DATA_PORT.to_be_bytes());
-        writer.put(&[0; 12]);
+        writer.put(&[0; 4]);
+        let nonce = rewrite.nonce.map_or(0, |nonce| u32::from(lisp::FLAG_NONCE) << 24 | nonce.get());
+        writer.put(&nonce.to_be_bytes());
+        writer.put(&[0; 4]);
         let RlocRewrite { mtu, port, options, .. } = *rewrite;
         let plain_mtu = if options.is_plain() { mtu } else { 0 };
         Ok(Self { checksum_partial, mtu, plain_mtu, port, family, bytes: writer.bytes, options })
@@ -221,6 +225,7 @@ mod tests {
             next_hop_mac: MacAddr([2, 0, 0, 0, 0, 2]),
             mtu: 1500,
             options: RlocOptions::default(),
+            nonce: None,
         }
     }
 

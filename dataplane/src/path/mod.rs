@@ -9,6 +9,7 @@
 )]
 
 pub mod address;
+pub mod admission;
 pub mod classify;
 pub mod core_error;
 pub mod ecn;

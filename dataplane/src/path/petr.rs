@@ -1,11 +1,13 @@
-//! Decapsulation, ETR and PETR alike (R-024 to;
-//! RFC 9300 sections 5.3 and 8).
+//! Decapsulation, ETR and PETR alike (R-024 to,
+//! RFC 9300 sections 5.3 and 8).
 
 use super::address::{self, Kind};
+use super::admission;
 use super::ecn;
 use super::flow::FlowKey;
 use super::ip::{Addrs, Error, Ip};
 use crate::buffer::PacketBuf;
+use crate::feed::PortSpec;
 use crate::replica::Replica;
 use crate::types::VrfId;
 use crate::verdict::DropReason;
@@ -27,17 +29,21 @@ pub struct Inner {
 /// header and the inner packet, nothing behind it, and `ip`, that was about the outer packet, is
 /// about the inner one. On an error the packet is as it was.
 ///
-/// `verify_checksum`: verify a non-zero outer UDP checksum that the NIC has not verified.
+/// `port`: where it arrived. `verify_checksum`: verify a non-zero outer UDP checksum that the NIC has not verified.
 #[inline(always)]
 pub fn decapsulate<B: PacketBuf>(
     buf: &mut B,
     ip: &mut Ip,
     tables: &Replica,
     key: &FlowKey,
-    verify_checksum: bool,
+    (port, verify_checksum): (&PortSpec, bool),
 ) -> Result<Inner, DropReason> {
     let data = buf.data();
     let (outer_tos, outer_ttl) = (ip.tos, ip.ttl);
+    let guarded = tables.is_guarded().then(|| ip.addrs.source());
+    if let Some(outer) = guarded {
+        admission::outer(outer, tables)?;
+    }
     let udp_at = ethernet::LEN + usize::from(ip.transport);
     let header = udp::Udp::parse(data, udp_at).ok_or(DropReason::OuterUdpLength)?;
     let length = usize::from(header.length);
@@ -54,11 +60,20 @@ pub fn decapsulate<B: PacketBuf>(
     if lisp.key != 0 {
         return Err(DropReason::LispEncrypted);
     }
+    if guarded.is_some() {
+        admission::header(lisp, tables)?;
+    }
     let vrf = tables.vrf_by_iid(lisp.instance).ok_or(DropReason::InstanceUnknown)?;
     let spec = tables.vrf(vrf).ok_or(DropReason::InstanceUnknown)?;
+    if !port.admits(vrf) {
+        return Err(DropReason::InstanceNotAdmitted);
+    }
     let inner_at = udp_at + HEADERS;
     ip.read(data, inner_at, length - HEADERS, key).map_err(inner_error)?;
     check_addresses(ip, tables)?;
+    if let Some(outer) = guarded {
+        admission::inner(vrf, ip.addrs.source(), outer, tables)?;
+    }
     let (tos, ecn_strange) = merge_tos(ip.tos, outer_tos, spec.decap_copy_dscp)?;
     let ttl = ip.ttl.min(outer_ttl);
     if (tos, ttl) != (ip.tos, ip.ttl) {

@@ -107,7 +107,7 @@ impl Inner {
 }
 
 /// Writes the headers in front of the packet: `data` begins with the room for them. `lisp` is the LISP
-/// header.
+/// header without a nonce.
 #[inline(always)]
 pub fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
     if inner.forwarded
@@ -151,14 +151,15 @@ fn write_outer(data: &mut [u8], ip: &Inner, ttl: u8, lisp: [u8; lisp::LEN], oute
     }
 }
 
-/// Source port, length, and the whole LISP header; destination port and zero checksum are
+/// Source port, length, and what the LISP header has besides a nonce; destination port and zero checksum are
 /// in the template.
 #[inline(always)]
 fn write_udp_lisp(h: &mut [u8; udp::LEN + lisp::LEN], ip: &Inner, lisp: [u8; lisp::LEN]) {
     [h[0], h[1]] = flow::source_port(ip.hash).to_be_bytes();
     [h[4], h[5]] = ((ip.len as usize + udp::LEN + lisp::LEN) as u16).to_be_bytes();
     if let Some(tail) = h.last_chunk_mut() {
-        *tail = lisp;
+        // The template may have a nonce there.
+        *tail = (u64::from_ne_bytes(*tail) | u64::from_ne_bytes(lisp)).to_ne_bytes();
     }
 }
 

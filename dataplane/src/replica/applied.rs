@@ -1,7 +1,8 @@
 //! What came of a delta.
 
+use crate::admission::{Admission, SiteRules};
 use crate::feed::{Delta, PortSpec, RlocRewrite};
-use crate::types::{AdjacencyId, Eid, EntryId, InstanceId, LocatorSetId, PortId, RlocId, VrfId};
+use crate::types::{AdjacencyId, Eid, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -56,6 +57,10 @@ pub enum Retired {
     Buckets(Box<[RlocId]>),
     /// Multipath group.
     Paths(Box<[AdjacencyId]>),
+    /// What is asked of all LISP data.
+    Admission(Box<Admission>),
+    /// What is asked of a site.
+    SiteRules(Box<SiteRules>),
 }
 
 impl Retired {
@@ -67,6 +72,8 @@ impl Retired {
             Delta::RlocSet(_, crate::feed::RlocState::Ready(rewrite)) => Some(Self::Rewrite(rewrite)),
             Delta::LocatorSetSet(_, buckets) => Some(Self::Buckets(buckets)),
             Delta::RouteSet { route: crate::feed::Route::Multipath(paths), .. } => Some(Self::Paths(paths)),
+            Delta::Admission(admission) => Some(Self::Admission(admission)),
+            Delta::SiteRulesSet(_, rules) => Some(Self::SiteRules(rules)),
             _ => None,
         }
     }
@@ -111,6 +118,12 @@ pub enum Ignored {
     /// More of our own RLOCs than the limit.
     #[error("{0} RLOCs of our own are too many")]
     LocalRlocs(usize),
+    /// Number of a LISP site beyond the limit.
+    #[error("site {} is beyond the limit", .0.0)]
+    Site(SiteId),
+    /// A prefix of outer sources is one too many, or not there.
+    #[error("prefix {0} of outer sources is one too many, or not there")]
+    OuterSource(IpNet),
     /// A prefix that was to be removed is not there.
     #[error("a prefix to be removed from VRF {} is not there", .0.0)]
     Absent(VrfId),

@@ -4,10 +4,11 @@ use super::applied::{Applied, Ignored, Retired, Touched};
 use super::lookup::INSTANCE_BITS;
 use super::tables::Replica;
 use super::vrf::{LocalEid, Vrf};
+use crate::admission::VrfAdmission;
 use crate::feed::{Delta, MapAction, RlocState, Route, VrfSpec};
 use crate::fib::FibError;
 use crate::lpm::Key4;
-use crate::types::{Eid, EntryId, InstanceId, RlocId, VrfId};
+use crate::types::{Eid, EntryId, InstanceId, RlocId, SiteId, VrfId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -59,6 +60,16 @@ impl Replica {
             Delta::LocalEidSet { vrf, prefix } => self.set_local_eid(vrf, prefix, LocalEid::of(prefix)),
             Delta::AwayEidSet { vrf, eid, forward } => self.set_away_eid(vrf, eid, forward),
             Delta::LocalEidDel { vrf, prefix } => self.remove_local_eid(vrf, prefix),
+            Delta::Admission(admission) => Ok(Some(Retired::Admission(self.guard.set(admission)))),
+            Delta::OuterSourceSet(prefix) => self.outer_source(prefix, true),
+            Delta::OuterSourceDel(prefix) => self.outer_source(prefix, false),
+            Delta::SiteRulesSet(site, rules) => match self.guard.set_rules(site, rules) {
+                Ok(former) => Ok(former.map(Retired::SiteRules)),
+                Err(rules) => Err((Ignored::Site(site), Some(Retired::SiteRules(rules)))),
+            },
+            Delta::SiteSet { vrf, prefix, site } => self.set_site(vrf, prefix, site),
+            Delta::SiteDel { vrf, prefix } => self.remove_site(vrf, prefix),
+            Delta::VrfAdmission(id, admission) => self.set_vrf_admission(id, admission),
             Delta::Abandon { .. } => Ok(None),
         }
     }
@@ -183,6 +194,40 @@ impl Replica {
         let former = removed.ok_or((Ignored::Absent(vrf), None))?;
         self.used.local_eids -= 1;
         self.used.away -= u32::from(LocalEid::from_word(former).is_away());
+        Ok(None)
+    }
+
+    fn outer_source(&mut self, prefix: IpNet, add: bool) -> Outcome {
+        let done = match add {
+            true => self.guard.add_outer_source(prefix, self.limits.outer_sources),
+            false => self.guard.remove_outer_source(prefix),
+        };
+        if done { Ok(None) } else { Err((Ignored::OuterSource(prefix), None)) }
+    }
+
+    fn set_site(&mut self, vrf: VrfId, prefix: IpNet, site: SiteId) -> Outcome {
+        let room = self.used.site_prefixes < self.limits.site_prefixes;
+        let tables = vrf_mut(&mut self.vrfs, vrf)?;
+        let new = tables.sites.get(prefix).is_none();
+        if (new && !room) || tables.sites.insert(prefix, site.0).is_err() {
+            return Err((Ignored::TableFull(vrf), None));
+        }
+        self.used.site_prefixes += u32::from(new);
+        Ok(None)
+    }
+
+    fn remove_site(&mut self, vrf: VrfId, prefix: IpNet) -> Outcome {
+        let removed = vrf_mut(&mut self.vrfs, vrf)?.sites.remove(prefix);
+        removed.ok_or((Ignored::Absent(vrf), None))?;
+        self.used.site_prefixes -= 1;
+        Ok(None)
+    }
+
+    fn set_vrf_admission(&mut self, vrf: VrfId, admission: VrfAdmission) -> Outcome {
+        let tables = vrf_mut(&mut self.vrfs, vrf)?;
+        let former = std::mem::replace(&mut tables.admission, admission);
+        self.used.guarded += u32::from(admission.any());
+        self.used.guarded -= u32::from(former.any());
         Ok(None)
     }
 }

@@ -25,6 +25,12 @@ pub struct ReplicaLimits {
     pub local_eids: u32,
     /// Our own RLOCs.
     pub local_rlocs: u32,
+    /// LISP sites that may send to us.
+    pub sites: u32,
+    /// EID-prefixes of such sites, over all VRFs.
+    pub site_prefixes: u32,
+    /// Prefixes of outer sources that may send to us.
+    pub outer_sources: u32,
 }
 
 impl Default for ReplicaLimits {
@@ -40,6 +46,9 @@ impl Default for ReplicaLimits {
             adjacencies: 1 << 20,
             local_eids: 1 << 20,
             local_rlocs: 256,
+            sites: 1 << 16,
+            site_prefixes: 1 << 20,
+            outer_sources: 1 << 16,
         }
     }
 }

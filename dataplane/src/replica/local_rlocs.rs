@@ -43,12 +43,12 @@ impl LocalRlocs {
         std::mem::replace(&mut self.list, list)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn contains4(&self, key: Key4) -> bool {
         self.filter & bit4(key) != 0 && self.v4.binary_search(&key).is_ok()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn contains6(&self, key: Key6) -> bool {
         self.filter & bit6(key) != 0 && self.v6.binary_search(&key).is_ok()
     }

@@ -1,12 +1,14 @@
 //! What the path asks. Nothing here allocates, locks or panics.
 
+use super::guard::Guard;
 use super::tables::Replica;
 use super::vrf::{LocalEid, Vrf};
+use crate::admission::VrfAdmission;
 use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
 use crate::mapcache::{EntrySlot, Rloc};
-use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, VrfId};
+use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
 use std::net::IpAddr;
 
 impl Replica {
@@ -84,6 +86,34 @@ impl Replica {
     #[must_use]
     pub const fn any_away(&self) -> bool {
         self.used.away > 0
+    }
+
+    /// Something is asked of those who send us LISP data.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.used.guarded > 0 || self.guard.asks()
+    }
+
+    /// What is asked of all LISP data.
+    #[inline]
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// What is asked of the inner sources of a VRF.
+    #[inline]
+    #[must_use]
+    pub fn vrf_admission(&self, vrf: VrfId) -> VrfAdmission {
+        self.tables(vrf).map(|vrf| vrf.admission).unwrap_or_default()
+    }
+
+    /// The LISP site of an EID that may send to us.
+    #[inline]
+    #[must_use]
+    pub fn site(&self, vrf: VrfId, eid: IpAddr) -> Option<SiteId> {
+        self.tables(vrf)?.sites.lookup(eid).map(SiteId)
     }
 
     /// The map-cache entry of a destination. `None`: not an EID as far as we know.

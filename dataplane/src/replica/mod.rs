@@ -11,6 +11,7 @@
 
 mod applied;
 mod apply;
+mod guard;
 mod limits;
 mod local_rlocs;
 mod lookup;
@@ -20,6 +21,7 @@ mod tests;
 mod vrf;
 
 pub use applied::{Applied, Ignored, Retired, Touched};
+pub use guard::Guard;
 pub use limits::ReplicaLimits;
 pub use tables::Replica;
 pub use vrf::LocalEid;

@@ -1,5 +1,6 @@
 //! The replica itself.
 
+use super::guard::Guard;
 use super::limits::ReplicaLimits;
 use super::local_rlocs::LocalRlocs;
 use super::vrf::Vrf;
@@ -18,6 +19,7 @@ pub struct Replica {
     pub(super) instances: Lpm4,
     pub(super) ports: Slots<Option<Box<PortSpec>>>,
     pub(super) local_rlocs: LocalRlocs,
+    pub(super) guard: Guard,
     pub(super) entries: EntryTable,
     pub(super) rlocs: RlocTable,
     pub(super) sets: LocatorSets,
@@ -34,6 +36,9 @@ pub(super) struct Used {
     pub(super) local_eids: u32,
     /// Of these the hosts that are away.
     pub(super) away: u32,
+    pub(super) site_prefixes: u32,
+    /// VRFs that ask something of inner sources.
+    pub(super) guarded: u32,
 }
 
 impl Replica {
@@ -46,6 +51,7 @@ impl Replica {
             instances: Lpm4::new(),
             ports: Slots::new(u32::from(limits.ports)),
             local_rlocs: LocalRlocs::new(limits.local_rlocs),
+            guard: Guard::new(limits.sites),
             entries: EntryTable::new(limits.entries),
             rlocs: RlocTable::new(limits.rlocs),
             sets: LocatorSets::new(limits.locator_sets),
@@ -77,6 +83,7 @@ impl Replica {
             + self.vrfs.memory_bytes()
             + self.instances.memory_bytes()
             + self.ports.memory_bytes()
+            + self.guard.memory_bytes()
             + self.entries.memory_bytes()
             + self.rlocs.memory_bytes()
             + self.sets.memory_bytes()

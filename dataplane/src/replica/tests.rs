@@ -38,6 +38,7 @@ fn rewrite(destination: &str) -> Box<RlocRewrite> {
         next_hop_mac: MacAddr([4; 6]),
         mtu: 1500,
         options: RlocOptions::default(),
+        nonce: None,
     })
 }
 

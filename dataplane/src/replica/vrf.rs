@@ -1,5 +1,6 @@
 //! One VRF of a replica.
 
+use crate::admission::VrfAdmission;
 use crate::feed::VrfSpec;
 use crate::fib::Fib;
 use crate::lpm::{Lpm4, Lpm6, LpmError};
@@ -35,7 +36,7 @@ impl Prefixes {
         }
     }
 
-    fn memory_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         self.v4.memory_bytes() + self.v6.memory_bytes()
     }
 
@@ -86,7 +87,7 @@ impl LocalEid {
     }
 }
 
-/// One VRF: its properties and its three kinds of prefixes.
+/// One VRF: its properties and its kinds of prefixes.
 #[derive(Debug)]
 pub(super) struct Vrf {
     pub(super) spec: VrfSpec,
@@ -94,6 +95,9 @@ pub(super) struct Vrf {
     pub(super) map_cache: Prefixes,
     /// EID-prefixes of our own site, and hosts of it that are away: [`LocalEid`] as a number.
     pub(super) local_eids: Prefixes,
+    pub(super) admission: VrfAdmission,
+    /// EID-prefixes of the LISP sites that may send to us: the site's number.
+    pub(super) sites: Prefixes,
     pub(super) fib: Fib,
 }
 
@@ -103,11 +107,16 @@ impl Vrf {
             spec,
             map_cache: Prefixes::default(),
             local_eids: Prefixes::default(),
+            admission: VrfAdmission::default(),
+            sites: Prefixes::default(),
             fib: Fib::new(max_groups),
         }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.map_cache.memory_bytes() + self.local_eids.memory_bytes() + self.fib.memory_bytes()
+        self.map_cache.memory_bytes()
+            + self.local_eids.memory_bytes()
+            + self.sites.memory_bytes()
+            + self.fib.memory_bytes()
     }
 }

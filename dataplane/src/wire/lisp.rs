@@ -10,6 +10,8 @@ pub const LEN: usize = 8;
 pub const DATA_PORT: u16 = 4341;
 /// UDP port of LISP control.
 pub const CONTROL_PORT: u16 = 4342;
+/// N: a nonce is present.
+pub const FLAG_NONCE: u8 = 0x80;
 /// I: an Instance-ID is present.
 pub const FLAG_INSTANCE: u8 = 0x08;
 /// KK: key-id of the encryption key (RFC 8061), 0 = clear.
@@ -17,15 +19,17 @@ pub const MASK_KEY: u8 = 0x03;
 
 /// What the path needs of the header.
 ///
-/// N, L, E and V are not read: on the public Internet they are never acted on (RFC 9300 section
-/// 4.1, R-006), and with them ignored "N and V both set" needs no rule. The R bit is
-/// ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
+/// L, E and V are not read: on the public Internet they are never acted on (RFC 9300 section 4.1,
+/// N counts only where nonces were agreed upon (RFC 8060 section 5.3, R-032); that V is not
+/// read makes "N and V both set" a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lisp {
     /// Instance-ID; 0 when I=0. With I=1 the low 8 bits (LSBs) are not part of it.
     pub instance: InstanceId,
     /// Key-id, 0 to 3.
     pub key: u8,
+    /// Flags and nonce as they are.
+    first: u32,
 }
 
 impl Lisp {
@@ -34,7 +38,15 @@ impl Lisp {
     pub fn parse(data: &[u8], offset: usize) -> Option<Self> {
         let h: &[u8; LEN] = chunk(data, offset)?;
         let instance = if h[0] & FLAG_INSTANCE == 0 { 0 } else { u32::from_be_bytes([0, h[4], h[5], h[6]]) };
-        Some(Self { instance: InstanceId(instance), key: h[0] & MASK_KEY })
+        let first = u32::from_be_bytes([h[0], h[1], h[2], h[3]]);
+        Some(Self { instance: InstanceId(instance), key: h[0] & MASK_KEY, first })
+    }
+
+    /// The nonce of 24 bits, if there is one.
+    #[inline(always)]
+    pub const fn nonce(self) -> Option<u32> {
+        let nonce = self.first >> 24 & FLAG_NONCE as u32 != 0;
+        if nonce { Some(self.first & 0x00FF_FFFF) } else { None }
     }
 
     /// The header we send: all flags but I clear, eight zero bytes for the default
@@ -55,12 +67,16 @@ mod tests {
     fn data_headers_are_read_and_written() {
         let vector = [0x08, 0, 0, 0, 0, 0, 0x65, 0];
         assert_eq!(Lisp::header(InstanceId(101)), vector);
-        assert_eq!(Lisp::parse(&vector, 0), Some(Lisp { instance: InstanceId(101), key: 0 }));
+        let read = Lisp::parse(&vector, 0).map(|h| (h.instance, h.key, h.nonce()));
+        assert_eq!(read, Some((InstanceId(101), 0, None)));
         assert_eq!(Lisp::header(InstanceId(0)), [0; 8]);
         let lsb = [0x48, 0, 0, 0, 0, 0, 0x65, 0x03];
         assert_eq!(Lisp::parse(&lsb, 0).map(|h| h.instance), Some(InstanceId(101)));
         let echo = [0xa0, 0xab, 0xcd, 0xef, 0, 0, 0, 0];
-        assert_eq!(Lisp::parse(&echo, 0).map(|h| h.instance), Some(InstanceId(0)));
+        assert_eq!(
+            Lisp::parse(&echo, 0).map(|h| (h.instance, h.nonce())),
+            Some((InstanceId(0), Some(0xab_cdef)))
+        );
         let lsbs_without_instance = [0x40, 0, 0, 0, 1, 2, 3, 4];
         assert_eq!(Lisp::parse(&lsbs_without_instance, 0).map(|h| h.instance), Some(InstanceId(0)));
         assert_eq!(Lisp::parse(&[0x03, 0, 0, 0, 0, 0, 0, 0], 0).map(|h| h.key), Some(3));

@@ -236,6 +236,7 @@ fn look<P: PacketBurst>(
     done: &Done,
 ) {
     let cx = Context { vrf: known.port.vrf, port: known.id, origin: Origin::Native };
+    let how = (known.port, verify_udp_checksum);
     for (at, lane) in lanes.iter_mut().enumerate() {
         let Some(buf) = burst.get_mut(at) else { break };
         let facts = &mut lane.facts;
@@ -256,7 +257,7 @@ fn look<P: PacketBurst>(
         let outer = tables.any_away().then(|| facts.ip.addrs.source());
         match class {
             Class::Ip => {}
-            Class::Lisp => match petr::decapsulate(buf, &mut facts.ip, tables, key, verify_udp_checksum) {
+            Class::Lisp => match petr::decapsulate(buf, &mut facts.ip, tables, key, how) {
                 Ok(inner) => {
                     facts.cx.vrf = inner.vrf;
                     facts.cx.origin = Origin::Decapsulated;

@@ -70,8 +70,11 @@ impl<I: Io> Core<I> {
             return self.drop_one(DropReason::OuterFragment);
         }
         let outer = facts.ip.addrs.source();
-        let verify = self.verify_udp_checksum;
-        let inner = match petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, verify) {
+        let Some(port) = self.replica.port(cx.port) else {
+            return self.stats().drop_one(DropReason::PortNotConfigured);
+        };
+        let how = (port, self.verify_udp_checksum);
+        let inner = match petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, how) {
             Ok(inner) => inner,
             Err(reason) => return self.drop_one(reason),
         };

@@ -5,7 +5,10 @@ use crate::hostile::corpus;
 use crate::lab::*;
 use crate::packets::*;
 use proptest::prelude::*;
-use pxtr_dataplane::types::PortId;
+use pxtr_dataplane::admission::{Admission, Nonce, SiteRules, VrfAdmission};
+use pxtr_dataplane::feed::Delta;
+use pxtr_dataplane::types::{PortId, SiteId, VrfId};
+use pxtr_dataplane::verdict::DropReason::*;
 
 /// Two labs that differ in nothing else.
 struct Pair {
@@ -22,6 +25,28 @@ impl Pair {
             })
         };
         Self { express: lab(true), stages: lab(false) }
+    }
+
+    /// The same with something asked of all senders, which the plain packets of this file answer to.
+    fn guarded() -> Self {
+        let mut pair = Self::new(false);
+        for lab in pair.each() {
+            let site = SiteId(3);
+            let rules = SiteRules { outer_sources: Box::new(["203.0.113.4/31".parse().unwrap()]) };
+            let prefixes = ["10.4.0.0/29", "2001:db8:e004::/125"].map(|prefix| prefix.parse().unwrap());
+            lab.apply(Delta::OuterSourceSet("203.0.113.0/29".parse().unwrap()));
+            lab.apply(Delta::SiteRulesSet(site, Box::new(rules)));
+            for vrf in [VrfId(0), VrfId(1)] {
+                for prefix in prefixes {
+                    lab.apply(Delta::SiteSet { vrf, prefix, site });
+                }
+                lab.apply(Delta::VrfAdmission(vrf, VrfAdmission { sites: true }));
+            }
+            let nonces = Box::new([Nonce::new(0x00_0102)]);
+            lab.apply(Delta::Admission(Box::new(Admission { outer_sources: true, nonces })));
+            lab.port(CORE, |port| port.instances = Some(Box::new([VrfId(0)])));
+        }
+        pair
     }
 
     fn each(&mut self) -> [&mut Lab; 2] {
@@ -121,6 +146,42 @@ fn every_bit_of_every_header() {
             }
         }
     }
+}
+
+/// Every bit that admission looks at, one wrong at a time.
+#[test]
+fn every_bit_where_something_is_asked_of_senders() {
+    let mut pair = Pair::guarded();
+    let before = pair.express.snapshot();
+    for (_, mut frame) in plain().into_iter().filter(|(port, _)| *port == CORE) {
+        if frame.len() < 50 {
+            continue;
+        }
+        frame[42] |= 0x80;
+        frame[43..46].copy_from_slice(&[0, 1, 2]);
+        pair.one(CORE, &frame);
+        let fields = [26..30, 42..50, 62..66, 58..74];
+        for bit in fields.into_iter().flat_map(|bytes| bytes.start * 8..bytes.end * 8) {
+            let mut frame = frame.clone();
+            let Some(byte) = frame.get_mut(bit / 8) else { break };
+            *byte ^= 0x80 >> (bit % 8);
+            mend(&mut frame, 50);
+            mend(&mut frame, 14);
+            pair.one(CORE, &frame);
+        }
+    }
+    let now = pair.express.snapshot();
+    let names = [
+        OuterSourceNotAdmitted,
+        NonceNotAgreed,
+        InstanceNotAdmitted,
+        InnerSourceNotSite,
+        InnerSourceNotBound,
+    ];
+    for reason in names {
+        assert!(now.dropped(reason) > before.dropped(reason), "{reason:?}");
+    }
+    assert!(now.decapsulated > before.decapsulated);
 }
 
 #[test]

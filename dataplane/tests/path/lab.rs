@@ -8,6 +8,7 @@
 //! ```
 
 use crate::packets::{Packet, Seen, dissect};
+use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::buffer::PacketBuf;
 use pxtr_dataplane::clock::Clock;
 use pxtr_dataplane::counters::{Snapshot, WorkerStats};
@@ -176,16 +177,14 @@ impl Lab {
     }
 
     pub fn rloc_with(&mut self, id: RlocId, source: &str, destination: &str, mtu: u16, options: RlocOptions) {
-        let rewrite = RlocRewrite {
-            source: source.parse().unwrap(),
-            destination: destination.parse().unwrap(),
-            port: CORE,
-            source_mac: MacAddr(OUR_MAC[1]),
-            next_hop_mac: MacAddr(CORE_MAC),
-            mtu,
-            options,
-        };
+        let rewrite = RlocRewrite { options, ..rewrite(source, destination, mtu) };
         self.apply(Delta::RlocSet(id, RlocState::Ready(Box::new(rewrite))));
+    }
+
+    /// The nonce agreed upon with the RLOC of slot 4.
+    pub fn nonce(&mut self, nonce: Option<Nonce>) {
+        let rewrite = RlocRewrite { nonce, ..rewrite("198.51.100.2", "203.0.113.4", 1500) };
+        self.apply(Delta::RlocSet(RLOC_V4, RlocState::Ready(Box::new(rewrite))));
     }
 
     pub fn adjacency(&mut self, id: AdjacencyId, port: PortId, mac: [u8; 6]) {
@@ -319,6 +318,19 @@ impl Lab {
             }
             other => panic!("no single fate: {other:?}"),
         }
+    }
+}
+
+fn rewrite(source: &str, destination: &str, mtu: u16) -> RlocRewrite {
+    RlocRewrite {
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        port: CORE,
+        source_mac: MacAddr(OUR_MAC[1]),
+        next_hop_mac: MacAddr(CORE_MAC),
+        mtu,
+        options: RlocOptions::default(),
+        nonce: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! comes out, so that our own parsers are not their own judges. After every step two things must
 //! hold: the fates sum up to the packets received, and no buffer is lost.
 
+mod admission;
 mod core_errors;
 mod decapsulation;
 mod encapsulation;

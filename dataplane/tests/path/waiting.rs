@@ -151,6 +151,7 @@ fn a_rewrite_that_can_not_be_built_does_not_strand_packets() {
         next_hop_mac: Default::default(),
         mtu: 1500,
         options: RlocOptions::default(),
+        nonce: None,
     };
     let delta = Delta::RlocSet(rloc, RlocState::Ready(Box::new(mixed)));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lab.apply(delta)));

@@ -1,6 +1,6 @@
 //! All checks in one pass, and what they share.
 
-use super::{limits, lisp, paths, ports, roles, secrets, sites, subinterfaces, vrfs};
+use super::{admission, limits, lisp, paths, ports, roles, secrets, sites, subinterfaces, vrfs};
 use crate::config::build;
 use crate::config::error::Problems;
 use crate::config::file::File;
@@ -34,6 +34,7 @@ pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Pr
     roles::check(&cx, problems);
     lisp::check(&cx, problems);
     paths::check(&cx, problems);
+    admission::check(&cx, problems);
     sites::check(&cx, problems);
     secrets::check(&cx, problems);
     limits::check(&cx, problems);

@@ -97,7 +97,7 @@ pub(super) fn addresses(path: &str, list: &Key<Vec<At<Word<IpAddr>>>>, problems:
 }
 
 /// An address that packets can be sent to and come from.
-fn usable(path: &str, address: &At<Word<IpAddr>>, problems: &mut Problems) {
+pub(super) fn usable(path: &str, address: &At<Word<IpAddr>>, problems: &mut Problems) {
     let kind = match address.0 {
         ip if ip.is_unspecified() => "the unspecified address",
         ip if ip.is_multicast() => "a multicast address",
@@ -209,8 +209,15 @@ pub(super) fn eid(
     vrf: &Key<Word<Name>>,
     prefix: &Key<Word<super::super::words::Prefix>>,
 ) -> Option<(Eid, std::ops::Range<usize>)> {
-    let prefix = prefix.at()?;
-    Some((Eid { vrf: vrf.get().map(|name| name.0.0.clone()), prefix: prefix.0.0 }, prefix.span()))
+    Some(eid_at(vrf, prefix.at()?))
+}
+
+/// The same for a prefix that is there.
+pub(super) fn eid_at(
+    vrf: &Key<Word<Name>>,
+    prefix: &At<Word<super::super::words::Prefix>>,
+) -> (Eid, std::ops::Range<usize>) {
+    (Eid { vrf: vrf.get().map(|name| name.0.0.clone()), prefix: prefix.0.0 }, prefix.span())
 }
 
 #[derive(PartialEq, Eq, Hash)]

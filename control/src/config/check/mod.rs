@@ -3,6 +3,7 @@
 //! Every check works on what is there: a key that is absent or was bad has been noted before, and
 //! must not cause a second, misleading line here.
 
+mod admission;
 mod all;
 mod dynamic;
 mod limits;

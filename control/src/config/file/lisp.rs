@@ -1,6 +1,6 @@
 //! `[lisp]` and its lists.
 
-use super::{KeyTable, PathTable};
+use super::{KeyTable, PathTable, PeerNonceTable};
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{
     AbsolutePath, ActionWord, AlgorithmWord, AwayWord, HexId, Name, Prefix, RoleWord, SecretText, SeenWord,
@@ -41,6 +41,10 @@ pub struct LispTable {
     ///
     /// Default: `[]`, route it natively. Change: live.
     pub use_petr: Key<Vec<At<LocatorTable>>>,
+    /// The nonces that other routers ask for in the LISP data we send to them (RFC 8060 section 5.3).
+    ///
+    /// Default: `[]`. Change: live.
+    pub peer_nonces: Key<Vec<At<PeerNonceTable>>>,
     /// The xTR-ID, 128 bits in hexadecimal, unique among the xTRs of the site.
     ///
     /// Sent together with `site_id` in Map-Registers, and in Map-Requests that subscribe.

@@ -7,6 +7,7 @@
 //! Every key is a [`Key`](super::Key), absent or given: what is missing is found by `x-required` together with
 //! all other problems, instead of one at a time by serde.
 
+mod admission;
 mod daemon;
 mod limits;
 mod lisp;
@@ -16,6 +17,7 @@ mod path;
 mod port;
 mod root;
 
+pub use admission::{AdmissionTable, AdmittedSiteTable, PeerNonceTable};
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
 pub use limits::LimitsTable;
 pub use lisp::{

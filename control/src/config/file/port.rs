@@ -60,6 +60,12 @@ pub struct PortTable {
     ///
     /// Default: `false`. Change: live.
     pub underlay: Key<bool>,
+    /// The Instance-IDs that LISP data may carry that arrives here.
+    ///
+    /// The Instance-ID is not protected on its way: where tenants have underlays of their own, list them.
+    /// Packets with others are dropped as "instance_not_admitted". For underlay ports.
+    /// Default: none, those of all VRFs. Change: live.
+    pub instance_ids: Key<Vec<At<Bounded<0, 4_294_967_295>>>>,
     /// The choice whether native packets are accepted here for forwarding.
     ///
     /// Default: `false`. Change: live.

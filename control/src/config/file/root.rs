@@ -1,8 +1,8 @@
 //! The file as a whole.
 
 use super::{
-    DaemonTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable, MapResolverTable,
-    MapServerTable, PortTable, VrfTable, WorkersTable,
+    AdmissionTable, DaemonTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable,
+    MapResolverTable, MapServerTable, PortTable, VrfTable, WorkersTable,
 };
 use crate::config::leaf::{At, Key};
 use schemars::JsonSchema;
@@ -30,6 +30,8 @@ pub struct File {
     /// The LISP roles and what they need.
     #[schemars(extend("x-required" = true))]
     pub lisp: Key<LispTable>,
+    /// The senders whose LISP data is taken. Without it: all.
+    pub admission: Key<AdmissionTable>,
     /// The sites of role map-server.
     pub map_server: Key<MapServerTable>,
     /// The part of role map-resolver.

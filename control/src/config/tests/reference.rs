@@ -8,6 +8,14 @@ use std::path::{Path, PathBuf};
 
 /// Values of keys that have no default, and of those where another one says more.
 const EXAMPLES: &[(&str, &str)] = &[
+    ("admission.outer_sources", "[\"203.0.113.0/24\", \"2001:db8:f::/48\"]"),
+    ("admission.nonces", "[\"c0ffee\"]"),
+    (
+        "admission.site",
+        "[{ name = \"four\", eid_prefixes = [\"10.4.0.0/24\"], outer_sources = [\"203.0.113.4/32\"] }]",
+    ),
+    ("lisp.peer_nonces", "[{ rloc = \"198.51.100.3\", nonce = \"c0ffee\" }]"),
+    ("port.instance_ids", "[0]"),
     ("lisp_sec.secret", "\"change-me-for-lisp-sec\""),
     ("lisp_sec.secret_file", "\"/etc/pxtr/lisp-sec.key\""),
     ("lisp_sec.accept_keys", "[{ id = 1, secret = \"change-me-for-lisp-sec\" }]"),
@@ -233,6 +241,11 @@ fn the_reference_with_its_defaults_uncommented_means_the_same() {
         "inner_vlan",
         "tag",
         "netns",
+        "instance_ids",
+        "peer_nonces",
+        "outer_sources",
+        "nonces",
+        "site",
     ];
     let full: String = plain
         .lines()

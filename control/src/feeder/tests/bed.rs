@@ -12,6 +12,7 @@ pub(super) use pxtr_dataplane::fib::RouteRef;
 pub(super) use pxtr_dataplane::mapcache::Rloc;
 pub(super) use pxtr_dataplane::replica::{Replica, ReplicaLimits};
 pub(super) use pxtr_dataplane::types::{AdjacencyId, InstanceId, MacAddr, PortId, RlocId, VrfId};
+pub(super) use std::collections::BTreeMap;
 pub(super) use std::net::IpAddr;
 
 pub(super) const NATIVE: u32 = 10;
@@ -48,6 +49,7 @@ pub(super) fn port(id: u16, name: &str, vrf: u16, underlay: bool) -> PortFeed {
         mtu: 1500,
         policy: PortPolicy { learn_path_mtu: underlay, ..PortPolicy::default() },
         sources: None,
+        instances: None,
     }
 }
 
@@ -74,6 +76,8 @@ impl Bed {
             rlocs: vec![ip("198.51.100.2"), ip("2001:db8:c0:1::2")],
             anycast_rlocs: vec![],
             paths: vec![],
+            admission: AdmissionSpec::default(),
+            nonces: BTreeMap::new(),
             capacity,
         };
         let interest = Interest {

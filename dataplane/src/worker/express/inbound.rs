@@ -7,10 +7,11 @@ use crate::feed::{MapAction, PortSpec, VrfSpec};
 use crate::io::{BURST, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::flow::{self, FlowKey};
-use crate::path::petr;
+use crate::path::{admission, petr};
 use crate::replica::Replica;
 use crate::types::{EntryId, InstanceId, VrfId};
 use crate::wire::{ethernet, ipv4, ipv6, lisp, proto, udp};
+use std::net::IpAddr;
 
 /// Where the inner packet begins.
 const INNER: usize = ethernet::LEN + ipv4::MIN_LEN + udp::LEN + lisp::LEN;
@@ -73,9 +74,12 @@ impl Inbound {
         done: &mut Done,
     ) -> (u64, u64) {
         let (mut packets, mut ecn_strange) = (0, 0);
-        let (count, Some(tenant)) = self.look((tables, key, verify), burst, port, done) else {
-            return (0, 0);
+        let how = (tables, key, verify);
+        let (count, tenant) = match tables.is_guarded() {
+            false => self.look::<P, false>(how, burst, port, done),
+            true => self.look::<P, true>(how, burst, port, done),
         };
+        let Some(tenant) = tenant else { return (0, 0) };
         self.look_up(tables, &tenant);
         for ((lane, entry), route) in self.lanes.iter().zip(&self.entries).zip(&self.routes).take(count) {
             // A mapping must not lead out of here, unless it says that it does.
@@ -102,9 +106,10 @@ impl Inbound {
         (packets, ecn_strange)
     }
 
-    /// Finds the plain packets. Returns how many there are, and their VRF.
+    /// Finds the plain packets. Returns how many there are, and their VRF. `GUARDED`: something is asked of
+    /// their senders, and those that do not answer to it are not plain.
     #[inline(never)]
-    fn look<'a, P: PacketBurst>(
+    fn look<'a, P: PacketBurst, const GUARDED: bool>(
         &mut self,
         (tables, key, verify): (&'a Replica, &FlowKey, bool),
         burst: &P,
@@ -126,10 +131,13 @@ impl Inbound {
                 continue;
             }
             if tenant.is_none() {
-                tenant = self::tenant(tables, lisp.instance);
+                tenant = self::tenant(tables, port, lisp.instance);
             }
             let Some(tenant) = tenant.filter(|tenant| tenant.instance == lisp.instance) else { continue };
-            if self.inner(buf, room, &tenant, (tables, key), (count, at)).is_some() {
+            if GUARDED && !admitted(room, lisp, tables) {
+                continue;
+            }
+            if self.inner::<_, GUARDED>(buf, room, &tenant, (tables, key), (count, at)).is_some() {
                 count += 1;
             }
         }
@@ -138,7 +146,7 @@ impl Inbound {
 
     /// Reads the inner packet, of at most `room.bytes`.
     #[inline(always)]
-    fn inner<B: PacketBuf>(
+    fn inner<B: PacketBuf, const GUARDED: bool>(
         &mut self,
         buf: &B,
         room: Room,
@@ -156,6 +164,9 @@ impl Inbound {
             if tables.is_local_rloc4(Key4(ip.source)) || tables.is_local_rloc4(Key4(ip.destination)) {
                 return None;
             }
+            if GUARDED && !goes_with(tenant, IpAddr::V4(Key4(ip.source).into()), room, tables) {
+                return None;
+            }
             let ports = plain::ports(ip.protocol, [p0, p1, p2, p3]);
             lane.hash = key.ipv4(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
             (lane.len, lane.v6, ttl, tos) = (ip.len, false, ip.ttl, ip.tos);
@@ -164,6 +175,9 @@ impl Inbound {
             let [.., p0, p1, p2, p3] = *data.first_chunk::<LEN_V6>()?;
             let ip = plain::v6(data.get(INNER..)?.first_chunk()?, room.bytes)?;
             if tables.is_local_rloc6(ip.source) || tables.is_local_rloc6(ip.destination) {
+                return None;
+            }
+            if GUARDED && !goes_with(tenant, IpAddr::V6(ip.source.into()), room, tables) {
                 return None;
             }
             let ports = plain::ports(ip.protocol, [p0, p1, p2, p3]);
@@ -211,6 +225,8 @@ struct Room {
     bytes: usize,
     tos: u8,
     ttl: u8,
+    /// Who sent it.
+    source: Key4,
 }
 
 /// The outer headers, up to the end of UDP, of LISP data for one of our RLOCs.
@@ -231,12 +247,25 @@ fn outer<B: PacketBuf>(buf: &B, port: &PortSpec, own: u32, verify: bool, tables:
     let checked = udp.checksum == 0 || !verify || buf.l4_checksum_known_good();
     let lisp = ip.protocol == proto::UDP && udp.destination == lisp::DATA_PORT;
     let plain = ours && fits && checked && lisp && ip.source != own;
-    plain.then_some(Room { bytes, tos: ip.tos, ttl: ip.ttl })
+    plain.then_some(Room { bytes, tos: ip.tos, ttl: ip.ttl, source: Key4(ip.source) })
+}
+
+/// The outer source may send to us, with this header.
+#[inline(never)]
+fn admitted(room: Room, lisp: lisp::Lisp, tables: &Replica) -> bool {
+    let source = IpAddr::V4(room.source.into());
+    admission::outer(source, tables).is_ok() && admission::header(lisp, tables).is_ok()
+}
+
+/// The inner source may be behind the outer one.
+#[inline(never)]
+fn goes_with(tenant: &Tenant<'_>, source: IpAddr, room: Room, tables: &Replica) -> bool {
+    admission::inner(tenant.id, source, IpAddr::V4(room.source.into()), tables).is_ok()
 }
 
 /// The VRF of an Instance-ID, if its packets may go this way.
-fn tenant(tables: &Replica, instance: InstanceId) -> Option<Tenant<'_>> {
+fn tenant<'a>(tables: &'a Replica, port: &PortSpec, instance: InstanceId) -> Option<Tenant<'a>> {
     let id = tables.vrf_by_iid(instance)?;
     let spec = tables.vrf(id)?;
-    (spec.petr && !spec.xtr).then_some(Tenant { instance, id, spec })
+    (spec.petr && !spec.xtr && port.admits(id)).then_some(Tenant { instance, id, spec })
 }

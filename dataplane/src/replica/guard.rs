@@ -1,0 +1,89 @@
+//! Who may send us LISP data: what the replica keeps of it.
+
+use super::vrf::Prefixes;
+use crate::admission::{Admission, Nonce, SiteRules};
+use crate::slots::Slots;
+use crate::types::SiteId;
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// Rules for senders, and what they refer to. The EID-prefixes of sites are with their VRFs.
+#[derive(Debug)]
+pub struct Guard {
+    admission: Box<Admission>,
+    outer_sources: Prefixes,
+    prefixes: u32,
+    sites: Slots<Option<Box<SiteRules>>>,
+}
+
+impl Guard {
+    pub(super) fn new(sites: u32) -> Self {
+        Self {
+            admission: Box::default(),
+            outer_sources: Prefixes::default(),
+            prefixes: 0,
+            sites: Slots::new(sites),
+        }
+    }
+
+    /// Something is asked of every packet.
+    pub(super) fn asks(&self) -> bool {
+        self.admission.outer_sources || !self.admission.nonces.is_empty()
+    }
+
+    /// Packets with this outer source are taken.
+    #[inline]
+    #[must_use]
+    pub fn is_outer_source(&self, source: IpAddr) -> bool {
+        !self.admission.outer_sources || self.outer_sources.lookup(source).is_some()
+    }
+
+    /// One of these must be in the LISP header, if there are any.
+    #[inline]
+    #[must_use]
+    pub fn nonces(&self) -> &[Nonce] {
+        &self.admission.nonces
+    }
+
+    /// What is asked of packets from this site.
+    #[inline]
+    #[must_use]
+    pub fn rules(&self, site: SiteId) -> Option<&SiteRules> {
+        self.sites.get(site.0)?.as_deref()
+    }
+
+    pub(super) fn set(&mut self, admission: Box<Admission>) -> Box<Admission> {
+        std::mem::replace(&mut self.admission, admission)
+    }
+
+    /// `false`: there are too many.
+    pub(super) fn add_outer_source(&mut self, prefix: IpNet, limit: u32) -> bool {
+        let new = self.outer_sources.get(prefix).is_none();
+        let done = !(new && self.prefixes >= limit) && self.outer_sources.insert(prefix, 0).is_ok();
+        self.prefixes += u32::from(done && new);
+        done
+    }
+
+    /// `false`: it is not there.
+    pub(super) fn remove_outer_source(&mut self, prefix: IpNet) -> bool {
+        let done = self.outer_sources.remove(prefix).is_some();
+        self.prefixes -= u32::from(done);
+        done
+    }
+
+    /// Gives the former rules back, or these if there is no such slot.
+    pub(super) fn set_rules(
+        &mut self,
+        site: SiteId,
+        rules: Box<SiteRules>,
+    ) -> Result<Option<Box<SiteRules>>, Box<SiteRules>> {
+        match self.sites.entry(site.0) {
+            Some(slot) => Ok(slot.replace(rules)),
+            None => Err(rules),
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.outer_sources.memory_bytes() + self.sites.memory_bytes()
+    }
+}
