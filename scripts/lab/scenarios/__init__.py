@@ -2,6 +2,7 @@
 
 from ..net import LabError
 from . import interworking, mtu, multi_tenant, odd_packets, spoof, traceroute
+from .control_flood import ControlFlood
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .dr_move import SiteMove
 from .lisp_sec import LispSec
@@ -38,6 +39,7 @@ ALL = {
     "mr-failover": MapResolverFailover(),
     "smr": SolicitMapRequest(),
     "rloc-probe": RlocProbe(),
+    "control-flood": ControlFlood(),
     "provider": Provider(),
 }
 
