@@ -4,6 +4,9 @@
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pxtr_control::codec::{AuthData, EidRecord, LocatorRecord, MapRegister, Message, auth};
+use pxtr_control::engine::config::Secret;
+use pxtr_control::engine::event::{EidPrefix, Iid};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -181,6 +184,55 @@ fn a_mapping_system_daemon_lives_answers_and_ends() {
         }
         assert!(!log.contains('\u{1b}'), "no colours in a file: {log}");
         assert!(!place.socket().exists(), "the socket is removed");
+    });
+}
+
+/// A Map-Register as a site's ETR sends it, of whatever nonce.
+fn map_register(nonce: u64) -> Vec<u8> {
+    let eid = EidPrefix { iid: Iid(0), prefix: "10.4.0.0/24".parse().unwrap() };
+    let mut record = EidRecord::new(eid, 1440);
+    record.locators = vec![LocatorRecord::new([127, 0, 0, 1].into(), 1, 100)];
+    let register = MapRegister {
+        proxy_reply: true,
+        lisp_sec: false,
+        eid_notify: false,
+        use_ttl: false,
+        merge: false,
+        want_map_notify: false,
+        nonce,
+        auth: AuthData::unsigned(1, 2, 32),
+        records: vec![record],
+        xtr: None,
+    };
+    let mut payload = Message::MapRegister(register).to_bytes().unwrap();
+    auth::sign(&mut payload, &Secret::new(b"a-test-secret".to_vec())).unwrap();
+    payload
+}
+
+#[test]
+fn r164_a_map_register_that_was_recorded_before_a_restart_is_refused_after_it() {
+    in_namespace(|| {
+        let place = Place::new(MAP_SERVER);
+        let etr = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let hears = |nonce, wanted: &str| {
+            etr.send_to(&map_register(nonce), "127.0.0.1:4342").unwrap();
+            until(wanted, || {
+                place.ask("{\"cmd\":\"show statistics\"}\n").is_some_and(|a| a.contains(wanted))
+            });
+        };
+        let ready = || place.ask("{\"cmd\":\"show health\"}\n").is_some_and(|a| a.contains("\"ready\":true"));
+        let child = place.command().spawn().unwrap();
+        until("the API", ready);
+        hears(7, "\"registrations_new\":1,");
+        let (_, log) = end(child, Signal::SIGTERM);
+        assert!(log.contains("no nonces of Map-Registers are kept"), "the first start: {log}");
+
+        let child = place.command().spawn().unwrap();
+        until("the API", ready);
+        hears(7, "\"map_registers_replayed\":1,");
+        hears(8, "\"registrations_new\":1,");
+        let (_, log) = end(child, Signal::SIGTERM);
+        assert!(!log.contains("nonces of Map-Registers"), "{log}");
     });
 }
 

@@ -4,8 +4,9 @@
 use super::admission::{admission, peer_nonces};
 use super::check::secret;
 use super::file::{
-    DynamicEidTable, File, FirstHopRouterTable, KeyTable, LispSecTable, LocatorTable, MapServerPeerTable,
-    PathTable, PortTable, PubSubTable, SiteTable, StaticMappingTable, SubscriberTable, VrfTable,
+    DelegationTable, DynamicEidTable, EidTable, File, FirstHopRouterTable, KeyTable, LispSecTable,
+    LocatorTable, MapServerPeerTable, PathTable, PortTable, PubSubTable, SiteTable, StaticMappingTable,
+    SubscriberTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
@@ -13,8 +14,8 @@ use super::words::{
     ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, HexId, IdleWord, Name, TagWord,
 };
 use crate::engine::config::{
-    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, FirstHopRouter, Key as AuthKey,
-    LispSec, MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Ddt, Delegation, DynamicEidRange, FirstHopRouter,
+    Key as AuthKey, LispSec, MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::feed::RlocOptions;
@@ -64,6 +65,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
         subscribing: lisp.pubsub.get().map_or(Some(None), |table| subscribing(table).map(Some))?,
         subscribers: subscribers(file)?,
         map_resolver_forward_to: file.map_resolver.get().map(|mr| words(&mr.forward_to)).unwrap_or_default(),
+        ddt: ddt(file)?,
         limits: file.limits.get().map(super::file::LimitsTable::limits).unwrap_or_default(),
         vrfs,
     })
@@ -389,6 +391,33 @@ fn subscribers(file: &File) -> Option<Vec<Subscriber>> {
         })
     };
     tables.iter().map(build).collect()
+}
+
+fn ddt(file: &File) -> Option<Ddt> {
+    let (node, resolver) = (file.ddt_node.get(), file.map_resolver.get());
+    let delegations = node.map_or(&[][..], |node| node.delegation.items());
+    let hints = resolver.map_or(&[][..], |mr| mr.ddt_hint.items());
+    let eids = node.map_or(&[][..], |node| node.authoritative.items());
+    let eid = |table: &At<EidTable>| {
+        let prefix = table.prefix.get()?.0.0;
+        Some(EidPrefix { iid: Iid(number(&table.instance_id, 0)), prefix })
+    };
+    Some(Ddt {
+        roots: resolver.map(|mr| words(&mr.ddt_roots)).unwrap_or_default(),
+        hints: hints.iter().map(|table| delegation(table)).collect::<Option<_>>()?,
+        authoritative: eids.iter().map(eid).collect::<Option<_>>()?,
+        delegations: delegations.iter().map(|table| delegation(table)).collect::<Option<_>>()?,
+    })
+}
+
+fn delegation(table: &DelegationTable) -> Option<Delegation> {
+    let map_servers = !table.map_servers.items().is_empty();
+    let prefix = table.prefix.get()?.0.0;
+    Some(Delegation {
+        eid: EidPrefix { iid: Iid(number(&table.instance_id, 0)), prefix },
+        to: words(if map_servers { &table.map_servers } else { &table.nodes }),
+        map_servers,
+    })
 }
 
 fn sites(file: &File) -> Option<Vec<Site>> {

@@ -33,6 +33,7 @@ impl Config {
             subscribing: self.subscribing.clone(),
             subscribers: self.subscribers.clone(),
             map_resolver_forward_to: self.map_resolver_forward_to.clone(),
+            ddt: self.ddt.clone(),
             limits: self.limits.clone(),
             register_nonce_epoch,
         }

@@ -3,7 +3,7 @@
 use super::admission::Admission;
 use super::words::RoleWord;
 use crate::engine::config::{
-    ConfiguredLocator, DatabaseMapping, DynamicEidRange, FirstHopRouter, Limits, LispSec, MapServerPeer,
+    ConfiguredLocator, DatabaseMapping, Ddt, DynamicEidRange, FirstHopRouter, Limits, LispSec, MapServerPeer,
     Roles, Site, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::Iid;
@@ -69,6 +69,8 @@ pub struct Config {
     pub subscribers: Vec<Subscriber>,
     /// Map-Servers that a Map-Resolver asks besides the one in this daemon.
     pub map_resolver_forward_to: Vec<IpAddr>,
+    /// The Delegated Database Tree.
+    pub ddt: Ddt,
     /// Limits and intervals.
     pub limits: Limits,
 }
@@ -215,6 +217,7 @@ impl RoleWord {
             Self::Xtr => roles.xtr = true,
             Self::MapServer => roles.map_server = true,
             Self::MapResolver => roles.map_resolver = true,
+            Self::DdtNode => roles.ddt_node = true,
             Self::Fhr => roles.fhr = true,
         }
     }

@@ -350,6 +350,8 @@ words! {
         MapServer = "map-server",
         /// Map-Resolver.
         MapResolver = "map-resolver",
+        /// Node of the Delegated Database Tree.
+        DdtNode = "ddt-node",
         /// First-Hop Router: finds hosts that move and tells the xTRs of the site.
         Fhr = "fhr",
     }

@@ -65,6 +65,8 @@ pub struct Roles {
     pub map_server: bool,
     /// Map-Resolver.
     pub map_resolver: bool,
+    /// DDT node.
+    pub ddt_node: bool,
     /// First-Hop Router: finds hosts and tells the site's xTRs.
     pub fhr: bool,
 }
@@ -203,6 +205,38 @@ pub struct Subscriber {
     pub max_subscriptions: u32,
 }
 
+/// Who knows more about an EID-prefix (RFC 8111).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    /// EID-prefix.
+    pub eid: EidPrefix,
+    /// Addresses; any of them answers for all of it.
+    pub to: Vec<IpAddr>,
+    /// They are Map-Servers; else DDT nodes.
+    pub map_servers: bool,
+}
+
+/// The Delegated Database Tree (RFC 8111).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ddt {
+    /// Map-Resolver: the DDT nodes that know where to begin.
+    pub roots: Vec<IpAddr>,
+    /// Map-Resolver: referrals that need no asking.
+    pub hints: Vec<Delegation>,
+    /// DDT node: what it answers for; empty: everything.
+    pub authoritative: Vec<EidPrefix>,
+    /// DDT node: to whom it refers.
+    pub delegations: Vec<Delegation>,
+}
+
+impl Ddt {
+    /// A Map-Resolver finds Map-Servers by the tree.
+    #[must_use]
+    pub fn is_client(&self) -> bool {
+        !self.roots.is_empty() || !self.hints.is_empty()
+    }
+}
+
 /// An EID-prefix of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SitePrefix {
@@ -326,6 +360,8 @@ pub struct EngineConfig {
     pub subscribers: Vec<Subscriber>,
     /// Map-Resolver: Map-Servers that know what a Map-Server in this daemon does not.
     pub map_resolver_forward_to: Vec<IpAddr>,
+    /// The Delegated Database Tree.
+    pub ddt: Ddt,
     /// Limits and intervals.
     pub limits: Limits,
     /// Start of the Map-Register nonce: high 32 bits (seconds since the epoch at start; R-178).

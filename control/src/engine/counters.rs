@@ -239,6 +239,29 @@ counters! {
     NotifyAcksReceived => "map_notify_acks_received",
     #[doc = "Map-Notify-Acks that nothing waits for; ignored."]
     NotifyAcksUnexpected => "map_notify_acks_unexpected",
+    // DDT.
+    #[doc = "DDT Map-Requests received by our DDT node or Map-Server (RFC 8111)."]
+    DdtRequestsReceived => "ddt_requests_received",
+    #[doc = "Map-Referrals sent."]
+    ReferralsSent => "map_referrals_sent",
+    #[doc = "DDT Map-Requests sent by our Map-Resolver, retransmissions included."]
+    DdtRequestsSent => "ddt_requests_sent",
+    #[doc = "Map-Referrals received."]
+    ReferralsReceived => "map_referrals_received",
+    #[doc = "Map-Referrals with a nonce or from an address that nothing was asked by or of; dropped."]
+    ReferralsUnsolicited => "map_referrals_unsolicited",
+    #[doc = "Map-Referrals that do not hold the EID asked for, or of an unknown kind; dropped."]
+    ReferralsUnrelated => "map_referrals_unrelated",
+    #[doc = "Map-Referrals that do not lead down the tree; the root is asked once more."]
+    ReferralsCircular => "map_referrals_circular",
+    #[doc = "Map-Requests that a Map-Server found by DDT has passed on."]
+    DdtAcknowledged => "ddt_requests_acknowledged",
+    #[doc = "Map-Requests given up: no DDT node or Map-Server of a step answered."]
+    DdtUnanswered => "ddt_requests_unanswered",
+    #[doc = "Map-Requests answered negatively because the tree led nowhere."]
+    DdtLost => "ddt_requests_lost",
+    #[doc = "Map-Requests dropped: too many are on their way down the tree."]
+    DdtOverPendingLimit => "ddt_requests_over_limit",
     // LISP-SEC.
     #[doc = "Map-Replies whose LISP-SEC authentication data are right (RFC 9303)."]
     LispSecVerified => "lisp_sec_replies_verified",

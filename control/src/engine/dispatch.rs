@@ -42,6 +42,7 @@ pub fn datagram(
         }
         Message::MapNotify(m) => first(roles, |role| role.on_map_notify(cx, &meta, payload, &m)),
         Message::MapNotifyAck(m) => first(roles, |role| role.on_map_notify_ack(cx, &meta, payload, &m)),
+        Message::MapReferral(m) => first(roles, |role| role.on_map_referral(cx, &meta, &m)),
         Message::Ecm(ecm) => encapsulated(cx, roles, &meta, &ecm),
         _ => Handled::No,
     };

@@ -5,7 +5,7 @@
 
 use super::cx::{Cx, Handled, Meta};
 use super::event::Time;
-use crate::codec::{Ecm, MapNotify, MapRegister, MapRequest};
+use crate::codec::{Ecm, MapNotify, MapReferral, MapRegister, MapRequest};
 
 /// A role of the mapping system. Every hook may be left out.
 pub trait Role {
@@ -54,6 +54,12 @@ pub trait Role {
     /// A Map-Notify-Ack; `raw` as above.
     fn on_map_notify_ack(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], ack: &MapNotify) -> Handled {
         let _ = (cx, meta, raw, ack);
+        Handled::No
+    }
+
+    /// A Map-Referral (RFC 8111).
+    fn on_map_referral(&mut self, cx: &mut Cx<'_>, meta: &Meta, referral: &MapReferral) -> Handled {
+        let _ = (cx, meta, referral);
         Handled::No
     }
 

@@ -2,13 +2,14 @@
 
 use super::config::EngineConfig;
 use super::role::Role;
-use crate::roles::{Etr, MapResolver, MapServer};
+use crate::roles::{DdtNode, Etr, MapResolver, MapServer};
 
 /// Which roles are on. A role that is off is absent.
 #[derive(Debug, Default)]
 pub struct RoleSet {
     etr: Option<Etr>,
     map_server: Option<MapServer>,
+    ddt_node: Option<DdtNode>,
     map_resolver: Option<MapResolver>,
 }
 
@@ -27,17 +28,19 @@ impl RoleSet {
         let roles = config.roles;
         keep(&mut self.etr, roles.xtr || roles.petr || roles.fhr, Etr::new);
         keep(&mut self.map_server, roles.map_server, MapServer::new);
+        keep(&mut self.ddt_node, roles.ddt_node, DdtNode::new);
         keep(&mut self.map_resolver, roles.map_resolver, MapResolver::new);
     }
 
     /// In the order in which a message is offered to them: the ETR first, because who owns an EID
     /// answers for it, and a Map-Server in the same daemon would forward to itself; then the
-    /// Map-Server, which knows its own sites; then the Map-Resolver.
+    /// Map-Server, which knows its own sites; then the DDT node and the Map-Resolver.
     pub fn each(&mut self) -> impl Iterator<Item = &mut dyn Role> {
         let etr = self.etr.as_mut().map(|r| r as &mut dyn Role);
         let map_server = self.map_server.as_mut().map(|r| r as &mut dyn Role);
         let map_resolver = self.map_resolver.as_mut().map(|r| r as &mut dyn Role);
-        [etr, map_server, map_resolver].into_iter().flatten()
+        let ddt_node = self.ddt_node.as_mut().map(|r| r as &mut dyn Role);
+        [etr, map_server, ddt_node, map_resolver].into_iter().flatten()
     }
 
     /// The same, to look at.
@@ -45,7 +48,8 @@ impl RoleSet {
         let etr = self.etr.as_ref().map(|r| r as &dyn Role);
         let map_server = self.map_server.as_ref().map(|r| r as &dyn Role);
         let map_resolver = self.map_resolver.as_ref().map(|r| r as &dyn Role);
-        [etr, map_server, map_resolver].into_iter().flatten()
+        let ddt_node = self.ddt_node.as_ref().map(|r| r as &dyn Role);
+        [etr, map_server, ddt_node, map_resolver].into_iter().flatten()
     }
 
     /// ETR (and PETR), if on.
@@ -57,6 +61,12 @@ impl RoleSet {
     /// The same, to be told something.
     pub(crate) fn etr_mut(&mut self) -> Option<&mut Etr> {
         self.etr.as_mut()
+    }
+
+    /// Map-Resolver, if on.
+    #[must_use]
+    pub fn map_resolver(&self) -> Option<&MapResolver> {
+        self.map_resolver.as_ref()
     }
 
     /// Map-Server, to be told something.

@@ -1,11 +1,12 @@
 //! Map-Resolver (RFC 9301 section 8.4): takes encapsulated Map-Requests and finds who answers. It
 //! keeps no mappings.
 
+use super::ddt::{DdtClient, Question, for_map_server};
 use super::forward;
 use super::reply::{self, AnswerLimits};
 use super::secure::{self, Demand};
-use crate::codec::{Ecm, EcmAd, MapAction, MapRequest};
-use crate::engine::event::EidPrefix;
+use crate::codec::{Ecm, MapAction, MapReferral, MapRequest};
+use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Counter, Cx, Handled, Meta, Role};
 use std::net::IpAddr;
 
@@ -17,6 +18,7 @@ const UNKNOWN_TTL_MINUTES: u32 = 1;
 #[derive(Debug, Default)]
 pub struct MapResolver {
     limits: AnswerLimits,
+    ddt: DdtClient,
 }
 
 impl MapResolver {
@@ -24,6 +26,12 @@ impl MapResolver {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The way down the Delegated Database Tree.
+    #[must_use]
+    pub fn ddt(&self) -> &DdtClient {
+        &self.ddt
     }
 
     /// Nobody to ask: so says a negative Map-Reply for just that EID.
@@ -52,18 +60,11 @@ impl MapResolver {
     }
 }
 
-/// The one-time key under the secret shared with the Map-Servers. Without such a secret the
-/// Map-Request goes on bare; an ITR that requires LISP-SEC will not take the answer.
-fn for_map_server(cx: &mut Cx<'_>, demand: &Demand, nonce: u64) -> Option<EcmAd> {
-    let key = cx.config.lisp_sec.forward.as_ref();
-    let ad = key.and_then(|key| demand.for_map_server(nonce, key).ok());
-    if ad.is_none() {
-        cx.count(Counter::LispSecStripped);
-    }
-    ad
-}
-
 impl Role for MapResolver {
+    fn configure(&mut self, cx: &mut Cx<'_>) {
+        self.ddt.configure(cx);
+    }
+
     fn on_encapsulated_map_request(
         &mut self,
         cx: &mut Cx<'_>,
@@ -71,6 +72,10 @@ impl Role for MapResolver {
         ecm: &Ecm,
         request: &MapRequest,
     ) -> Handled {
+        // Who asks with the D bit wants a node of the tree or a Map-Server (RFC 8111 section 7.1).
+        if ecm.ddt {
+            return Handled::No;
+        }
         cx.count(Counter::MapRequestsReceived);
         if !self.limits.admit_sender(cx, meta.from.ip()) {
             return Handled::Yes;
@@ -79,6 +84,17 @@ impl Role for MapResolver {
         let accept = config.lisp_sec.accept.iter();
         let Ok(demand) = secure::demand(cx, meta, accept, ecm, request.nonce) else { return Handled::Yes };
         let servers = &config.map_resolver_forward_to;
+        if servers.is_empty() && config.ddt.is_client() {
+            match request.records.iter().find_map(|r| r.eid.eid_prefix(r.mask_len)) {
+                Some(eid) => {
+                    let question =
+                        Question { meta: *meta, ecm: ecm.clone(), request: request.clone(), demand };
+                    self.ddt.resolve(cx, &mut self.limits, eid, question);
+                }
+                None => cx.count(Counter::RequestsUnknownEid),
+            }
+            return Handled::Yes;
+        }
         if servers.is_empty() {
             self.refuse(cx, meta, request, demand.as_ref());
             return Handled::Yes;
@@ -90,5 +106,18 @@ impl Role for MapResolver {
         let security = demand.and_then(|demand| for_map_server(cx, &demand, request.nonce));
         forward::forward(cx, &mut self.limits, &order, ecm, security, request);
         Handled::Yes
+    }
+
+    fn on_map_referral(&mut self, cx: &mut Cx<'_>, meta: &Meta, referral: &MapReferral) -> Handled {
+        self.ddt.on_referral(cx, &mut self.limits, meta, referral);
+        Handled::Yes
+    }
+
+    fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        self.ddt.on_tick(cx);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.ddt.next_deadline()
     }
 }

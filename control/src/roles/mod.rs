@@ -1,6 +1,7 @@
 //! What a role of the mapping system does: ETR, Map-Server, Map-Resolver. Pure state machines like
 //! the engine that calls them: time, randomness and messages come in, actions go out.
 
+pub mod ddt;
 pub mod etr;
 mod forward;
 pub(crate) mod limit;
@@ -11,6 +12,7 @@ pub mod prefix_table;
 mod reply;
 mod secure;
 
+pub use ddt::DdtNode;
 pub use etr::Etr;
 pub use map_resolver::MapResolver;
 pub use map_server::MapServer;

@@ -196,6 +196,7 @@ impl Runtime {
             (roles.xtr, "xtr"),
             (roles.map_server, "map-server"),
             (roles.map_resolver, "map-resolver"),
+            (roles.ddt_node, "ddt-node"),
             (roles.fhr, "fhr"),
         ];
         DaemonInfo {

@@ -3,6 +3,7 @@
 //! implementations come from `tests/data/vectors`.
 
 mod captures;
+mod ddt;
 mod etr_answer;
 mod etr_register;
 mod etr_smr;

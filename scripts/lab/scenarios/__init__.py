@@ -4,6 +4,7 @@ from ..net import LabError
 from . import interworking, mtu, multi_tenant, odd_packets, spoof, traceroute
 from .control_flood import ControlFlood
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
+from .ddt import Ddt
 from .dr_move import SiteMove
 from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
@@ -39,6 +40,7 @@ ALL = {
     "mr-failover": MapResolverFailover(),
     "smr": SolicitMapRequest(),
     "rloc-probe": RlocProbe(),
+    "ddt": Ddt(),
     "control-flood": ControlFlood(),
     "provider": Provider(),
 }

@@ -1,6 +1,6 @@
 //! All checks in one pass, and what they share.
 
-use super::{admission, limits, lisp, paths, ports, roles, secrets, sites, subinterfaces, vrfs};
+use super::{admission, ddt, limits, lisp, paths, ports, roles, secrets, sites, subinterfaces, vrfs};
 use crate::config::build;
 use crate::config::error::Problems;
 use crate::config::file::File;
@@ -36,6 +36,7 @@ pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Pr
     paths::check(&cx, problems);
     admission::check(&cx, problems);
     sites::check(&cx, problems);
+    ddt::check(&cx, problems);
     secrets::check(&cx, problems);
     limits::check(&cx, problems);
 }

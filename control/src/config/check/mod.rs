@@ -5,6 +5,7 @@
 
 mod admission;
 mod all;
+mod ddt;
 mod dynamic;
 mod limits;
 mod lisp;

@@ -15,7 +15,7 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     if roles.is_empty() {
         problems.at(
             roles.span(),
-            "lisp.roles is empty; give one or more of \"pitr\", \"petr\", \"xtr\", \"map-server\", \"map-resolver\"",
+            "lisp.roles is empty; give one or more of \"pitr\", \"petr\", \"xtr\", \"map-server\", \"map-resolver\", \"ddt-node\"",
         );
         return;
     }
@@ -188,13 +188,19 @@ fn map_server(cx: &Cx<'_>, place: &Range<usize>, problems: &mut Problems) {
 
 fn map_resolver(cx: &Cx<'_>, place: &Range<usize>, problems: &mut Problems) {
     let table = cx.file.map_resolver.get();
-    let asks = table.is_some_and(|table| !table.forward_to.items().is_empty());
-    let unsure = bad(&["map_resolver", "map_resolver.forward_to"], problems);
+    let asks = table.is_some_and(|table| {
+        let tree = !table.ddt_roots.items().is_empty() || !table.ddt_hint.items().is_empty();
+        tree || !table.forward_to.items().is_empty()
+    });
+    let unsure = bad(
+        &["map_resolver", "map_resolver.forward_to", "map_resolver.ddt_roots", "map_resolver.ddt_hint"],
+        problems,
+    );
     match (cx.roles.map_resolver, cx.file.map_resolver.span()) {
         (true, _) if !asks && !cx.roles.map_server && !unsure => problems.at(
             place.clone(),
-            "role \"map-resolver\" has nobody to ask; give the addresses of Map-Servers in map_resolver.forward_to or \
-             add role \"map-server\"",
+            "role \"map-resolver\" has nobody to ask; give the addresses of Map-Servers in map_resolver.forward_to, \
+             the roots of the Delegated Database Tree in map_resolver.ddt_roots, or add role \"map-server\"",
         ),
         (false, Some(span)) => {
             problems.at(span, "map_resolver has no effect; add role \"map-resolver\" or remove it");

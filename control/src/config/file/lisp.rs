@@ -13,7 +13,7 @@ use std::net::IpAddr;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LispTable {
-    /// The roles: "pitr", "petr", "xtr", "map-server", "map-resolver", in any combination; or "fhr".
+    /// The roles: "pitr", "petr", "xtr", "map-server", "map-resolver", "ddt-node", in any combination; or "fhr".
     ///
     /// "fhr" is a First-Hop Router: it finds the hosts of `dynamic_eid`, registers them with the xTRs of its
     /// site, which are given as `map_server`, and routes natively.

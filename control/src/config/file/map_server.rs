@@ -1,5 +1,6 @@
 //! `[map_server]`: the sites of role map-server; `[map_resolver]`.
 
+use super::DelegationTable;
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{AbsolutePath, AlgorithmWord, HexId, Name, Prefix, SecretText};
 use schemars::JsonSchema;
@@ -70,6 +71,15 @@ pub struct MapResolverTable {
     ///
     /// Default: `[]`, only the Map-Server in this daemon. Change: live.
     pub forward_to: Key<Vec<At<Word<IpAddr>>>>,
+    /// The addresses of the roots of the Delegated Database Tree by which Map-Servers are found (RFC 8111).
+    ///
+    /// Instead of `forward_to`.
+    /// Default: `[]`, the tree is not used. Change: live.
+    pub ddt_roots: Key<Vec<At<Word<IpAddr>>>>,
+    /// The parts of the EID space for which the tree need not be asked from its root.
+    ///
+    /// Default: none. Change: live.
+    pub ddt_hint: Key<Vec<At<DelegationTable>>>,
 }
 
 /// `[[map_server.site]]`: who may register what.

@@ -9,6 +9,7 @@
 
 mod admission;
 mod daemon;
+mod ddt;
 mod limits;
 mod lisp;
 mod lisp_sec;
@@ -19,6 +20,7 @@ mod root;
 
 pub use admission::{AdmissionTable, AdmittedSiteTable, PeerNonceTable};
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
+pub use ddt::{DdtNodeTable, DelegationTable, EidTable};
 pub use limits::LimitsTable;
 pub use lisp::{
     DatabaseTable, DynamicEidTable, FirstHopRouterTable, LispTable, LocatorTable, MapServerPeerTable,

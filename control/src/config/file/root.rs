@@ -1,7 +1,7 @@
 //! The file as a whole.
 
 use super::{
-    AdmissionTable, DaemonTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable,
+    AdmissionTable, DaemonTable, DdtNodeTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable,
     MapResolverTable, MapServerTable, PortTable, VrfTable, WorkersTable,
 };
 use crate::config::leaf::{At, Key};
@@ -36,6 +36,8 @@ pub struct File {
     pub map_server: Key<MapServerTable>,
     /// The part of role map-resolver.
     pub map_resolver: Key<MapResolverTable>,
+    /// The part of role ddt-node.
+    pub ddt_node: Key<DdtNodeTable>,
     /// The secrets of LISP-SEC (RFC 9303), which makes Map-Replies authentic.
     pub lisp_sec: Key<LispSecTable>,
     /// The limits and intervals of the control plane.

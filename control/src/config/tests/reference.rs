@@ -42,9 +42,18 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("vrf.name", "\"default\""),
     ("vrf.instance_id", "0"),
     ("vrf.eid_space", "[\"10.0.0.0/8\", \"2001:db8:e000::/36\"]"),
-    ("lisp.roles", "[\"pitr\", \"petr\", \"xtr\", \"map-server\", \"map-resolver\"]"),
+    ("lisp.roles", "[\"pitr\", \"petr\", \"xtr\", \"map-server\", \"map-resolver\", \"ddt-node\"]"),
     ("lisp.rlocs", "[\"198.51.100.2\", \"2001:db8:c0:1::2\"]"),
     ("lisp.map_resolvers", "[\"198.51.100.14\"]"),
+    ("map_resolver.ddt_roots", "[\"198.51.100.16\"]"),
+    (
+        "map_resolver.ddt_hint",
+        "[{ prefix = \"10.4.0.0/16\", instance_id = 0, map_servers = [\"198.51.100.14\"] }]",
+    ),
+    ("ddt_node.authoritative", "[{ prefix = \"10.0.0.0/8\", instance_id = 0 }]"),
+    ("ddt_node.delegation.prefix", "\"10.4.0.0/16\""),
+    ("ddt_node.delegation.nodes", "[\"198.51.100.17\"]"),
+    ("ddt_node.delegation.map_servers", "[\"198.51.100.14\"]"),
     ("map_resolver.forward_to", "[\"198.51.100.15\"]"),
     ("port.queues", "2"),
     ("lisp.anycast_rlocs", "[\"198.51.100.200\"]"),
@@ -106,6 +115,7 @@ const SET: &[&str] = &[
     "port.host_interface",
     "daemon.api_socket",
     "map_resolver.forward_to",
+    "ddt_node.delegation.map_servers",
 ];
 
 const HEAD: &str = "\
@@ -246,6 +256,10 @@ fn the_reference_with_its_defaults_uncommented_means_the_same() {
         "outer_sources",
         "nonces",
         "site",
+        "ddt_roots",
+        "ddt_hint",
+        "authoritative",
+        "nodes",
     ];
     let full: String = plain
         .lines()

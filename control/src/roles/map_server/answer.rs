@@ -33,7 +33,7 @@ pub(super) struct Route {
     /// ETRs, in the order in which they are to be tried.
     to: Vec<IpAddr>,
     /// The registered EID-prefix.
-    eid: EidPrefix,
+    pub(super) eid: EidPrefix,
     site: SiteId,
     /// How many of its ETRs do LISP-SEC: all, some, or none.
     signing: Signing,
@@ -55,11 +55,14 @@ impl MapServer {
         ecm: &Ecm,
         request: &MapRequest,
     ) -> Handled {
-        if self.is_elsewhere(cx.config, request) {
+        if self.is_elsewhere(cx.config, ecm, request) {
             return Handled::No;
         }
         cx.count(Counter::MapRequestsReceived);
         if !self.limits.admit_sender(cx, meta.from.ip()) {
+            return Handled::Yes;
+        }
+        if ecm.ddt && !self.refer(cx, meta, request) {
             return Handled::Yes;
         }
         if self.subscribe(cx, request) {
@@ -111,12 +114,17 @@ impl MapServer {
         demand.for_etr(nonce, key, route.eid, route.signing == Signing::Some).ok()
     }
 
-    /// Nothing of it is configured here, and the Map-Resolver in this daemon knows whom to ask.
-    fn is_elsewhere(&self, config: &EngineConfig, request: &MapRequest) -> bool {
+    /// Nothing of it is configured here, and the Map-Resolver in this daemon knows whom to ask; or the
+    /// DDT node in this daemon is meant.
+    fn is_elsewhere(&self, config: &EngineConfig, ecm: &Ecm, request: &MapRequest) -> bool {
         let configured = |eid: EidPrefix| self.sites.prefixes().lookup_prefix(&eid).is_some();
-        config.roles.map_resolver
-            && !config.map_resolver_forward_to.is_empty()
-            && !request.records.iter().any(|r| r.eid.eid_prefix(r.mask_len).is_some_and(configured))
+        let others_know = if ecm.ddt {
+            config.roles.ddt_node
+        } else {
+            let asks = !config.map_resolver_forward_to.is_empty() || config.ddt.is_client();
+            config.roles.map_resolver && asks
+        };
+        others_know && !request.records.iter().any(|r| r.eid.eid_prefix(r.mask_len).is_some_and(configured))
     }
 
     fn reply(

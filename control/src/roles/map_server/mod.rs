@@ -5,6 +5,7 @@ mod answer;
 mod machine;
 mod nonces;
 mod publisher;
+mod refer;
 mod register;
 mod registrant;
 mod sites;
