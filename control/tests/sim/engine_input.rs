@@ -7,8 +7,8 @@
 use ipnet::IpNet;
 use pxtr_control::codec::{Ecm, InnerHeader, Message, auth};
 use pxtr_control::engine::config::{
-    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, DynamicEidRange, EngineConfig, FirstHopRouter, Key,
-    Limits, MapServerPeer, Roles, Secret, Site, SitePrefix, VrfConfig,
+    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Ddt, Delegation, DynamicEidRange, EngineConfig,
+    FirstHopRouter, Key, Limits, MapServerPeer, Roles, Secret, Site, SitePrefix, VrfConfig,
 };
 use pxtr_control::engine::event::{Action, EidPrefix, Event, HostSeen, Iid, Time};
 use pxtr_control::engine::{Counter, Engine};
@@ -154,8 +154,17 @@ fn config(kind: u8) -> EngineConfig {
     let key = || Key { id: 1, secret: Secret::new(KEY.to_vec()) };
     let all = kind & 3 == 3;
     let (proxy, site, server) = (all || kind & 3 == 0, all || kind & 3 == 1, all || kind & 3 == 2);
-    let roles =
-        Roles { pitr: proxy, petr: proxy, xtr: site, map_server: server, map_resolver: server, fhr: false };
+    let roles = Roles {
+        pitr: proxy,
+        petr: proxy,
+        xtr: site,
+        map_server: server,
+        map_resolver: server,
+        ddt_node: server,
+        fhr: false,
+    };
+    let delegation = |eid| Delegation { eid, to: vec![PEER], map_servers: kind & 8 == 8 };
+    let roots = if kind & 4 == 4 { vec![PEER] } else { Vec::new() };
     let locators = vec![ConfiguredLocator { rloc: US, priority: 1, weight: 100 }];
     let mapping = |eid| DatabaseMapping { eid, ttl_minutes: 1, locators: locators.clone() };
     let vrf = VrfConfig { name: "default".into(), iid: Iid(0), eid_space: vec![net(0, 8).prefix] };
@@ -195,6 +204,7 @@ fn config(kind: u8) -> EngineConfig {
             max_prefixes: 10,
             lisp_sec: None,
         }],
+        ddt: Ddt { roots, delegations: vec![delegation(net(9, 24))], ..Ddt::default() },
         limits: Limits {
             map_cache_entries: 5,
             pending_requests: 5,
