@@ -18,7 +18,7 @@ done
 cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet --document-private-items
 if command -v shellcheck >/dev/null; then
-  shellcheck -x -P scripts:scripts/lab scripts/*.sh perf/*.sh perf/*/*.sh .ci/run
+  shellcheck -x -P scripts:scripts/lab scripts/*.sh perf/*.sh perf/*/*.sh perf/report .ci/run
 else
   echo "note: shellcheck is not installed; shell scripts were not checked" >&2
 fi

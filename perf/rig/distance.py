@@ -25,7 +25,7 @@ def wait_until_near():
     return ns
 
 
-def near(take, attempts=2):
+def near(take, attempts):
     """Takes samples with near CPUs: `take` gives a list, which is thrown away when the CPUs went apart
     meanwhile and there is another attempt. Returns the samples and the distance."""
     for attempt in range(attempts):

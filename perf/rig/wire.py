@@ -42,7 +42,7 @@ class _Case:
 
     def take(self, name, drive):
         """`drive` starts device and generator and returns what `sample` does, and perhaps more metrics."""
-        (rates, share, *more), ns = near(drive)
+        (rates, share, *more), ns = near(drive, self.options.attempts)
         self.results += [metric(f"{name}_mpps", "Mpps", [r / 1e6 for r in rates]),
                          metric(f"{name}_device_cpu_percent", "%", 100 * share),
                          metric(f"{name}_core_to_core_ns", "ns", ns), *more]
