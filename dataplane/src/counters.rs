@@ -98,6 +98,7 @@ worker_stats! {
     decapsulated, "Packets that LISP headers were stripped from.";
     forwarded, "Packets sent to an Ethernet next hop without LISP headers.";
     fragments, "Additional packets made by fragmentation.";
+    dont_fragment_kept, "LISP packets sent with DF=1 although routers may fragment them: too many were of late (RFC 6864).";
     originated_lost, "Packets made by the worker (ICMP errors, fragments) that could not be sent.";
     icmp_relayed, "ICMP errors from the core passed on to who sent the inner packet.";
     icmp_limited, "ICMP errors not sent because of the rate limits.";

@@ -79,6 +79,8 @@ pub struct RlocOptions {
     pub ecn_compatible: bool,
     /// Outer UDP checksums are computed; else zero.
     pub udp_checksum: bool,
+    /// Routers may fragment outer IPv4 packets: DF=0, as far as there are identifications.
+    pub may_fragment: bool,
 }
 
 impl RlocOptions {
@@ -117,6 +119,8 @@ pub struct VrfSpec {
     pub decap_copy_dscp: bool,
     /// DSCP of outer headers, 0 to 63; `None`: that of the inner packet.
     pub encap_dscp: Option<u8>,
+    /// TCP connections through LISP are held to IP packets of so many bytes.
+    pub clamp_mss_to_mtu: Option<u16>,
     /// Re-encapsulate a decapsulated packet whose destination is again an EID.
     pub rtr: bool,
 }

@@ -5,7 +5,7 @@ use crate::types::{AdjacencyId, Eid, PortId, RlocId};
 use std::net::IpAddr;
 
 /// What is to be done with a packet that has been decided about and rewritten. All but
-/// [`Verdict::Split`], [`Verdict::Reassemble`] and [`Verdict::CoreError`] are fates. Eight bytes, so that it travels in a register.
+/// [`Verdict::Split`], [`Verdict::Identify`], [`Verdict::Reassemble`] and [`Verdict::CoreError`] are fates. Eight bytes, so that it travels in a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Send on this port: the buffer holds the frame with its LISP headers.
@@ -23,6 +23,14 @@ pub enum Verdict {
     /// IPv4 that is too big and may be fragmented: split into packets of at most this many bytes,
     /// each of which then goes its way. The first one carries the fate of the packet.
     Split(u16),
+    /// Encapsulated, to be sent on this port, and too big for its way or allowed to be fragmented on it:
+    /// give the outer header an identification, and cut it to outer packets of at most `mtu` bytes.
+    Identify {
+        /// Port the packet leaves from.
+        port: PortId,
+        /// Largest outer IP packet.
+        mtu: u16,
+    },
     /// A fragment that may be part of a LISP packet for us: keep it until that is whole.
     Reassemble,
     /// An ICMP error that may be about a packet we encapsulated: see what it is worth.
@@ -195,6 +203,7 @@ drop_reasons! {
     NativeLoop, "native_loop", "Forwarding would return the packet to where it came from (R-020).";
     PacketTooBig, "packet_too_big", "The packet is too big for the way and must not be fragmented; the sender was told (R-116).";
     NotFragmentable, "not_fragmentable", "The packet is too big for the way and could not be cut into fragments.";
+    OuterIdsExhausted, "outer_ids_exhausted", "The outer packet must be fragmented, and too many were to this RLOC of late (RFC 6864).";
     NoHeadroom, "no_headroom", "The buffer has no room for the outer headers.";
     // Waiting.
     HoldOverflow, "hold_overflow", "Too many packets waited; the oldest made room (R-002).";

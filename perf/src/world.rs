@@ -104,9 +104,21 @@ impl World {
         }
     }
 
-    fn furnish(&mut self, outer_v6: bool) {
-        let vrf = VrfSpec { instance_id: INSTANCE, pitr: true, petr: true, ..VrfSpec::default() };
+    /// Changes what the operator chose for the VRF and for the ways to all IPv4 RLOCs.
+    pub fn choose(&mut self, size: Size, vrf: VrfSpec, options: RlocOptions) {
         self.apply(Delta::VrfSet(VRF, vrf));
+        for n in 0..size.rlocs {
+            let mut state = ready(n, false);
+            if let RlocState::Ready(rewrite) = &mut state {
+                rewrite.options = options;
+            }
+            self.apply(Delta::RlocSet(RlocId(n), state));
+        }
+        self.settle();
+    }
+
+    fn furnish(&mut self, outer_v6: bool) {
+        self.apply(Delta::VrfSet(VRF, proxy()));
         for (id, underlay) in [(NATIVE, false), (CORE, true)] {
             let spec = PortSpec {
                 vrf: VRF,
@@ -129,6 +141,11 @@ impl World {
             }
         }
     }
+}
+
+/// A proxy's VRF, nothing special about it.
+pub fn proxy() -> VrfSpec {
+    VrfSpec { instance_id: INSTANCE, pitr: true, petr: true, ..VrfSpec::default() }
 }
 
 /// RLOC `n`, reachable through the underlay port.

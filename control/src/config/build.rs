@@ -11,7 +11,8 @@ use super::file::{
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
 use super::words::{
-    ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, HexId, IdleWord, Name, TagWord,
+    ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, FlowWord, HexId, IdleWord,
+    Name, TagWord,
 };
 use crate::engine::config::{
     AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Ddt, Delegation, DynamicEidRange, FirstHopRouter,
@@ -19,6 +20,7 @@ use crate::engine::config::{
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::feed::RlocOptions;
+use pxtr_dataplane::path::flow::FlowFields;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{PortId, Tags, VrfId};
 use std::path::PathBuf;
@@ -129,10 +131,12 @@ fn dpdk(file: &File) -> Option<Dpdk> {
 fn workers(file: &File) -> Workers {
     let none = Default::default();
     let table = file.workers.get().unwrap_or(&none);
+    let fields = |wanted| table.flow_fields.items().iter().any(|word| word.0 == wanted);
     let sleeps = table.idle.get().is_some_and(|idle| idle.0 == IdleWord::Sleep);
     Workers {
         cores: table.cores.items().iter().map(|core| core.get()).collect(),
         idle_sleep_us: sleeps.then(|| number(&table.idle_sleep_us, 100)),
+        flow_fields: FlowFields { gre_key: fields(FlowWord::GreKey), esp_spi: fields(FlowWord::EspSpi) },
     }
 }
 
@@ -160,6 +164,7 @@ fn vrfs(file: &File) -> Option<Vec<Vrf>> {
             eid_space: Vec::new(),
             encap_dscp: None,
             decap_copy_dscp: false,
+            clamp_mss_to_mtu: None,
         });
     }
     let underlay = file.port.items().iter().find(|port| flag(&port.underlay, false));
@@ -183,6 +188,7 @@ fn vrf(table: &VrfTable) -> Option<Vrf> {
         netns: table.netns.get().map(|name| name.0.0.clone()),
         eid_space: words(&table.eid_space).into_iter().map(|prefix| prefix.0).collect(),
         encap_dscp: table.encap_dscp.get().map(|dscp| dscp.get()),
+        clamp_mss_to_mtu: table.clamp_mss_to_mtu.get().map(|mtu| mtu.get()),
         decap_copy_dscp: table.decap_dscp.get().is_some_and(|word| word.0 == DecapDscpWord::Outer),
     })
 }
@@ -258,6 +264,7 @@ fn path(table: &PathTable) -> RlocPath {
         rlocs: words(&table.rlocs).into_iter().map(|prefix| prefix.0).collect(),
         options: RlocOptions {
             ecn_compatible: table.ecn.get().is_some_and(|word| word.0 == EcnWord::NotEct),
+            may_fragment: !flag(&table.dont_fragment, true),
             udp_checksum: table.udp_checksum.get().is_some_and(|word| word.0 == ChecksumWord::Computed),
         },
     }

@@ -32,6 +32,7 @@ impl Config {
                 packets: self.hold.packets as usize,
                 timeout_ms: u64::from(self.hold.timeout_ms),
             },
+            flow_fields: self.workers.flow_fields,
             ..LaunchConfig::default()
         })
     }

@@ -10,6 +10,7 @@ use crate::engine::event::Iid;
 use ipnet::IpNet;
 use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::feed::RlocOptions;
+use pxtr_dataplane::path::flow::FlowFields;
 use pxtr_dataplane::types::{MacAddr, PortId, Tags, VrfId};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -126,6 +127,8 @@ pub struct Workers {
     pub cores: Vec<usize>,
     /// Sleep of an idle worker, microseconds; `None`: poll.
     pub idle_sleep_us: Option<u32>,
+    /// What tells flows apart besides addresses and ports.
+    pub flow_fields: FlowFields,
 }
 
 /// `[hold]`.
@@ -197,6 +200,8 @@ pub struct Vrf {
     pub encap_dscp: Option<u8>,
     /// A decapsulated packet gets the outer DSCP.
     pub decap_copy_dscp: bool,
+    /// TCP connections through LISP are held to IP packets of so many bytes.
+    pub clamp_mss_to_mtu: Option<u16>,
 }
 
 /// A `[[lisp.path]]`.

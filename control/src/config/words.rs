@@ -418,6 +418,16 @@ words! {
 }
 
 words! {
+    /// What tells flows apart besides addresses and ports.
+    FlowWord: "a field" {
+        /// Key of GRE.
+        GreKey = "gre-key",
+        /// Security Parameters Index of ESP.
+        EspSpi = "esp-spi",
+    }
+}
+
+words! {
     /// Which header's DSCP a decapsulated packet gets.
     DecapDscpWord: "a header" {
         /// The packet keeps its own.

@@ -178,6 +178,7 @@ fn vrf_feed(config: &Config, vrf: &crate::config::Vrf) -> VrfFeed {
             xtr: roles.xtr,
             decap_copy_dscp: vrf.decap_copy_dscp,
             encap_dscp: vrf.encap_dscp,
+            clamp_mss_to_mtu: vrf.clamp_mss_to_mtu,
             // An inner destination in EID space goes on to its site.
             rtr: roles.pitr && roles.petr,
         },

@@ -106,7 +106,11 @@ mod tests {
             ("site-four-secret", "another-secret", &[]),
             ("10.4.0.0/24", "10.44.0.0/24", &[]),
             ("proxy_reply = false", "proxy_reply = true", &[]),
-            ("table = 254", "table = 254\nencap_dscp = 46\ndecap_dscp = \"outer\"", &[]),
+            (
+                "table = 254",
+                "table = 254\nencap_dscp = 46\ndecap_dscp = \"outer\"\nclamp_mss_to_mtu = 1444",
+                &[],
+            ),
             (
                 "[[lisp.map_server]]",
                 "[[lisp.path]]\nrlocs = [\"::/0\"]\nudp_checksum = \"computed\"\n[[lisp.map_server]]",

@@ -2,6 +2,7 @@
 
 use super::error::LaunchError;
 use crate::hold::HoldLimits;
+use crate::path::flow::FlowFields;
 use crate::path::limit::IcmpLimits;
 use crate::reassembly::ReassemblyLimits;
 use crate::replica::ReplicaLimits;
@@ -30,6 +31,8 @@ pub struct LaunchConfig {
     pub icmp: IcmpLimits,
     /// Verify non-zero UDP checksums on port 4341 that the NIC has not verified.
     pub verify_udp_checksum: bool,
+    /// What tells flows apart besides addresses and ports.
+    pub flow_fields: FlowFields,
 }
 
 /// DPDK's run time.

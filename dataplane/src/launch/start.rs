@@ -10,6 +10,7 @@ use super::worker_handle::WorkerHandle;
 use crate::host::HostThread;
 use crate::io::dpdk::DpdkIo;
 use crate::path::flow::FlowKey;
+use crate::path::outer_id::Share;
 use crate::worker::{SubInterface, Trunks, WorkerConfig};
 use dpdk_sys::{Device, DeviceSpec, Eal, EalConfig, lcore};
 
@@ -94,16 +95,23 @@ fn start(
         hold: config.hold,
         reassembly: config.reassembly,
         icmp: config.icmp,
-        flow_key,
+        flow_key: flow_key.with(config.flow_fields),
         verify_udp_checksum: config.verify_udp_checksum,
         express: true,
+        share: Share::default(),
         idle: config.workers.idle,
     };
     let trunks = trunks(config);
     let mut workers = Vec::with_capacity(started.workers.len());
-    for (core, ports) in config.workers.cores.iter().zip(started.workers) {
+    let count = config.workers.cores.len() as u16;
+    for ((index, core), ports) in (0..).zip(&config.workers.cores).zip(started.workers) {
         let io = DpdkIo::new(ports, pools.on(lcore::numa_node(*core)).clone());
-        workers.push(running.add_worker(eal, *core, (io, trunks.clone()), settings)?);
+        workers.push(running.add_worker(
+            eal,
+            *core,
+            (io, trunks.clone()),
+            WorkerConfig { share: Share { index, count }, ..settings },
+        )?);
     }
     Ok(Dataplane { workers, ports: started.handles, running })
 }

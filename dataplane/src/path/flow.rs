@@ -5,6 +5,7 @@
 //! with a secret, so that nobody outside can aim flows at one link (RFC 6438 section 5).
 
 use crate::lpm::Key6;
+use crate::wire::{bytes, proto};
 
 /// First outer source port: 49152, so that it never meets 4341 or 4342.
 pub const FIRST_SOURCE_PORT: u16 = 0xC000;
@@ -12,7 +13,16 @@ pub const FIRST_SOURCE_PORT: u16 = 0xC000;
 /// The secret key of the hash, 256 random bits per process; the same in all workers, so that a
 /// flow keeps its way when the NIC moves it to another queue.
 #[derive(Clone, Copy)]
-pub struct FlowKey([u64; 4]);
+pub struct FlowKey([u64; 4], FlowFields);
+
+/// What tells flows apart besides addresses and ports. The default: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowFields {
+    /// The key of GRE packets (RFC 2890).
+    pub gre_key: bool,
+    /// The SPI of ESP packets (RFC 4303).
+    pub esp_spi: bool,
+}
 
 impl std::fmt::Debug for FlowKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -41,7 +51,20 @@ impl FlowKey {
     /// multiplier.
     pub const fn new(secret: [u64; 4]) -> Self {
         let [a, b, c, d] = secret;
-        Self([stir(a, 1), stir(b, 2), stir(c, 3), stir(d, 4)])
+        let fields = FlowFields { gre_key: false, esp_spi: false };
+        Self([stir(a, 1), stir(b, 2), stir(c, 3), stir(d, 4)], fields)
+    }
+
+    /// The same, with these fields.
+    #[must_use]
+    pub const fn with(self, fields: FlowFields) -> Self {
+        Self(self.0, fields)
+    }
+
+    /// Packets of this protocol have something else than ports in their flow.
+    #[inline(always)]
+    pub const fn looks_into(&self, protocol: u8) -> bool {
+        (self.1.gre_key && protocol == proto::GRE) || (self.1.esp_spi && protocol == proto::ESP)
     }
 
     /// Hash of an IPv4 flow. `transport` is 0 when the flow is known by its addresses only, else
@@ -79,6 +102,22 @@ pub const fn transport(protocol: u8, ports: u32) -> u64 {
 #[inline(always)]
 pub const fn input(protocol: u8, ports: u32, fragment: bool) -> u64 {
     if fragment || ports == 0 { 0 } else { transport(protocol, ports) }
+}
+
+/// Key of a GRE packet or SPI of an ESP packet, by what follows the IP header; 0: there is none.
+pub fn tunnel_word(protocol: u8, header: &[u8]) -> u32 {
+    const CHECKSUM: u16 = 0x8000;
+    const KEY: u16 = 0x2000;
+    const VERSION: u16 = 0x0007;
+    let word = match (protocol, bytes::be16(header, 0)) {
+        (proto::ESP, _) => bytes::be32(header, 0),
+        // Version 1 (PPTP) has the payload's length where version 0 has half of the key.
+        (proto::GRE, Some(flags)) if flags & KEY != 0 && flags & VERSION == 0 => {
+            bytes::be32(header, if flags & CHECKSUM != 0 { 8 } else { 4 })
+        }
+        _ => None,
+    };
+    word.unwrap_or(0)
 }
 
 /// Outer UDP source port: 14 bits of the hash, 49152 to 65535.

@@ -126,7 +126,9 @@ impl Ip {
         self.addrs = Addrs::V4 { source: Key4(ip.source), destination: Key4(ip.destination) };
         self.len = u32::from(ip.total_len);
         self.ports = ports(data, offset + transport, ip.protocol, readable);
-        let flow = flow::input(ip.protocol, self.ports, ip.is_fragment());
+        let end = offset + usize::from(ip.total_len);
+        let word = flow_word(data, (offset + transport, end), (ip.protocol, self.ports), readable, key);
+        let flow = flow::input(ip.protocol, word, ip.is_fragment());
         self.hash = key.ipv4(ip.source, ip.destination, flow);
         self.transport = transport as u16;
         self.protocol = ip.protocol;
@@ -157,7 +159,9 @@ impl Ip {
         self.addrs = Addrs::V6 { source, destination };
         self.len = len as u32;
         self.ports = ports(data, offset + transport, upper.protocol, readable);
-        let flow = flow::input(upper.protocol, self.ports, upper.fragment);
+        let span = (offset + transport, offset + len);
+        let word = flow_word(data, span, (upper.protocol, self.ports), readable, key);
+        let flow = flow::input(upper.protocol, word, upper.fragment);
         self.hash = key.ipv6(source, destination, flow);
         self.transport = upper.offset;
         self.protocol = upper.protocol;
@@ -232,5 +236,21 @@ fn ports(data: &[u8], at: usize, protocol: u8, readable: bool) -> u32 {
         udp::ports(data, at).unwrap_or(0)
     } else {
         0
+    }
+}
+
+/// What tells flows of equal addresses apart: ports, or what the key looks into instead.
+#[inline(always)]
+fn flow_word(
+    data: &[u8],
+    (at, end): (usize, usize),
+    (protocol, ports): (u8, u32),
+    readable: bool,
+    key: &FlowKey,
+) -> u32 {
+    if readable && key.looks_into(protocol) {
+        flow::tunnel_word(protocol, data.get(at..end.min(data.len())).unwrap_or(&[]))
+    } else {
+        ports
     }
 }

@@ -27,25 +27,38 @@ impl Default for IcmpLimits {
 
 /// A token bucket that counts in clock ticks: `credit` ticks saved, one token costs `cost` ticks.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
+pub(super) struct Bucket {
     credit: u64,
     seen: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Rate {
+pub(super) struct Rate {
     cost: u64,
     full: u64,
 }
 
 impl Rate {
-    fn new(ticks_per_second: u64, per_second: u32, burst: u32) -> Self {
+    pub(super) fn new(ticks_per_second: u64, per_second: u32, burst: u32) -> Self {
         let cost = ticks_per_second.checked_div(u64::from(per_second)).unwrap_or(u64::MAX).max(1);
         Self { cost, full: cost.saturating_mul(u64::from(burst.max(1))) }
     }
 }
 
 impl Bucket {
+    pub(super) const fn full(rate: Rate) -> Self {
+        Self { credit: rate.full, seen: 0 }
+    }
+
+    /// Takes a token, if there is one.
+    pub(super) fn take(&mut self, now: u64, rate: Rate) -> bool {
+        let one = self.refill(now, rate);
+        if one {
+            self.credit -= rate.cost;
+        }
+        one
+    }
+
     fn refill(&mut self, now: u64, rate: Rate) -> bool {
         self.credit = self.credit.saturating_add(now.saturating_sub(self.seen)).min(rate.full);
         self.seen = self.seen.max(now);
@@ -72,8 +85,7 @@ impl IcmpLimiter {
     pub fn new(limits: IcmpLimits, ports: usize, ticks_per_second: u64, key: FlowKey) -> Self {
         let interface_rate = Rate::new(ticks_per_second, limits.interface_per_second, limits.interface_burst);
         let source_rate = Rate::new(ticks_per_second, limits.source_per_second, limits.source_burst);
-        let buckets =
-            |count, rate: Rate| vec![Bucket { credit: rate.full, seen: 0 }; count].into_boxed_slice();
+        let buckets = |count, rate| vec![Bucket::full(rate); count].into_boxed_slice();
         Self {
             interfaces: buckets(ports, interface_rate),
             sources: buckets(Self::SOURCES, source_rate),

@@ -1,9 +1,10 @@
-//! Encapsulation, ITR and PITR alike (R-003 to; RFC
-//! 9300 section 5.3).
+//! Encapsulation, ITR and PITR alike (R-003 to,
+//! R-140; RFC 9300 section 5.3).
 
 use super::ecn;
 use super::flow;
 use super::ip::{self, Ip};
+use super::mss;
 use super::mtu;
 use crate::buffer::PacketBuf;
 use crate::feed::VrfSpec;
@@ -35,7 +36,8 @@ pub fn encapsulate<B: PacketBuf>(
 ) -> Verdict {
     let overhead = overhead(outer);
     let room = usize::from(outer.mtu()).saturating_sub(overhead);
-    if ip.len as usize > room {
+    let too_big = ip.len as usize > room;
+    if too_big && !mtu::fragments_outside(ip) {
         return mtu::too_big(ip, room as u16);
     }
     if ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT && is_nested(buf.data(), ip) {
@@ -50,11 +52,21 @@ pub fn encapsulate<B: PacketBuf>(
     if buf.prepend(overhead).is_none() {
         return Verdict::Drop(DropReason::NoHeadroom, None);
     }
+    if let Some(largest) = vrf.clamp_mss_to_mtu
+        && let Some(packet) = buf.data_mut().get_mut(ethernet::LEN + overhead..)
+    {
+        mss::clamp(packet, ip, largest);
+    }
     let tos = outer_tos(ip.tos, vrf, outer);
     let inner = Inner { len: ip.len, hash: ip.hash, tos, ttl: ip.ttl, v6: ip.is_v6(), forwarded };
     write(buf.data_mut(), &inner, lisp::Lisp::header(vrf.instance_id), outer);
     if outer.options().is_some_and(|options| options.udp_checksum) {
         write_udp_checksum(buf, outer.is_ipv6());
+    }
+    let len = ip.len as usize + overhead;
+    let may_fragment = outer.options().is_some_and(|options| options.may_fragment) && !outer.is_ipv6();
+    if too_big || (may_fragment && len > mtu::EVERYWHERE) {
+        return Verdict::Identify { port: outer.port(), mtu: outer.mtu() };
     }
     Verdict::Encapsulated(outer.port())
 }

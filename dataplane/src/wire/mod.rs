@@ -29,6 +29,10 @@ pub mod proto {
     pub const UDP: u8 = 17;
     /// IPv6 routing header.
     pub const ROUTING: u8 = 43;
+    /// Generic routing encapsulation.
+    pub const GRE: u8 = 47;
+    /// Encapsulating security payload.
+    pub const ESP: u8 = 50;
     /// IPv6 fragment header.
     pub const FRAGMENT: u8 = 44;
     /// Authentication header.

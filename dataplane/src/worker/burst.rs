@@ -7,7 +7,7 @@ use super::core::Core;
 use super::egress::From;
 use super::express::{Done, Inbound, Outbound};
 use super::news::News;
-use super::outcome::{Facts, carry_out};
+use super::outcome::{Facts, carry_out, is_encapsulated};
 use crate::buffer::PacketBuf;
 use crate::feed::{PortSpec, VrfSpec};
 use crate::io::{BURST, Io, PacketBurst};
@@ -339,7 +339,7 @@ fn rewrite<P: PacketBurst>(
             Origin::Decapsulated | Origin::Own => tables.vrf(lane.facts.cx.vrf).unwrap_or(known.vrf),
         };
         lane.verdict = carry_out(buf, &lane.facts, vrf, tables);
-        tally.encapsulated += u64::from(matches!(lane.verdict, Verdict::Encapsulated(_)));
+        tally.encapsulated += u64::from(is_encapsulated(lane.verdict));
         tally.forwarded += u64::from(matches!(lane.verdict, Verdict::Forwarded(_)));
     }
 }

@@ -6,6 +6,7 @@ use crate::hold::HoldLimits;
 use crate::launch::Idle;
 use crate::path::flow::FlowKey;
 use crate::path::limit::IcmpLimits;
+use crate::path::outer_id::Share;
 use crate::punt::Punt;
 use crate::reassembly::ReassemblyLimits;
 use crate::replica::{ReplicaLimits, Retired};
@@ -30,6 +31,8 @@ pub struct WorkerConfig {
     /// Plain packets take the express way. Off: every packet takes all stages, as a test needs that
     /// compares both, or who suspects the express way of an error.
     pub express: bool,
+    /// Which share of the outer identifications is this worker's.
+    pub share: Share,
     /// What to do when there is nothing to do.
     pub idle: Idle,
 }
@@ -45,6 +48,7 @@ impl WorkerConfig {
             flow_key,
             verify_udp_checksum: false,
             express: true,
+            share: Share::default(),
             idle: Idle::default(),
         }
     }

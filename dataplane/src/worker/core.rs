@@ -16,6 +16,7 @@ use crate::path::icmp;
 use crate::path::ip::Ip;
 use crate::path::limit::{IcmpLimiter, IcmpLimits};
 use crate::path::mtu;
+use crate::path::outer_id::OuterIds;
 use crate::path::route::{self, Context, Origin};
 use crate::punt::Punt;
 use crate::reassembly::Reassembly;
@@ -54,7 +55,8 @@ pub(super) struct Core<I: Io> {
     /// Of the errors that the core sends.
     pub(super) core_limiter: IcmpLimiter,
     /// Room for the pieces of a packet that is being split; taken while one is.
-    pieces: Option<I::Burst>,
+    pub(super) pieces: Option<I::Burst>,
+    pub(super) outer_ids: OuterIds,
 }
 
 impl<I: Io> Core<I> {
@@ -72,6 +74,7 @@ impl<I: Io> Core<I> {
             egress: std::iter::repeat_with(Egress::default).take(ports).collect(),
             pieces: Some(I::Burst::default()),
             recent: Recent::new(clock.hz()),
+            outer_ids: OuterIds::new(config.share, clock.hz(), config.flow_key),
             key: config.flow_key,
             verify_udp_checksum: config.verify_udp_checksum,
             express: config.express,
@@ -105,6 +108,7 @@ impl<I: Io> Core<I> {
             Verdict::Drop(reason, Some(notice)) => self.refuse(buf, facts, reason, notice),
             Verdict::Hold(wait) => self.wait(buf, facts, wait),
             Verdict::Split(room) => self.split(buf, facts, room),
+            Verdict::Identify { port, mtu } => self.identify(buf, facts, (port, mtu), false),
             Verdict::CoreError => self.core_error(buf, facts),
             Verdict::Reassemble => self.reassemble(buf, facts),
         }
@@ -119,7 +123,7 @@ impl<I: Io> Core<I> {
     }
 
     #[inline(always)]
-    fn send(&mut self, port: PortId, buf: I::Buf, facts: &Facts) {
+    pub(super) fn send(&mut self, port: PortId, buf: I::Buf, facts: &Facts) {
         let from = if facts.cx.origin == Origin::Own { From::Worker } else { From::Nic };
         self.put_out(port, buf, from);
     }
@@ -177,7 +181,7 @@ impl<I: Io> Core<I> {
     }
 
     /// Counts a drop; one of our own packets has no fate.
-    fn dropped(&mut self, facts: &Facts, reason: DropReason) {
+    pub(super) fn dropped(&mut self, facts: &Facts, reason: DropReason) {
         match facts.cx.origin {
             Origin::Own => self.stats().originated_lost.add(1),
             _ => self.drop_one(reason),
@@ -269,7 +273,7 @@ impl<I: Io> Core<I> {
     /// Counts the way that a packet takes.
     pub(super) fn count_sent(&self, verdict: Verdict) {
         match verdict {
-            Verdict::Encapsulated(_) => self.stats().encapsulated.add(1),
+            Verdict::Encapsulated(_) | Verdict::Identify { .. } => self.stats().encapsulated.add(1),
             Verdict::Forwarded(_) => self.stats().forwarded.add(1),
             _ => {}
         }
@@ -364,6 +368,7 @@ impl<I: Io> Core<I> {
                 self.put_out(port, buf, From::Worker);
             }
             Verdict::Encapsulated(port) | Verdict::Forwarded(port) => self.send(port, buf, facts),
+            Verdict::Identify { port, mtu } => self.identify(buf, facts, (port, mtu), additional),
             _ if additional => self.stats().originated_lost.add(1),
             _ => self.dropped(facts, DropReason::NotFragmentable),
         }

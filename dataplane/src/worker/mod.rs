@@ -12,6 +12,7 @@
 //! - `fragments`: outer fragments that become a packet again;
 //! - `trunk`: sub-interfaces, which share a port by VLAN tags;
 //! - `upkeep`: deltas, releases, time-outs;
+//! - `identify`: outer packets that may be, or must be, fragmented;
 //! - `idle`: what to do when there is nothing to do.
 
 #![cfg_attr(
@@ -26,6 +27,7 @@ mod core_errors;
 mod egress;
 mod express;
 mod fragments;
+mod identify;
 mod idle;
 mod news;
 mod outcome;

@@ -4,6 +4,7 @@ use crate::buffer::PacketBuf;
 use crate::feed::{Adjacency, VrfSpec};
 use crate::mapcache::Rloc;
 use crate::path::ip::Ip;
+use crate::path::mss;
 use crate::path::native::{self, NextHop};
 use crate::path::pitr;
 use crate::path::route::{Context, Mapping, Origin, Step};
@@ -11,6 +12,7 @@ use crate::replica::Replica;
 use crate::types::{AdjacencyId, RlocId};
 use crate::verdict::{DropReason, Notice, Verdict, Wait};
 use crate::watch::{Fate, Story};
+use crate::wire::ethernet;
 
 /// A packet with what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +38,7 @@ impl Facts {
             _ => None,
         };
         let fate = match verdict {
-            Verdict::Encapsulated(port) => Fate::Encapsulated(port),
+            Verdict::Encapsulated(port) | Verdict::Identify { port, .. } => Fate::Encapsulated(port),
             Verdict::Forwarded(port) => Fate::Forwarded(port),
             Verdict::Host => Fate::Host,
             Verdict::Hold(wait) => Fate::Held(wait),
@@ -50,6 +52,12 @@ impl Facts {
     }
 }
 
+/// The packet got LISP headers.
+#[inline(always)]
+pub(super) fn is_encapsulated(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Encapsulated(_) | Verdict::Identify { .. })
+}
+
 /// Rewrites the packet for where it goes. `vrf` is its own.
 #[inline(always)]
 pub(super) fn carry_out<B: PacketBuf>(
@@ -60,7 +68,7 @@ pub(super) fn carry_out<B: PacketBuf>(
 ) -> Verdict {
     match facts.step {
         Step::Encapsulate(rloc) => encapsulate(buf, facts, rloc, vrf, tables),
-        Step::Forward { adjacency, away } => forward(buf, facts, adjacency, away, tables),
+        Step::Forward { adjacency, away } => forward(buf, facts, (adjacency, away), vrf, tables),
         Step::Host => Verdict::Host,
         Step::Await(wait) => Verdict::Hold(wait),
         Step::Refuse(reason, notice) => Verdict::Drop(reason, notice),
@@ -81,7 +89,7 @@ fn encapsulate<B: PacketBuf>(
         Rloc::Down => return Verdict::Drop(DropReason::RlocDown, Some(Notice::HostUnreachable)),
     };
     let verdict = pitr::encapsulate(buf, &facts.ip, facts.cx.origin != Origin::Own, vrf, outer);
-    if matches!(verdict, Verdict::Encapsulated(_)) {
+    if is_encapsulated(verdict) {
         let bytes = u64::from(facts.ip.len);
         if let Mapping::Entry(entry) = facts.mapping {
             tables.count(entry, bytes);
@@ -95,13 +103,19 @@ fn encapsulate<B: PacketBuf>(
 fn forward<B: PacketBuf>(
     buf: &mut B,
     facts: &Facts,
-    adjacency: AdjacencyId,
-    away: bool,
+    (adjacency, away): (AdjacencyId, bool),
+    vrf: &VrfSpec,
     tables: &Replica,
 ) -> Verdict {
     match tables.adjacency(adjacency) {
         Adjacency::Ready { port, source_mac, mac, mtu } => {
             let hop = NextHop { port, source_mac, mac, mtu };
+            if facts.cx.origin == Origin::Decapsulated
+                && let Some(largest) = vrf.clamp_mss_to_mtu
+                && let Some(packet) = buf.data_mut().get_mut(ethernet::LEN..)
+            {
+                mss::clamp(packet, &facts.ip, largest);
+            }
             native::forward(buf, &facts.ip, facts.cx, away, &hop)
         }
         Adjacency::Resolving { .. } => Verdict::Hold(Wait::Adjacency(adjacency)),

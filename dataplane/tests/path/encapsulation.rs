@@ -83,6 +83,50 @@ fn a_flow_keeps_its_source_port_and_flows_differ_r081_r083() {
     assert_eq!(port_of(&ping(1)), port_of(&ping(2)));
 }
 
+/// GRE keys and ESP SPIs tell flows apart where the operator asks for it.
+#[test]
+fn tunnels_between_two_routers_spread_by_their_keys_r081() {
+    use pxtr_dataplane::path::flow::FlowFields;
+    let gre = |flags: u16, words: &[u32]| {
+        let words: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        [&flags.to_be_bytes()[..], &[0x08, 0x00], &words].concat()
+    };
+    let key = |key: u32| gre(0x2000, &[key, 7]);
+    let summed = |key: u32| gre(0xA000, &[0xAAAA_0000, key]);
+    let pptp = |key: u32| gre(0x2001, &[key, 7]);
+    let esp = |spi: u32| [&spi.to_be_bytes()[..], &[0, 0, 0, 1], &data(20)].concat();
+    let ports = |lab: &mut Lab, protocol: u8, payload: &dyn Fn(u32) -> Vec<u8>| -> usize {
+        let mut one =
+            |from, to, n| lab.native(&proto(from, to, protocol, &payload(n))).sent().1.lisp().source_port;
+        let v6: HashSet<u16> = (1..=50).map(|n| one(V6, "2001:db8:e004::7", n)).collect();
+        let v4: HashSet<u16> = (1..=50).map(|n| one(V4, "10.4.0.7", n)).collect();
+        assert_eq!(v4.len() > 1, v6.len() > 1, "both families alike");
+        v4.len()
+    };
+    for express in [true, false] {
+        let lab = |fields| {
+            Lab::with(|config| {
+                config.express = express;
+                config.flow_key = config.flow_key.with(fields);
+            })
+        };
+        let mut off = lab(FlowFields::default());
+        assert_eq!([ports(&mut off, 47, &key), ports(&mut off, 50, &esp)], [1, 1], "by their addresses only");
+        let mut gre_only = lab(FlowFields { gre_key: true, esp_spi: false });
+        assert!(ports(&mut gre_only, 47, &key) > 45 && ports(&mut gre_only, 47, &summed) > 45);
+        assert_eq!(ports(&mut gre_only, 47, &pptp), 1, "that of PPTP is half a length");
+        assert_eq!(ports(&mut gre_only, 47, &|n| gre(0, &[n])), 1, "no key");
+        assert_eq!(ports(&mut gre_only, 47, &|_| vec![0x20, 0, 8, 0]), 1, "cut short");
+        assert_eq!(ports(&mut gre_only, 50, &esp), 1);
+        let mut both = lab(FlowFields { gre_key: true, esp_spi: true });
+        assert!(ports(&mut both, 47, &key) > 45 && ports(&mut both, 50, &esp) > 45);
+        // Fragments of a datagram must take one way.
+        let piece = |n: u32| proto(V4, "10.4.0.7", 50, &esp(n)).fragment(true, 0);
+        let [a, b] = [1, 2].map(|n| both.native(&piece(n)).sent().1.lisp().source_port);
+        assert_eq!(a, b);
+    }
+}
+
 #[test]
 fn a_locator_set_shares_flows_by_its_buckets_r079_r082() {
     let mut lab = Lab::new();

@@ -56,6 +56,32 @@ fn the_inner_packet_is_split_into_equal_pieces_before_encapsulation_r115() {
     }
 }
 
+/// What comes in fragments is forwarded in fragments: none waits for another, and all are looked up
+/// and spread by their addresses, for only the first has ports.
+#[test]
+fn inner_fragments_go_each_alone_r124() {
+    let mut lab = Lab::new();
+    let pieces =
+        [(true, 185), (false, 370), (true, 0)].map(|(more, at)| udp(V4, "10.4.0.7", 900).fragment(more, at));
+    let mut ports = HashSet::new();
+    for piece in &pieces {
+        let (port, outer) = lab.native(piece).sent();
+        assert_eq!((port, outer.lisp().inner), (CORE, piece.hop().ip()), "at once, in any order");
+        ports.insert(outer.lisp().source_port);
+    }
+    assert_eq!(ports.len(), 1);
+    // Out of an encapsulation, natively, and into EID space that nobody has asked about: by address.
+    for piece in &pieces {
+        let back = Packet { source: piece.destination, destination: piece.source, ..piece.clone() };
+        let (port, seen) = lab.core(&lisp("203.0.113.4", "198.51.100.2", [0; 8], &back.ip())).sent();
+        assert_eq!((port, seen.ip), (NATIVE, back.hop().ip()));
+        let native = Packet { destination: "8.8.8.8".parse().unwrap(), ..piece.clone() };
+        assert_eq!(lab.native(&native).sent().1.ip, native.hop().ip());
+    }
+    let unknown = Packet { destination: "10.99.0.1".parse().unwrap(), ..pieces[0].clone() };
+    assert_eq!(lab.native(&unknown), Fate::Held, "a later fragment asks for the mapping like any packet");
+}
+
 #[test]
 fn a_fragment_that_is_split_again_keeps_its_place_r115() {
     let mut lab = Lab::new();

@@ -4,9 +4,10 @@ use super::list::Setup;
 use crate::carousel::Destinations;
 use crate::frames::{self, encapsulated, framed, outsider};
 use crate::report::Metric;
-use crate::world::{CORE, NATIVE, Size, World};
+use crate::world::{CORE, NATIVE, Size, World, proxy};
 use anyhow::{Result, ensure};
 use dpdk_sys::tsc;
+use pxtr_dataplane::feed::{RlocOptions, VrfSpec};
 use pxtr_dataplane::io::BURST;
 use pxtr_dataplane::types::PortId;
 
@@ -32,6 +33,16 @@ const CASES: [(&str, Way, bool, bool); 7] = [
     ("forward_v4", Way::Forward, false, false),
 ];
 
+type Choose = fn(&mut VrfSpec, &mut RlocOptions);
+
+/// What an operator may switch on, one at a time: what a packet costs then.
+const FEATURES: [(&str, Choose); 4] = [
+    ("dscp", |vrf, _| vrf.encap_dscp = Some(46)),
+    ("mss", |vrf, _| vrf.clamp_mss_to_mtu = Some(1464)),
+    ("not_ect", |_, options| options.ecn_compatible = true),
+    ("udp_checksum", |_, options| options.udp_checksum = true),
+];
+
 /// UDP payloads of the "simple IMIX": 7 packets of 46, 4 of 576, 1 of 1400 bytes of IP.
 const IMIX: [usize; 12] = [18, 548, 18, 18, 548, 18, 18, 548, 18, 1372, 548, 18];
 
@@ -42,7 +53,9 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
             let name = |case: &str| format!("{case}_{size}_cycles");
             let cases = || CASES.into_iter().filter(|case| case.3 == outer_v6 && setup.wants(&name(case.0)));
             let extra = |what: &str| !outer_v6 && setup.wants(&name(&format!("encap_v4in4_{what}")));
-            if cases().next().is_none() && !extra("imix") && !extra("zipf") {
+            let features =
+                || FEATURES.into_iter().filter(|feature| mappings == SIZES[0].0 && extra(feature.0));
+            if cases().next().is_none() && !extra("imix") && !extra("zipf") && features().next().is_none() {
                 continue;
             }
             let mut world = World::new(&setup.pool, ROTATION, Size::of(mappings), outer_v6);
@@ -55,6 +68,14 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
                 };
                 world.worker.io_mut().load(frames, from, to);
                 metrics.push(measure(setup, &mut world, name(case))?);
+            }
+            for (feature, choose) in features() {
+                let (mut vrf, mut options) = (proxy(), RlocOptions::default());
+                choose(&mut vrf, &mut options);
+                world.choose(Size::of(mappings), vrf, options);
+                to_mappings(&mut world, mappings);
+                metrics.push(measure(setup, &mut world, name(&format!("encap_v4in4_{feature}")))?);
+                world.choose(Size::of(mappings), proxy(), RlocOptions::default());
             }
             for (what, payloads, to) in [
                 ("zipf", &[18][..], Destinations::Zipf(mappings)),

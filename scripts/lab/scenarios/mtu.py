@@ -1,4 +1,4 @@
-"""Sites and hosts with 9000-byte links talk over a core of 1500 bytes, one link of which shrinks to 1400.
+"""Sites and hosts with 9000-byte links talk over a core of 1500 bytes, one link of which shrinks to 1400 and 1300.
 
     host (9000) -- pxtr -- core --(shrinks)-- far -- xtr4 -- (9000) site4  10.4.0.0/24 2001:db8:e004::/48
                             '---- ms
@@ -12,7 +12,7 @@ from .. import frames, measure, topology
 
 HOST4, HOST6 = "192.0.2.10", "2001:db8:1::10"
 SITE4, SITE6 = "10.4.0.10", "2001:db8:e004::10"
-BIG, CORE, SHRUNK = 9000, 1500, 1400
+BIG, CORE, SHRUNK, NARROW = 9000, 1500, 1400, 1300
 # Outer IPv4, UDP, LISP.
 OVERHEAD = 36
 DAEMONS = ("ms", "pxtr", "xtr4")
@@ -87,6 +87,7 @@ def check(lab):
                                               ("site to host", "site4", "host", HOST4),
                                               ("host to site, IPv6", "host", "site4", SITE6)):
             measure.tcp_bulk(lab, f"core {mtu}: TCP with PMTUD {name}, hash", client, server, address, 10_000_000)
+    below_minimum(lab)
     black_hole(lab)
     reassembly(lab)
     for node in ("pxtr", "xtr4"):
@@ -115,6 +116,21 @@ def sizes(lab, mtu):
                    seen["mtu_bytes"], f"bytes, forgotten in {seen['mtu_learnt_expires_s']} s")
 
 
+def below_minimum(lab):
+    """IPv6 packets of 1280 bytes with headers do not fit: the outer packets go in fragments (R-117)."""
+    shrink(lab, NARROW)
+    forget(lab, "host", "site4")
+    # The first ones tell the proxies what the core carries.
+    probe(lab, "host", SITE6, 1280, False)
+    before = {node: fragments(lab, node) for node in ("pxtr", "xtr4")}
+    answered, told = probe(lab, "host", SITE6, 1280, False)
+    lab.record(f"core {NARROW}: IPv6 packet of 1280 bytes gets through, told nothing", answered and not told, answered, "")
+    for node, count in before.items():
+        cut = fragments(lab, node) - count
+        lab.record(f"core {NARROW}: {node} sends the encapsulated packets in outer fragments", cut == 4, cut, "of 4")
+    shrink(lab, SHRUNK)
+
+
 def black_hole(lab):
     """A host that hears no ICMP error gets through by splitting: DF off."""
     lab.sysctl("host", "net.ipv4.ip_no_pmtu_disc", 1)
@@ -139,6 +155,10 @@ def reassembly(lab):
     lab.record("outer fragments in order and backwards: inner packets at the host", seen == 2, seen, "of 2")
     count = reassembled(lab) - before
     lab.record("fragments that became part of a packet", count >= 4, count, "")
+
+
+def fragments(lab, node):
+    return sum(w["counters"]["fragments"] for w in lab.cli(node, "show", "workers")["workers"])
 
 
 def reassembled(lab):

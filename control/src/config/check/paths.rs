@@ -67,6 +67,17 @@ fn paths(lisp: &LispTable, problems: &mut Problems) {
                 "lisp.path.rlocs is empty; give the prefixes of the RLOCs that it is about",
             );
         }
+        if path.dont_fragment.get() == Some(&false)
+            && let Some(span) = path.dont_fragment.span()
+            && !path.rlocs.items().is_empty()
+            && path.rlocs.items().iter().all(|prefix| prefix.0.0.addr().is_ipv6())
+        {
+            problems.at(
+                span,
+                "lisp.path.dont_fragment has no effect on IPv6, which routers never fragment; remove it or give \
+                 IPv4 prefixes",
+            );
+        }
     }
 }
 

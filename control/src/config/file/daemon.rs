@@ -1,7 +1,7 @@
 //! `[daemon]`, `[dpdk]`, `[workers]`, `[hold]`.
 
 use crate::config::leaf::{At, Bounded, Key, Word};
-use crate::config::words::{AbsolutePath, IdleWord, LogFilter, Name, Text, UnixPath};
+use crate::config::words::{AbsolutePath, FlowWord, IdleWord, LogFilter, Name, Text, UnixPath};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -81,6 +81,12 @@ pub struct WorkersTable {
     ///
     /// Default: `100`. Change: process restart.
     pub idle_sleep_us: Key<Bounded<1, 10_000>>,
+    /// The fields that tell flows apart where there are no ports: "gre-key", "esp-spi".
+    ///
+    /// All packets between two tunnel routers have the same addresses; with these their tunnels spread over
+    /// locators, next hops and core links.
+    /// Default: `[]`, by addresses. Change: process restart.
+    pub flow_fields: Key<Vec<At<Word<FlowWord>>>>,
 }
 
 /// `[hold]`: packets that wait in a worker until a mapping or a neighbour is known.

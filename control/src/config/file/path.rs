@@ -26,4 +26,10 @@ pub struct PathTable {
     /// Computing it reads the whole packet. It is for paths that drop IPv6 packets without one.
     /// Default: `"zero"`. Change: live.
     pub udp_checksum: Key<Word<ChecksumWord>>,
+    /// The choice whether routers must not fragment outer IPv4 packets (DF=1).
+    ///
+    /// `false` is for paths whose routers drop large packets without saying so. About 480 packets a second
+    /// and RLOC can go so, all workers together (RFC 6864): more go with DF=1 and are counted.
+    /// Default: `true`. Change: live.
+    pub dont_fragment: Key<bool>,
 }

@@ -146,4 +146,10 @@ pub struct VrfTable {
     ///
     /// Default: `"inner"`. Change: live.
     pub decap_dscp: Key<Word<DecapDscpWord>>,
+    /// The largest IP packet, in bytes, that TCP connections through LISP are held to.
+    ///
+    /// The MSS option of SYNs, both ways, is lowered to this less 40 (IPv4) or 60 (IPv6) bytes. With 1500
+    /// bytes in the underlay 1464 fit (1444 with IPv6 RLOCs). Packets of the VRF take a longer way.
+    /// Default: none, MSS options are left alone. Change: live.
+    pub clamp_mss_to_mtu: Key<Bounded<576, 9216>>,
 }

@@ -3,14 +3,15 @@
 use super::{FULL, parse};
 use crate::config::Config;
 use pxtr_dataplane::feed::RlocOptions;
+use pxtr_dataplane::path::flow::FlowFields;
 use std::net::IpAddr;
 
 /// Marks in both VRFs, two paths, one shared RLOC.
 fn text() -> String {
-    let red = "eid_space = [\"10.0.0.0/8\", \"2001:db8:e000::/36\"]\nencap_dscp = 46\ndecap_dscp = \"outer\"";
+    let red = "eid_space = [\"10.0.0.0/8\", \"2001:db8:e000::/36\"]\nencap_dscp = 46\ndecap_dscp = \"outer\"\nclamp_mss_to_mtu = 1444";
     let shared = "map_resolvers = [\"198.51.100.14\"]\nanycast_rlocs = [\"198.51.100.200\"]";
     let paths = "[[lisp.path]]\nrlocs = [\"203.0.113.0/24\", \"::/0\"]\nudp_checksum = \"computed\"\n\
-                 [[lisp.path]]\nrlocs = [\"203.0.113.8/29\"]\necn = \"not-ect\"\n";
+                 [[lisp.path]]\nrlocs = [\"203.0.113.8/29\"]\necn = \"not-ect\"\ndont_fragment = false\n";
     FULL.replacen("eid_space = [\"10.0.0.0/8\", \"2001:db8:e000::/36\"]", red, 1).replacen(
         "map_resolvers = [\"198.51.100.14\"]",
         shared,
@@ -33,18 +34,30 @@ fn marks_are_chosen_by_vrf_and_by_path_r109_r110_r134() {
     let config = with("", "").unwrap();
     let red = config.vrf("red").unwrap();
     assert_eq!((red.encap_dscp, red.decap_copy_dscp), (Some(46), true));
+    assert_eq!((red.clamp_mss_to_mtu, plain.vrfs[0].clamp_mss_to_mtu), (Some(1444), None), "R-126");
     let default = config.vrf("default").unwrap();
     assert_eq!((default.encap_dscp, default.decap_copy_dscp), (None, false));
     let options = |n: usize| config.paths[n].options;
     let computed = RlocOptions { udp_checksum: true, ..RlocOptions::default() };
-    let not_ect = RlocOptions { ecn_compatible: true, ..RlocOptions::default() };
+    let not_ect = RlocOptions { ecn_compatible: true, may_fragment: true, ..RlocOptions::default() };
     assert_eq!((config.paths[0].rlocs.len(), options(0), options(1)), (2, computed, not_ect));
-    for (word, same) in
-        [("udp_checksum = \"computed\"", "udp_checksum = \"zero\""), ("\"not-ect\"", "\"copied\"")]
-    {
+    for (word, same) in [
+        ("udp_checksum = \"computed\"", "udp_checksum = \"zero\""),
+        ("\"not-ect\"\ndont_fragment = false", "\"copied\""),
+    ] {
         let config = with(word, same).unwrap();
         assert!(config.paths.iter().any(|path| path.options == RlocOptions::default()), "{same}");
     }
+}
+
+/// R-081: what tells tunnels apart is told to the workers at the start.
+#[test]
+fn flows_may_be_told_apart_by_tunnel_r081() {
+    let fields = |text: &str| with("idle_sleep_us = 50", text).unwrap().launch().unwrap().flow_fields;
+    assert_eq!(fields("idle_sleep_us = 50"), FlowFields::default());
+    assert_eq!(fields("flow_fields = [\"esp-spi\"]"), FlowFields { gre_key: false, esp_spi: true });
+    let both = fields("flow_fields = [\"gre-key\", \"esp-spi\"]");
+    assert_eq!(both, FlowFields { gre_key: true, esp_spi: true });
 }
 
 /// What Map-Requests and probes carry is this router's alone.
@@ -71,6 +84,9 @@ fn mistakes_get_one_line_each_r008_r022() {
         ("rlocs = [\"203.0.113.8/29\"]\n", "", "lisp.path.rlocs is missing"),
         ("\"not-ect\"", "\"none\"", "is none of \"copied\", \"not-ect\""),
         ("\"computed\"", "\"compute\"", "did you mean \"computed\"?"),
+        ("[\"203.0.113.8/29\"]", "[\"2001:db8::/48\"]", "lisp.path.dont_fragment has no effect on IPv6"),
+        ("clamp_mss_to_mtu = 1444", "clamp_mss_to_mtu = 100", "is outside 576..=9216"),
+        ("idle_sleep_us = 50", "idle_sleep_us = 50\nflow_fields = [\"gre\"]", "did you mean \"gre-key\"?"),
         ("encap_dscp = 46", "encap_dscp = 64", "is outside 0..=63"),
         ("decap_dscp = \"outer\"", "decap_dscp = \"both\"", "is none of \"inner\", \"outer\""),
         (

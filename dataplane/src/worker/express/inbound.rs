@@ -167,7 +167,7 @@ impl Inbound {
             if GUARDED && !goes_with(tenant, IpAddr::V4(Key4(ip.source).into()), room, tables) {
                 return None;
             }
-            let ports = plain::ports(ip.protocol, [p0, p1, p2, p3]);
+            let ports = plain::ports(ip.protocol, [p0, p1, p2, p3], key)?;
             lane.hash = key.ipv4(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
             (lane.len, lane.v6, ttl, tos) = (ip.len, false, ip.ttl, ip.tos);
             destination = Destination::V4(Key4(ip.destination));
@@ -180,7 +180,7 @@ impl Inbound {
             if GUARDED && !goes_with(tenant, IpAddr::V6(ip.source.into()), room, tables) {
                 return None;
             }
-            let ports = plain::ports(ip.protocol, [p0, p1, p2, p3]);
+            let ports = plain::ports(ip.protocol, [p0, p1, p2, p3], key)?;
             lane.hash = key.ipv6(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
             (lane.len, lane.v6, ttl, tos) = (ip.len, true, ip.ttl, ip.tos);
             destination = Destination::V6(ip.destination);
@@ -267,5 +267,6 @@ fn goes_with(tenant: &Tenant<'_>, source: IpAddr, room: Room, tables: &Replica) 
 fn tenant<'a>(tables: &'a Replica, port: &PortSpec, instance: InstanceId) -> Option<Tenant<'a>> {
     let id = tables.vrf_by_iid(instance)?;
     let spec = tables.vrf(id)?;
-    (spec.petr && !spec.xtr && port.admits(id)).then_some(Tenant { instance, id, spec })
+    let plain = spec.petr && !spec.xtr && spec.clamp_mss_to_mtu.is_none() && port.admits(id);
+    plain.then_some(Tenant { instance, id, spec })
 }

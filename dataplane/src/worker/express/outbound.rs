@@ -52,10 +52,11 @@ impl Outbound {
     }
 
     /// Whether packets of this port may go this way: nothing is to be found out about their sources, and
-    /// the outer header is like the inner one.
+    /// their outer headers are like the inner ones.
     #[inline]
     pub(in crate::worker) fn suits(port: &PortSpec, vrf: &VrfSpec) -> bool {
-        port.native && vrf.pitr && port.sources.is_none() && vrf.encap_dscp.is_none()
+        let changed = vrf.encap_dscp.is_some() || vrf.clamp_mss_to_mtu.is_some();
+        port.native && vrf.pitr && port.sources.is_none() && !changed
     }
 
     /// Encapsulates or forwards what is plain. Returns how many packets went which way.
@@ -191,7 +192,7 @@ impl Outbound {
                     let Some(ip) = plain::v4(header, available, buf.ip_checksum_known_good()) else {
                         continue;
                     };
-                    let ports = plain::ports(ip.protocol, [*p0, *p1, *p2, *p3]);
+                    let Some(ports) = plain::ports(ip.protocol, [*p0, *p1, *p2, *p3], key) else { continue };
                     let for_us = port.underlay && tables.is_local_rloc4(Key4(ip.destination));
                     if ip.source == own4 || ip.ttl <= 1 || is_lisp(ip.protocol, ports) || for_us {
                         continue;
@@ -210,7 +211,7 @@ impl Outbound {
                     };
                     let Some(header) = header.first_chunk() else { continue };
                     let Some(ip) = plain::v6(header, available) else { continue };
-                    let ports = plain::ports(ip.protocol, [*p0, *p1, *p2, *p3]);
+                    let Some(ports) = plain::ports(ip.protocol, [*p0, *p1, *p2, *p3], key) else { continue };
                     let for_us = port.underlay && tables.is_local_rloc6(ip.destination);
                     if ip.source == own6 || ip.ttl <= 1 || is_lisp(ip.protocol, ports) || for_us {
                         continue;

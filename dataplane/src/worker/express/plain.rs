@@ -2,6 +2,7 @@
 
 use crate::lpm::Key6;
 use crate::path::address::{self, Kind};
+use crate::path::flow::FlowKey;
 use crate::wire::{ethernet, ipv4, ipv6, proto};
 
 /// An IPv4 header without options, of no fragment, with ordinary addresses.
@@ -72,11 +73,12 @@ pub(super) fn v6(h: &[u8; ipv6::LEN], available: usize) -> Option<Plain6> {
     Some(Plain6 { source, destination, len, protocol: h[6], ttl: h[7], tos })
 }
 
-/// The word behind the header, if it is ports.
+/// The word behind the header, if it is ports; `None`: the flow is more than that.
 #[inline(always)]
-pub(super) fn ports(protocol: u8, word: [u8; 4]) -> u32 {
+pub(super) fn ports(protocol: u8, word: [u8; 4], key: &FlowKey) -> Option<u32> {
     match protocol {
-        proto::UDP | proto::TCP | proto::SCTP => u32::from_be_bytes(word),
-        _ => 0,
+        proto::UDP | proto::TCP | proto::SCTP => Some(u32::from_be_bytes(word)),
+        _ if key.looks_into(protocol) => None,
+        _ => Some(0),
     }
 }
