@@ -213,6 +213,10 @@ drop_reasons! {
     TxFull, "tx_full", "The transmit queue had no room.";
     TxPort, "tx_port", "The egress port does not exist.";
     HostFull, "host_full", "The way to the kernel had no room, or the port has no host interface.";
+    HostFullNeighbour, "host_full_neighbour", "The way to the kernel had no room for ARP, neighbour discovery, LLDP or LACP, or there is none.";
+    HostFullControl, "host_full_control", "The way to the kernel had no room for LISP control, or there is none.";
+    HostFullRouting, "host_full_routing", "The way to the kernel had no room for BGP, BFD, OSPF, IS-IS or VRRP, or there is none.";
+    HostFullIcmp, "host_full_icmp", "The way to the kernel had no room for ICMP, or there is none.";
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use dpdk_sys::{
     Burst, DeviceSpec, Eal, EalConfig, Mbuf, OpenPort, Pool, PoolConfig, PortConfig, RxQueue, TxQueue,
     ring_pair,
 };
-use pxtr_dataplane::host::{Face, HostPort, HostStats, HostThread, WorkerEnd, ends};
+use pxtr_dataplane::host::{Face, HostClass, HostPort, HostStats, HostThread, WorkerEnd, ends};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,7 +72,7 @@ fn packets_of_all_workers_reach_the_kernel_and_answers_reach_the_first() {
     let (mut kernel_rx, mut kernel_tx) = setup.start(kernel);
     for i in 0..200 {
         let worker = &mut workers[i as usize % 2];
-        worker.to_kernel(setup.packet(i)).expect("room for 256");
+        worker.to_kernel(HostClass::Other, setup.packet(i)).expect("room for 128");
     }
     let (mut burst, mut seen) = (Burst::new(), Vec::new());
     until("200 packets at the kernel", || {
@@ -111,7 +111,7 @@ fn a_kernel_that_takes_nothing_and_a_worker_that_sleeps_leak_nothing() {
     // The ring to the kernel holds 1023 and nobody reads it.
     let mut sent = 0;
     while sent < 1500 {
-        match workers[0].to_kernel(setup.packet(sent)) {
+        match workers[0].to_kernel(HostClass::Other, setup.packet(sent)) {
             Ok(()) => sent += 1,
             Err(_full) => std::thread::yield_now(),
         }
@@ -131,6 +131,32 @@ fn a_kernel_that_takes_nothing_and_a_worker_that_sleeps_leak_nothing() {
 }
 
 #[test]
+fn a_flood_of_one_class_leaves_the_others_their_room_and_their_turn_r161() {
+    let setup = setup();
+    let (face, kernel) = ring_pair(&setup.eal, "h", 1).expect("pair");
+    let (rx, tx) = setup.start(face);
+    let (mut kernel_rx, _kernel_tx) = setup.start(kernel);
+    let (mut workers, end) = ends(1);
+    let worker = &mut workers[0];
+    let pings = (0..1000).take_while(|i| worker.to_kernel(HostClass::Icmp, setup.packet(*i)).is_ok()).count();
+    assert_eq!(pings, 64);
+    for i in 0..10 {
+        worker.to_kernel(HostClass::Routing, setup.packet(5000 + i)).expect("room");
+    }
+    let stats = Arc::new(HostStats::default());
+    let port = HostPort::new(Face::Queues(rx, tx), Vec::new(), end, stats);
+    let _thread = HostThread::spawn(&setup.eal, vec![port]).expect("thread");
+    let (mut burst, mut seen) = (Burst::new(), Vec::new());
+    until("all packets at the kernel", || {
+        kernel_rx.burst(&mut burst);
+        seen.extend(burst.drain().map(|mbuf| number(&mbuf)));
+        seen.len() == pings + 10
+    });
+    let routing: Vec<_> = (0..seen.len()).filter(|at| seen[*at] >= 5000).collect();
+    assert_eq!(routing, [0, 1, 2, 3, 4, 5, 6, 7, 12, 13], "its share of the turn, then what is left");
+}
+
+#[test]
 fn what_the_tap_refuses_is_counted_and_holds_up_nothing_behind_it() {
     // A network namespace of this thread and those it starts; the kernel removes it with them.
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("this test needs root: it makes a tap");
@@ -141,7 +167,7 @@ fn what_the_tap_refuses_is_counted_and_holds_up_nothing_behind_it() {
     let mut large = setup.packet(0);
     large.append(1900).expect("room");
     for mbuf in [setup.packet(1), large, setup.packet(2)] {
-        workers[0].to_kernel(mbuf).expect("room");
+        workers[0].to_kernel(HostClass::Other, mbuf).expect("room");
     }
     until("three packets", || {
         let counts = stats.read();
@@ -152,7 +178,7 @@ fn what_the_tap_refuses_is_counted_and_holds_up_nothing_behind_it() {
     let status = std::process::Command::new("ip").args(["link", "set", "face0", "down"]).status();
     assert!(status.expect("ip").success());
     for i in 0..100 {
-        workers[0].to_kernel(setup.packet(i)).expect("room");
+        workers[0].to_kernel(HostClass::Other, setup.packet(i)).expect("room");
     }
     until("a hundred refusals", || stats.read().to_kernel_refused == 101);
     drop((thread, workers));

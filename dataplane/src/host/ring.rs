@@ -1,26 +1,33 @@
 //! The rings between workers and the host thread.
 
+use super::class::HostClass;
 use crossbeam::queue::ArrayQueue;
 use dpdk_sys::{Burst, Mbuf};
 use std::sync::Arc;
 
-/// Packets that wait in one ring, at most.
+/// Packets of the kernel that wait, at most.
 const DEPTH: usize = 256;
+
+/// A ring for each class.
+type Classes = [Arc<ArrayQueue<Mbuf>>; HostClass::ALL.len()];
 
 /// A worker's end: its way to the kernel, and, at the one worker that sends for the kernel, back.
 #[derive(Debug)]
 pub struct WorkerEnd {
     /// Written by this worker, read by the host thread.
-    to_kernel: Arc<ArrayQueue<Mbuf>>,
+    to_kernel: Classes,
     /// Written by the host thread, read by this worker.
     from_kernel: Option<Arc<ArrayQueue<Mbuf>>>,
 }
 
 impl WorkerEnd {
-    /// Hands a packet over; gives it back when the ring is full.
+    /// Hands a packet over; gives it back when the ring of its class is full.
     #[inline]
-    pub fn to_kernel(&mut self, mbuf: Mbuf) -> Result<(), Mbuf> {
-        self.to_kernel.push(mbuf)
+    pub fn to_kernel(&mut self, class: HostClass, mbuf: Mbuf) -> Result<(), Mbuf> {
+        match self.to_kernel.get(class.index()) {
+            Some(ring) => ring.push(mbuf),
+            None => Err(mbuf),
+        }
     }
 
     /// Adds up to `most` packets that the kernel wants sent.
@@ -38,7 +45,7 @@ impl WorkerEnd {
 /// The host thread's end of one port.
 #[derive(Debug)]
 pub struct HostEnd {
-    to_kernel: Vec<Arc<ArrayQueue<Mbuf>>>,
+    to_kernel: Vec<Classes>,
     from_kernel: Arc<ArrayQueue<Mbuf>>,
 }
 
@@ -48,9 +55,18 @@ impl HostEnd {
         self.to_kernel.len()
     }
 
-    /// Takes up to `most` packets of one worker.
+    /// Takes up to `most` packets of one worker: of each class its share, then what else there is, the
+    /// most urgent first.
     pub(super) fn take(&mut self, worker: usize, out: &mut Burst, most: usize) -> usize {
-        self.to_kernel.get(worker).map_or(0, |ring| take(ring, out, most))
+        let Some(classes) = self.to_kernel.get(worker) else { return 0 };
+        let mut count = 0;
+        for (ring, class) in classes.iter().zip(HostClass::ALL) {
+            count += take(ring, out, class.weight().min(most - count));
+        }
+        for ring in classes {
+            count += take(ring, out, most - count);
+        }
+        count
     }
 
     /// Hands a packet to the worker that sends; gives it back when the ring is full.
@@ -76,9 +92,9 @@ fn take(ring: &ArrayQueue<Mbuf>, out: &mut Burst, most: usize) -> usize {
 /// kernel, and the host thread's.
 #[must_use]
 pub fn ends(workers: usize) -> (Vec<WorkerEnd>, HostEnd) {
-    let ring = || Arc::new(ArrayQueue::new(DEPTH));
-    let from_kernel = ring();
-    let to_kernel: Vec<_> = (0..workers).map(|_| ring()).collect();
+    let from_kernel = Arc::new(ArrayQueue::new(DEPTH));
+    let classes = || HostClass::ALL.map(|class| Arc::new(ArrayQueue::new(class.depth())));
+    let to_kernel: Vec<Classes> = (0..workers).map(|_| classes()).collect();
     let worker_ends = to_kernel
         .iter()
         .enumerate()
@@ -91,6 +107,7 @@ pub fn ends(workers: usize) -> (Vec<WorkerEnd>, HostEnd) {
 }
 
 /// Mbufs that the rings of one port can hold.
-pub(crate) const fn mbufs_in_rings(workers: usize) -> usize {
-    DEPTH * (workers + 1)
+pub(crate) fn mbufs_in_rings(workers: usize) -> usize {
+    let of_one: usize = HostClass::ALL.map(HostClass::depth).iter().sum();
+    DEPTH + of_one * workers
 }

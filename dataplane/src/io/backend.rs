@@ -1,6 +1,7 @@
 //! The two traits between the worker's loop and whatever moves packets.
 
 use crate::buffer::PacketBuf;
+use crate::host::HostClass;
 use crate::types::PortId;
 
 /// Packets that the worker asks for at once (one staged pass of the pipeline).
@@ -44,8 +45,8 @@ pub trait Io {
     /// caller. Returns how many were sent.
     fn tx(&mut self, port: PortId, burst: &mut Self::Burst) -> usize;
     /// Hands a packet to the kernel's face of the port it arrived on. Gives it back if the way is
-    /// full or the port has no host interface.
-    fn host_tx(&mut self, port: PortId, buf: Self::Buf) -> Result<(), Self::Buf>;
+    /// full for its class, or the port has no host interface.
+    fn host_tx(&mut self, port: PortId, class: HostClass, buf: Self::Buf) -> Result<(), Self::Buf>;
     /// Adds up to [`BURST`] packets that the kernel wants sent on `port`, unchanged; returns how
     /// many. Only the worker that owns the port's first queue ever gets any.
     fn host_rx(&mut self, port: PortId, out: &mut Self::Burst) -> usize;

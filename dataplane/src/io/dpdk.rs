@@ -3,7 +3,7 @@
 use super::{BURST, Io, PacketBurst};
 use crate::buffer::PacketBuf;
 use crate::clock::Clock;
-use crate::host::WorkerEnd;
+use crate::host::{HostClass, WorkerEnd};
 use crate::types::PortId;
 use dpdk_sys::{Burst, Checksum, Mbuf, Pool, RxQueue, TxQueue};
 
@@ -205,9 +205,9 @@ impl Io for DpdkIo {
     }
 
     #[inline]
-    fn host_tx(&mut self, port: PortId, buf: Mbuf) -> Result<(), Mbuf> {
+    fn host_tx(&mut self, port: PortId, class: HostClass, buf: Mbuf) -> Result<(), Mbuf> {
         match self.port(port).and_then(|port| port.host.as_mut()) {
-            Some(host) => host.to_kernel(buf),
+            Some(host) => host.to_kernel(class, buf),
             None => Err(buf),
         }
     }

@@ -4,6 +4,7 @@
 
 use super::{BURST, Io, PacketBurst};
 use crate::buffer::{HeapBuf, HeapPool};
+use crate::host::HostClass;
 use crate::types::PortId;
 use std::collections::VecDeque;
 
@@ -150,7 +151,7 @@ impl Io for MemIo {
         count
     }
 
-    fn host_tx(&mut self, port: PortId, buf: HeapBuf) -> Result<(), HeapBuf> {
+    fn host_tx(&mut self, port: PortId, _class: HostClass, buf: HeapBuf) -> Result<(), HeapBuf> {
         let depth = self.depth;
         match self.port(port) {
             Some(p) => put(&mut p.to_host, depth, buf),

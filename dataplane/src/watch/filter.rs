@@ -1,10 +1,10 @@
 //! Which packets a watch wants.
 
-use super::layers::{Layer, layers, layers_at};
 use super::record::{Event, Fate};
 use crate::types::PortId;
 use crate::verdict::DropReason;
 use crate::wire::ethernet;
+use crate::wire::layers::{Layer, layers, layers_at};
 use ipnet::IpNet;
 
 /// Which ends of packets a watch wants.
@@ -57,7 +57,7 @@ impl Filter {
     }
 
     fn fits(&self, layer: &Layer) -> bool {
-        let Layer { source, destination, protocol, ports } = layer;
+        let Layer { source, destination, protocol, ports, .. } = layer;
         self.about.iter().all(|prefix| prefix.contains(source) || prefix.contains(destination))
             && self.protocol.is_none_or(|wanted| wanted == *protocol)
             && self.transport_port.is_none_or(|wanted| wanted == ports.0 || wanted == ports.1)

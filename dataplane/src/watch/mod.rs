@@ -7,7 +7,6 @@
 //! when no empty record is left, the packet is counted as missed and goes its way.
 //!
 //! - `filter`: which packets;
-//! - `layers`: the addresses of a frame, however malformed it is;
 //! - `record`: what is told of one;
 //! - `handle`: both ends of a watch;
 //! - `watchers`: the worker's side.
@@ -19,7 +18,6 @@
 
 mod filter;
 mod handle;
-mod layers;
 mod record;
 mod watchers;
 

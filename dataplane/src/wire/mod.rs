@@ -13,6 +13,7 @@ pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub(crate) mod layers;
 pub mod lisp;
 pub mod udp;
 pub mod vlan;

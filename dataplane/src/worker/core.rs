@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::counters::WorkerStats;
 use crate::feed::{Adjacency, VrfSpec};
 use crate::hold::{Held, HoldTable};
+use crate::host::HostClass;
 use crate::io::{Io, PacketBurst};
 use crate::path::flow::FlowKey;
 use crate::path::icmp;
@@ -115,11 +116,14 @@ impl<I: Io> Core<I> {
     }
 
     /// Hands a packet to the kernel as it came: of a sub-interface with its tags, by its parent.
-    pub(super) fn hand_to_host(&mut self, port: PortId, mut buf: I::Buf) -> bool {
-        match self.trunks.sub(port) {
-            None => self.io.host_tx(port, buf).is_ok(),
-            Some(sub) => vlan::push(&mut buf, sub.tags) && self.io.host_tx(sub.parent, buf).is_ok(),
-        }
+    /// The reason when the kernel's queue for its class is full, or there is none.
+    pub(super) fn hand_to_host(&mut self, port: PortId, mut buf: I::Buf) -> Result<(), DropReason> {
+        let class = HostClass::of(buf.data());
+        let given = match self.trunks.sub(port) {
+            None => self.io.host_tx(port, class, buf).is_ok(),
+            Some(sub) => vlan::push(&mut buf, sub.tags) && self.io.host_tx(sub.parent, class, buf).is_ok(),
+        };
+        if given { Ok(()) } else { Err(class.full()) }
     }
 
     #[inline(always)]
@@ -328,6 +332,11 @@ impl<I: Io> Core<I> {
                 Adjacency::Ready { .. } | Adjacency::Failed => return,
             },
         };
+        // Misses may fill half of the ring: a flood of them leaves room for what else is to be told.
+        let punts = &self.links.punts;
+        if matches!(punt, Punt::Miss { .. }) && punts.len() >= punts.capacity() / 2 {
+            return self.links.stats.punts_lost.add(1);
+        }
         let counter = match self.links.punts.push(punt) {
             Ok(()) => &self.links.stats.punts,
             Err(_) => &self.links.stats.punts_lost,

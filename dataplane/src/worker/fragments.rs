@@ -58,8 +58,10 @@ impl<I: Io> Core<I> {
 
     /// A packet to the kernel's face of a port.
     pub(super) fn give_to_kernel(&mut self, port: PortId, buf: I::Buf) {
-        let given = self.hand_to_host(port, buf);
-        if given { self.stats().host.add(1) } else { self.drop_one(DropReason::HostFull) }
+        match self.hand_to_host(port, buf) {
+            Ok(()) => self.stats().host.add(1),
+            Err(reason) => self.drop_one(reason),
+        }
     }
 
     /// A LISP packet that came in fragments goes the way of one that did not.

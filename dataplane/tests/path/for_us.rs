@@ -186,5 +186,5 @@ fn a_full_way_to_the_kernel_is_a_named_drop() {
         lab.poll();
     }
     let now = lab.snapshot();
-    assert_eq!((now.host, now.dropped(HostFull)), (256, 44));
+    assert_eq!((now.host, now.dropped(HostFullNeighbour)), (256, 44));
 }

@@ -38,6 +38,21 @@ fn a_miss_waits_asks_once_and_leaves_in_order_r002_r073() {
     assert_eq!(lab.io().pool().in_use(), 0);
 }
 
+/// control hears of new neighbours, hosts and path MTUs while somebody scans the EID space.
+#[test]
+fn a_flood_of_misses_leaves_room_for_other_news_r161() {
+    let mut lab = Lab::new();
+    for n in 0..600u32 {
+        let address = std::net::Ipv4Addr::from(0x0A63_0000 + n);
+        lab.native(&numbered(&address.to_string(), 1));
+    }
+    assert_eq!(lab.snapshot().punts_lost, 600 - 512);
+    lab.native(&udp(V4, "192.0.2.77", 20));
+    let punts = lab.punts();
+    assert_eq!(punts.len(), 512 + 1);
+    assert!(matches!(punts.last(), Some(Punt::NeighbourMiss { .. })));
+}
+
 #[test]
 fn control_is_asked_again_each_second_while_packets_come() {
     let mut lab = Lab::new();

@@ -1,23 +1,25 @@
 //! The IP headers of a frame, outer and inner, read without a check: a packet that is dropped because it
 //! is malformed is the very one that somebody looks for.
 
-use crate::wire::vlan::Tagging;
-use crate::wire::{bytes, ethernet, ipv6, lisp, proto, udp, vlan};
+use super::vlan::Tagging;
+use super::{bytes, ethernet, ipv6, lisp, proto, udp, vlan};
 use std::net::IpAddr;
 
-/// What a filter asks of an IP packet.
+/// What is asked of an IP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layer {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
+pub(crate) struct Layer {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
     /// What follows the IP header and its extension headers.
-    pub(super) protocol: u8,
+    pub(crate) protocol: u8,
     /// Source and destination port; zero: none, or not in this fragment.
-    pub(super) ports: (u16, u16),
+    pub(crate) ports: (u16, u16),
+    /// Offset of what follows the headers, in the frame.
+    pub(crate) payload: usize,
 }
 
 /// The IP packets in a frame: as it came, and what is in its LISP encapsulation.
-pub(super) fn layers(frame: &[u8]) -> [Option<Layer>; 2] {
+pub(crate) fn layers(frame: &[u8]) -> [Option<Layer>; 2] {
     match vlan::read(frame) {
         Tagging::Short => [None, None],
         Tagging::None(count) | Tagging::Tagged { count, .. } => {
@@ -27,15 +29,15 @@ pub(super) fn layers(frame: &[u8]) -> [Option<Layer>; 2] {
 }
 
 /// The same for what begins at `at`.
-pub(super) fn layers_at(frame: &[u8], at: usize) -> [Option<Layer>; 2] {
-    let Some((outer, payload)) = read(frame, at) else { return [None, None] };
+pub(crate) fn layers_at(frame: &[u8], at: usize) -> [Option<Layer>; 2] {
+    let Some(outer) = read(frame, at) else { return [None, None] };
     let is_lisp = outer.protocol == proto::UDP && outer.ports.1 == lisp::DATA_PORT;
-    let inner = if is_lisp { read(frame, payload + udp::LEN + lisp::LEN) } else { None };
-    [Some(outer), inner.map(|(layer, _)| layer)]
+    let inner = if is_lisp { read(frame, outer.payload + udp::LEN + lisp::LEN) } else { None };
+    [Some(outer), inner]
 }
 
-/// The packet at `at`, and where what it carries begins.
-fn read(frame: &[u8], at: usize) -> Option<(Layer, usize)> {
+/// The packet at `at`.
+fn read(frame: &[u8], at: usize) -> Option<Layer> {
     let first = *frame.get(at)?;
     let (source, destination, protocol, offset, whole) = match first >> 4 {
         4 => {
@@ -64,5 +66,5 @@ fn read(frame: &[u8], at: usize) -> Option<(Layer, usize)> {
     let has_ports = matches!(protocol, proto::TCP | proto::UDP | proto::SCTP) && whole;
     let ports = if has_ports { udp::ports(frame, at + offset).unwrap_or(0) } else { 0 };
     let ports = ((ports >> 16) as u16, ports as u16);
-    Some((Layer { source, destination, protocol, ports }, at + offset))
+    Some(Layer { source, destination, protocol, ports, payload: at + offset })
 }
