@@ -241,6 +241,11 @@ class Lab:
         """The daemon reads its configuration file again."""
         os.kill(self.daemons[node], signal.SIGHUP)
 
+    def kill_daemon(self, node):
+        """The daemon dies without a word."""
+        os.kill(self.daemons[node], signal.SIGKILL)
+        self.wait(f"{node}: the dead daemon is gone", lambda: self._collect() or not alive(self.daemons[node]))
+
     def wait_interface(self, node, *interfaces, timeout=20):
         for name in interfaces:
             self.wait(f"{node}: interface {name}",

@@ -303,10 +303,10 @@ def tcp_send(address, port, size, bytes_per_second=""):
     print(size, digest.hexdigest())
 
 
-def frames(interface, path, per_second):
-    """Sends frames as they are in the file, each with its length (2 bytes) in front."""
+def frames(interface, path, per_second, times="1"):
+    """Sends frames as they are in the file, each with its length (2 bytes) in front; all of them so many times."""
     with open(path, "rb") as source:
-        data = source.read()
+        data = source.read() * int(times)
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     sock.bind((interface, 0))
     begin, at, number = time.monotonic(), 0, 0

@@ -2,6 +2,7 @@
 
 from ..net import LabError
 from . import interworking, mtu, multi_tenant, odd_packets, spoof, traceroute
+from .bgp import Pair, PuntFlood
 from .control_flood import ControlFlood
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .ddt import Ddt
@@ -43,6 +44,8 @@ ALL = {
     "ddt": Ddt(),
     "control-flood": ControlFlood(),
     "provider": Provider(),
+    "proxy-pair": Pair(),
+    "punt-flood": PuntFlood(),
 }
 
 
