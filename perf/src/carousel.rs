@@ -3,6 +3,7 @@
 
 use crate::frames;
 use dpdk_sys::{Burst, HEADROOM, Mbuf, Pool, tsc};
+use pxtr_dataplane::host::HostClass;
 use pxtr_dataplane::io::{BURST, Io};
 use pxtr_dataplane::types::PortId;
 use std::collections::VecDeque;
@@ -155,7 +156,7 @@ impl Io for Carousel {
         count
     }
 
-    fn host_tx(&mut self, _: PortId, mbuf: Mbuf) -> Result<(), Mbuf> {
+    fn host_tx(&mut self, _: PortId, _: HostClass, mbuf: Mbuf) -> Result<(), Mbuf> {
         Err(mbuf)
     }
 
