@@ -181,6 +181,8 @@ counters! {
     FirstHopOverRate => "first_hop_registers_over_rate",
     #[doc = "Records of First-Hop Routers refused: no host of a prefix that they may tell of, or not theirs."]
     FirstHopRecordsRefused => "first_hop_records_refused",
+    #[doc = "EID-prefixes of ours that another router registers now, as a Map-Server says."]
+    DatabaseTakenOver => "database_taken_over",
     // ETR: registering.
     #[doc = "Map-Registers sent, retransmissions included."]
     RegistersSent => "map_registers_sent",

@@ -227,6 +227,7 @@ impl Itr {
             // A PETR is no authority for what is sent through it: no EID-prefix to ask it for.
             cache.by_slot(slot).filter(|e| e.act == Act::Encapsulate).map(|e| e.eid)
         });
+        self.ask_for_stranded(cx);
         self.resolver.on_tick(cx);
     }
 
@@ -236,6 +237,7 @@ impl Itr {
         let all = [
             self.cache.next_deadline(),
             self.rlocs.next_deadline(),
+            self.rlocs.stranded.next_deadline(),
             self.resolver.next_deadline(),
             self.subscriptions.next_deadline(),
         ];

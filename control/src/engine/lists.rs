@@ -46,6 +46,12 @@ pub struct Lists {
 }
 
 impl Lists {
+    /// The slot behind one that is in a list.
+    #[must_use]
+    pub fn after(&self, slot: u32) -> Option<u32> {
+        self.links.get(slot as usize).map(|link| link.next).filter(|next| *next != NONE)
+    }
+
     /// Appends a slot that is in no list.
     pub fn push_back(&mut self, head: &mut Head, slot: u32) {
         let wanted = slot as usize + 1;

@@ -77,6 +77,12 @@ impl LocatorSets {
         Some(set)
     }
 
+    /// The member behind another one of the same set.
+    #[must_use]
+    pub fn member_after(&self, member: u32) -> Option<u32> {
+        self.links.after(member)
+    }
+
     /// A set.
     #[must_use]
     pub fn get(&self, slot: u32) -> Option<&LocatorSet> {

@@ -24,7 +24,7 @@ impl Entry {
         self.expires.since(self.confirmed)
     }
 
-    fn in_use(&self, now: Time) -> bool {
+    pub(super) fn in_use(&self, now: Time) -> bool {
         now.since(self.used) <= (self.ttl_ms() / 10).max(USED_WITHIN_MS)
     }
 

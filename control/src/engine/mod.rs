@@ -31,6 +31,7 @@ mod secure;
 pub mod select;
 mod send;
 mod slab;
+mod stranded;
 mod subscriptions;
 mod timers;
 pub mod views;

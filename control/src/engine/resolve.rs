@@ -54,6 +54,8 @@ pub enum Cause {
     Refresh,
     /// A peer says that it changed.
     Smr,
+    /// All locators of one in use are down.
+    Stranded,
 }
 
 /// How far a lookup is.
@@ -182,7 +184,7 @@ impl Resolver {
         self.asking += 1;
         match cause {
             Cause::Miss => self.ask(cx, slot),
-            Cause::Refresh | Cause::Smr => self.ask_within_rate(cx, slot),
+            Cause::Refresh | Cause::Smr | Cause::Stranded => self.ask_within_rate(cx, slot),
         }
     }
 
@@ -194,7 +196,7 @@ impl Resolver {
                 cx.count(Counter::MissesHeldDown);
                 abandon(cx, &eid);
             }
-            (Phase::HeldDown | Phase::Asking, Cause::Refresh) => {}
+            (Phase::HeldDown | Phase::Asking, Cause::Refresh | Cause::Stranded) => {}
             (phase, Cause::Miss) => {
                 cx.count(Counter::MissesPending);
                 pending.wanted = Some(cx.now);
@@ -208,7 +210,7 @@ impl Resolver {
                 cx.count(Counter::SmrsLimited);
                 pending.again = Some(cause);
             }
-            (Phase::Cooling, Cause::Refresh) => {
+            (Phase::Cooling, Cause::Refresh | Cause::Stranded) => {
                 pending.again.get_or_insert(cause);
             }
         }
@@ -436,10 +438,15 @@ impl Resolver {
     }
 
     /// Refreshes and SMRs, which keep traffic in progress right, have a reserve that misses
-    /// can not use up. What has ended but is still remembered counts half.
+    /// can not use up; what is stranded may take half of what is for misses. What has ended but is still
+    /// remembered counts half.
     fn has_room(&self, cx: &Cx<'_>, cause: Cause) -> bool {
         let limit = (cx.config.limits.pending_requests as usize).max(1);
-        let limit = if cause == Cause::Miss { limit } else { limit + limit / 4 + 1 };
+        let limit = match cause {
+            Cause::Miss => limit,
+            Cause::Refresh | Cause::Smr => limit + limit / 4 + 1,
+            Cause::Stranded => limit.div_ceil(2),
+        };
         self.asking < limit && self.table.len() < 2 * limit
     }
 
@@ -452,8 +459,12 @@ impl Resolver {
 
     fn within_rate(&mut self, cx: &Cx<'_>, cause: Cause) -> bool {
         let per_second = cx.config.limits.map_requests_per_second;
-        // A fifth of the bucket is out of reach of misses.
-        let burst = if cause == Cause::Miss { per_second / 5 * 4 } else { per_second };
+        // A fifth of the bucket is out of reach of misses, half of it of what is stranded.
+        let burst = match cause {
+            Cause::Miss => per_second / 5 * 4,
+            Cause::Refresh | Cause::Smr => per_second,
+            Cause::Stranded => per_second / 2,
+        };
         self.total.take(cx.now, Rate { per_second, burst })
     }
 }

@@ -12,6 +12,7 @@ use super::locator_sets::{LocatorSet, LocatorSets};
 use super::mapping::MappedLocator;
 use super::probe::Probing;
 use super::slab::Slab;
+use super::stranded::Stranded;
 use super::timers::Timers;
 use crate::roles::limit::Bucket;
 use std::collections::{BTreeSet, HashMap};
@@ -53,6 +54,7 @@ pub struct Rlocs {
     /// Probe nonce -> RLOC slot.
     pub(super) nonces: HashMap<u64, u32>,
     pub(super) pace: Bucket,
+    pub(super) stranded: Stranded,
 }
 
 impl Rlocs {
@@ -67,8 +69,29 @@ impl Rlocs {
                     rloc.sets.insert(set);
                 }
             }
+            if self.is_stranded(set) {
+                self.stranded.note(cx.now.plus_ms(1), set);
+            }
         }
         set
+    }
+
+    /// All locators of the set are down that we could use at all.
+    pub(super) fn is_stranded(&self, set: u32) -> bool {
+        let Some(set) = self.sets.get(set) else { return false };
+        let mut usable =
+            set.eligible_rlocs().filter_map(|addr| self.get(addr)).filter(|r| r.family).peekable();
+        usable.peek().is_some() && !usable.any(Rloc::is_up)
+    }
+
+    /// The map-cache slot that has used a set longest.
+    pub(super) fn first_member(&self, set: u32) -> Option<u32> {
+        self.sets.get(set)?.any_member()
+    }
+
+    /// The map-cache slot behind another one in the same set.
+    pub(super) fn member_after(&self, member: u32) -> Option<u32> {
+        self.sets.member_after(member)
     }
 
     /// The entry in map-cache slot `member` now uses `set`.
@@ -175,6 +198,12 @@ impl Rlocs {
         }
         rloc.since = cx.now;
         let addr = rloc.addr;
+        let concerned: Vec<u32> = if up { Vec::new() } else { rloc.sets.iter().copied().collect() };
+        for set in concerned {
+            if self.is_stranded(set) {
+                self.stranded.note(cx.now, set);
+            }
+        }
         cx.out.push(Action::LocatorState { rloc: addr, up });
         let counter = if up { Counter::RlocsUp } else { Counter::RlocsDown };
         cx.notice(counter, format_args!("{addr}: {why}"));

@@ -37,7 +37,10 @@ fn pass_answering(w: &mut World, ms: u64, alive: &[&str], records: &[EidRecord])
             if request.message.probe && alive.iter().any(|a| ip(a) == request.to.ip()) {
                 w.receive_from(&request.to.ip().to_string(), &probe_reply(&request, records.to_vec()));
             }
-            seen.push(request);
+            // Others ask for the mapping, when its last locator is down.
+            if request.message.probe {
+                seen.push(request);
+            }
         }
     }
     w.now = end;
@@ -145,7 +148,7 @@ fn r085_hysteresis_wants_several_answers_in_a_row() {
     while w.take().is_empty() {
         let probe = loop {
             w.pass(10);
-            if let Some(probe) = w.requests().pop() {
+            if let Some(probe) = w.requests().into_iter().rfind(|request| request.message.probe) {
                 break probe;
             }
         };
@@ -258,7 +261,7 @@ fn r086_probes_are_paced_over_all_rlocs() {
     w.requests();
     let start: Time = w.now;
     w.pass(10_000);
-    let sent = w.requests().len() as u64;
+    let sent = w.requests().iter().filter(|request| request.message.probe).count() as u64;
     assert!(sent <= 100 * w.now.since(start) / 1000 + 10, "{sent} probes in 10 s");
 }
 
@@ -272,5 +275,5 @@ fn probing_turned_off_by_a_reload_brings_back_what_it_took_down() {
     w.reconfigure(pitr());
     assert_eq!(w.take(), [state(A.0, true)]);
     w.pass(100_000);
-    assert!(w.requests().is_empty());
+    assert!(w.requests().iter().all(|request| !request.message.probe));
 }

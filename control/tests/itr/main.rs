@@ -7,4 +7,5 @@ mod locators;
 mod replies;
 mod requests;
 mod smr;
+mod stranded;
 mod world;

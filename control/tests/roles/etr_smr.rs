@@ -3,6 +3,7 @@
 use crate::messages::*;
 use crate::node::*;
 use pxtr_control::codec::{Address, MapRequest, Message};
+use pxtr_control::engine::Counter;
 use pxtr_control::engine::config::EngineConfig;
 
 const ITR: &str = "198.51.100.1";
@@ -137,4 +138,25 @@ fn r100_who_got_the_mapping_longer_ago_than_its_ttl_does_not_hold_it() {
     n.pass(1441 * 60_000);
     n.reconfigure(changed(&[0]));
     assert!(n.silent());
+}
+
+#[test]
+fn r100_r191_a_router_whose_prefix_another_one_registers_tells_those_who_have_its_mapping() {
+    let mut lab = crate::labs::Lab::new("dr-move-router");
+    assert_eq!(lab.resolve("pxtr", "10.16.1.10"), "10.16.1.0/24 -> 198.51.100.6");
+    lab.pass(4);
+    // The router in reserve is told to serve the site.
+    let mut config = lab.node("dr").engine.config().clone();
+    let site = lab.node("xtr").engine.config().database.clone();
+    config.database.extend(site.into_iter().map(|mut mapping| {
+        mapping.locators = vec![locator("198.51.100.10", 1, 100)];
+        mapping
+    }));
+    lab.node("pxtr").installed.clear();
+    lab.node("dr").reconfigure(config);
+    lab.settle();
+    let xtr = lab.node("xtr");
+    assert_eq!(xtr.count(Counter::DatabaseTakenOver), 1000, "each by a Map-Notify of the Map-Server");
+    assert_eq!(xtr.count(Counter::SmrsSent), 1, "about the one that somebody has");
+    assert_eq!(lab.last_installed("pxtr"), "10.16.1.0/24 -> 198.51.100.10");
 }

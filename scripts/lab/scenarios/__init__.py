@@ -7,6 +7,7 @@ from .control_flood import ControlFlood
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .ddt import Ddt
 from .dr_move import SiteMove
+from .dr_move_router import RouterMove
 from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
 from .mobility_fhr import FirstHop
@@ -26,6 +27,7 @@ ALL = {
     "te-weights": Weights(),
     "te-backup": Backup(),
     "dr-move": SiteMove(),
+    "dr-move-router": RouterMove(),
     "mobility-hot": Hot(),
     "mtu": mtu,
     "traceroute": traceroute,

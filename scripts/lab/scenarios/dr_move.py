@@ -69,17 +69,17 @@ class SiteMove:
         measure.ping(lab, "ping host to site", "host", NEXT_HOP)
         lab.record("EID-prefixes registered", True, topology.registered(lab), "")
         fleet = measure.Fleet(lab, "host", "site", self.live(), 9005, INTERVAL_MS)
-        lab.wait("all flows are in the proxy's map-cache", lambda: len(_flows(lab, OLD)) == LIVE, 20)
+        lab.wait("all flows are in the proxy's map-cache", lambda: len(flows_by(lab, OLD)) == LIVE, 20)
         time.sleep(2)
         shutil.copy(os.path.join(ROOT, "configs", self.name, "xtr-moved.toml"), lab.config)
         moved = time.time()
         lab.run("core", "ip", "route", "replace", "blackhole", f"{OLD}/32")
         lab.reload_daemon("xtr")
         lab.mark("the old RLOC dies, the router is told of the new one", moved)
-        lab.wait("the proxy uses the new RLOC for all flows", lambda: len(_flows(lab, NEW)) == LIVE, 60)
+        lab.wait("the proxy uses the new RLOC for all flows", lambda: len(flows_by(lab, NEW)) == LIVE, 60)
         lab.mark("the proxy's map-cache has the new RLOC for all flows (seen from outside)")
         time.sleep(1)
-        lab.wait("all EID-prefixes registered with the new RLOC", lambda: _registered(lab, NEW) == PREFIXES, 30)
+        lab.wait("all EID-prefixes registered with the new RLOC", lambda: registered_with(lab, NEW) == PREFIXES, 30)
         fleet.drain()
         self._judge(lab, fleet.flows(), moved)
         for node in ("pxtr", "xtr"):
@@ -102,20 +102,23 @@ class SiteMove:
         lab.record("convergence of the proxy: median flow", True, ms[len(ms) // 2], "ms")
         lab.record("convergence of the proxy: last flow", ms[-1] <= 3000, ms[-1], "ms (at most 3000)")
         lab.record("packets lost", True, sum(lost), f"of all flows, at {1000 // INTERVAL_MS} a second each")
-        sent = lab.cli("xtr", "show", "statistics")["engine"]["smrs_sent"]
-        lab.record("SMRs: a few for each flow in use, none for the others", LIVE <= sent <= 3 * LIVE, sent, "")
+        self._judge_smrs(lab)
         for share in (1, 50, 100):
             lab.mark(f"{share} of {len(back)} flows arrive by the new RLOC", back[share - 1])
         lab.sums_up(ms[-1], sum(lost), ms[-1])
 
+    def _judge_smrs(self, lab):
+        sent = lab.cli("xtr", "show", "statistics")["engine"]["smrs_sent"]
+        lab.record("SMRs: a few for each flow in use, none for the others", LIVE <= sent <= 3 * LIVE, sent, "")
 
-def _flows(lab, rloc):
+
+def flows_by(lab, rloc):
     """EID-prefixes that the proxy sends to an RLOC."""
     entries = lab.cli("pxtr", "show", "map-cache", "--limit", "5000")["entries"]
     return [e for e in entries if [loc["rloc"] for loc in e["locators"]] == [rloc]]
 
 
-def _registered(lab, rloc):
+def registered_with(lab, rloc):
     """How many EID-prefixes are registered with that RLOC alone."""
     rows = lab.cli("ms", "show", "registrations", "--limit", "5000")["registrations"]
     return sum(1 for r in rows if [loc["rloc"] for loc in r["locators"]] == [rloc])

@@ -107,6 +107,25 @@ impl Etr {
         changes
     }
 
+    /// EID-prefixes of our database that, says a Map-Server, another router registers now, with locators
+    /// of its own: a site that moved to a router that is not us. Those who have our mapping are to ask
+    /// anew; what still comes here is delivered as before.
+    fn taken_over(&self, cx: &mut Cx<'_>, by: IpAddr, notify: &MapNotify) -> Vec<EidPrefix> {
+        let mut taken = Vec::new();
+        for record in &notify.records {
+            let Some(eid) = record.eid_prefix() else { continue };
+            let Some(Owned::Database(index)) = self.database.get(&eid) else { continue };
+            let Some(mapping) = cx.config.database.get(*index) else { continue };
+            let mut rlocs = record.locators.iter().filter_map(|l| l.rloc()).peekable();
+            let ours = |rloc| mapping.locators.iter().any(|l| l.rloc == rloc);
+            if rlocs.peek().is_some() && !rlocs.any(ours) {
+                cx.notice(Counter::DatabaseTakenOver, format_args!("{} says {by}", eid.prefix));
+                taken.push(eid);
+            }
+        }
+        taken
+    }
+
     /// Those who got the mapping of a host from us are told that it moved, once: what they send here
     /// makes us tell them again.
     fn tell_audience(&mut self, cx: &mut Cx<'_>, moved: Vec<EidPrefix>) {
@@ -178,7 +197,8 @@ impl Role for Etr {
             Taken::NotOurs => return Handled::No,
             Taken::Done => {}
             Taken::News(server) => {
-                let moved = self.dynamic.on_notify(cx, server, notify);
+                let mut moved = self.dynamic.on_notify(cx, server, notify);
+                moved.extend(self.taken_over(cx, server, notify));
                 self.tell_audience(cx, moved);
                 self.first_hops.tell(cx, &mut self.dynamic);
             }
