@@ -210,6 +210,49 @@ fn r060_a_lookup_under_way_does_not_return_to_a_map_resolver_that_died() {
 }
 
 #[test]
+fn r060_the_second_try_goes_elsewhere_when_the_first_is_usually_quick_and_the_quicker_one_is_preferred() {
+    let mut config = pitr();
+    config.map_resolvers = vec![ip(MR1), ip(MR2)];
+    let mut w = World::new(config);
+    let found = |n: u32| vec![record(&format!("10.1.{n}.0/24"), 60, &[("198.51.100.1", 1, 1)])];
+    // Whom lookup `n` asks; the answer takes so long.
+    let asks = |w: &mut World, n: u32, took_ms: u64| {
+        w.miss(&format!("10.1.{n}.1"));
+        let r = w.request();
+        w.pass(took_ms);
+        w.reply(r.message.nonce, found(n));
+        r.to.ip()
+    };
+    assert_eq!(asks(&mut w, 1, 300), ip(MR1));
+    w.miss("10.1.2.1");
+    let first = w.request();
+    w.pass(1_000);
+    let second = loop {
+        w.pass(5);
+        if let Some(second) = w.requests().pop() {
+            break second;
+        }
+        assert!(w.now.since(first.at) < 1_900, "it is a second and not two until another one is asked");
+    };
+    assert_eq!((first.to.ip(), second.to.ip()), (ip(MR1), ip(MR2)));
+    assert!(second.at.since(first.at) >= 1_000, "R-055");
+    w.reply(second.message.nonce, found(2));
+    // MR1 usually takes 300 ms, MR2 much less: it is the first choice now, and MR1 tested each minute.
+    assert_eq!(asks(&mut w, 3, 10), ip(MR2));
+    let mut n = 4;
+    loop {
+        w.pass(60_000);
+        assert_eq!(asks(&mut w, n, 10), ip(MR1), "tested");
+        if asks(&mut w, n + 1, 10) == ip(MR1) {
+            break;
+        }
+        n += 2;
+        assert!(n < 24, "it is as quick as the other one and is not asked");
+    }
+    assert!(n > 4, "one quick answer does not make it quick");
+}
+
+#[test]
 fn r060_without_any_answer_the_cache_is_kept() {
     let mut w = World::new(pitr());
     w.learn("10.1.1.1", vec![record("10.1.1.0/24", 1440, &[("198.51.100.1", 1, 1)])]);

@@ -1,4 +1,4 @@
-//! Map-Resolver, and the order of roles in one daemon.
+//! Map-Resolver, and the order of roles in one daemon.
 
 use crate::messages::*;
 use crate::node::*;
@@ -44,6 +44,20 @@ fn r181_with_nobody_to_ask_the_answer_is_negative_and_short_lived() {
     assert_eq!(show(record), "101 10.4.0.9/32 -> ", "R-143: the instance stays with it");
     assert_eq!((record.action, record.ttl_minutes), (MapAction::NativelyForward, 1));
     assert!(!record.authoritative);
+}
+
+#[test]
+fn r182_resolvers_that_share_an_anycast_address_need_not_know_of_each_other() {
+    // The route to their address changes between the first try of an ITR and the next.
+    let (mut here, mut there) = (Node::new(resolver(&["192.0.2.53"])), Node::new(resolver(&["192.0.2.53"])));
+    for (nonce, n) in [(1, &mut here), (2, &mut there)] {
+        let asked = in_ecm(&MapRequest { nonce, ..request("10.4.0.9/32", &["198.51.100.1"]) });
+        n.hear("198.51.100.1:4342", &asked);
+        let sent = n.take_one();
+        assert_eq!((sent.to, sent.payload), (at("192.0.2.53:4342"), asked), "the answer goes to the ITR");
+        n.pass(600_000);
+        assert!(n.silent(), "nothing is kept that the other one would lack");
+    }
 }
 
 #[test]
