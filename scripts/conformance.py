@@ -2,7 +2,8 @@
 
 `tests/conformance.txt` of each room says of each requirement what it is and how far it is done; the tests say
 where that is shown: a test cites R-051 by that word in its comments or text, or by a name that begins
-with r051_ or ends with _r051. Without arguments: fails when the table is not what it should be. `--write`: writes it.
+with r051_ or ends with _r051. The 26 traps of the wire formats (TRAP 6, trap_06_ or _trap6) must all be cited.
+Without arguments: fails when the table is not what it should be. `--write`: writes it.
 """
 
 import os
@@ -15,6 +16,7 @@ TABLES = {"control/tests/conformance.txt": "control/README.md", "dataplane/tests
 BEGIN = "<!-- conformance: begin (scripts/conformance.py --write) -->"
 END = "<!-- conformance: end -->"
 SHOWN = 3
+TRAPS = 26
 WHERE = ["control/tests", "control/src", "dataplane/src", "dataplane/tests"]
 
 
@@ -65,8 +67,8 @@ def module(path):
 
 
 def citations():
-    """Requirement -> names of the tests that cite it."""
-    cited = {}
+    """Requirement -> names of the tests that cite it; the traps that tests cite."""
+    cited, traps = {}, set()
     for top in WHERE:
         for folder, _, files in sorted(os.walk(os.path.join(ROOT, top))):
             for file in sorted(files):
@@ -78,7 +80,8 @@ def citations():
                     numbers = set(re.findall(r"R-(\d{3})\b", text)) | set(re.findall(r"(?:^|_)r(\d{3})(?=_|$)", test))
                     for number in numbers:
                         cited.setdefault(f"R-{number}", []).append(f"{name}::{test}")
-    return cited
+                    traps.update(map(int, re.findall(r"TRAP (\d+)", text) + re.findall(r"(?:^|_)trap_?(\d+)", test)))
+    return cited, traps
 
 
 def table(data, cited):
@@ -121,7 +124,10 @@ def check(data, readme, cited):
 
 
 def main():
-    cited = citations()
+    cited, traps = citations()
+    forgotten = sorted(set(range(1, TRAPS + 1)) - traps)
+    if forgotten:
+        raise Wrong(f"no test cites these traps: {forgotten}")
     for data, readme in TABLES.items():
         check(data, readme, cited)
 

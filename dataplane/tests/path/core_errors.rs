@@ -123,6 +123,7 @@ fn control_is_told_once_a_second_r120() {
     assert_eq!(lab.punts().len(), 1);
 }
 
+/// TRAP 25.
 #[test]
 fn eight_quoted_bytes_suffice_for_the_path_mtu_over_ipv4_only_r129() {
     let mut lab = lab();

@@ -51,7 +51,9 @@ fn flags_that_mean_nothing_here_are_ignored_r006_r036() {
         ("nonce and echo request", [0xA0, 1, 2, 3, 0, 0, 0, 0]),
         ("echo without nonce", [0x20, 0, 0, 0, 0, 0, 0, 0]),
         ("nonce and versions", [0x90, 1, 2, 3, 0, 0, 0, 0]),
+        // TRAP 5: they are about the source's mapping, not that of the destination; here about nothing.
         ("LSBs", [0x40, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]),
+        // TRAP 7: what this byte names by LISP-GPE is not looked at, the nibble behind it is.
         ("R (GPE: P) bit", [0x04, 0, 0, 1, 0, 0, 0, 0]),
         ("low byte of the IID word", [0x08, 0, 0, 0, 0, 0, 0, 0x55]),
     ];
@@ -169,6 +171,7 @@ fn each_check_has_its_own_counter_r033_r037_r039() {
         ("UDP length inside the LISP header", udp_length(15), LispHeaderShort),
         ("UDP length cuts the inner packet", udp_length(16 + 47), InnerLength),
         ("nothing inside", lisp4(&[]), InnerHeader),
+        // TRAP 8: no key of RFC 8061 is agreed on, whichever way it would be derived.
         ("encrypted", lisp(RLOC, OURS, [1, 0, 0, 0, 0, 0, 0, 0], &ok.ip()), LispEncrypted),
         ("version 5", changed(|b| b[0] = 0x55), InnerVersion),
         ("header cut", changed(|b| b.truncate(19)), InnerHeader),
