@@ -127,7 +127,7 @@ case "$name" in
     rig list
     ;;
   wire | soak | loop) run_rig ;;
-  ndr | latency)
+  ndr | latency | profiles)
     need_venv
     run_rig
     ;;

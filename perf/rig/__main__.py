@@ -11,6 +11,7 @@ BENCHES = {
     "latency": "percentiles at 10, 50 and 90 % of the rate without loss; first packets",
     "ndr": "NDR and PDR by MLRsearch",
     "soak": "--minutes at --rate while mappings change: loss, memory, packet buffers",
+    "profiles": "packets of the TRex profiles through pxtrd, each kind",
     "loop": "system calls and page faults of a worker that forwards",
 }
 

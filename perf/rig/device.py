@@ -2,6 +2,7 @@
 
 import glob
 import os
+import time
 
 from lab.net import ROOT, Lab
 
@@ -10,7 +11,7 @@ from .processes import cpu_seconds, goes_first
 CONFIGS = os.path.join(ROOT, "configs", "perf")
 RLOCS = 1000
 FLOWS = 1024
-NEXT_HOP, NEXT_HOP_MAC = "198.51.100.1", "00:01:02:03:04:00"
+NEXT_HOPS, NEXT_HOP_MAC = ("198.51.100.1", "2001:db8:ffff::1"), "00:01:02:03:04:00"
 
 
 def eid_prefix(n, inner_v6=False):
@@ -23,18 +24,25 @@ def eid_prefix(n, inner_v6=False):
     return f"{place >> 24}.{place >> 16 & 255}.{place >> 8 & 255}.0/24"
 
 
+def eid_prefix_in_order(n, inner_v6=False):
+    """Prefix of mapping `n`, as the TRex profiles have them: one after the other."""
+    return (f"2001:{n >> 16:x}:{n & 0xFFFF:x}::/48" if inner_v6
+            else f"{1 + (n >> 16)}.{n >> 8 & 255}.{n & 255}.0/24")
+
+
 def mapping(prefix, n, rlocs=RLOCS):
     """A line of static mappings; RLOCs are 203.0.0.0 and on."""
     rloc = n % rlocs
     return f'  {{ eid_prefix = "{prefix}", locators = [{{ rloc = "203.0.{rloc >> 8}.{rloc & 255}" }}] }},'
 
 
-def configuration(mappings, inner_v6=False, flows=True, shift=0):
+def configuration(mappings, inner_v6=False, flows=True, shift=0, in_order=False):
     """The base file with so many static mappings, and one for each of flowgen's flows; `shift` gives them other
     RLOCs."""
     with open(os.path.join(CONFIGS, "wire.toml"), encoding="utf-8") as base:
         text = base.read()
-    lines = [mapping(eid_prefix(n, inner_v6), n + shift) for n in range(mappings)]
+    prefix = eid_prefix_in_order if in_order else eid_prefix
+    lines = [mapping(prefix(n, inner_v6), n + shift) for n in range(mappings)]
     if flows:
         lines += [mapping(f"10.253.{n >> 8}.{n & 255}/32", n) for n in range(FLOWS)]
     return "\n".join([text.rstrip(), "static_mapping = [", *lines, "]", ""])
@@ -43,8 +51,9 @@ def configuration(mappings, inner_v6=False, flows=True, shift=0):
 class Device:
     """pxtrd as the server of a memif socket. `with` ends it and removes everything."""
 
-    def __init__(self, mappings=1000, inner_v6=False, flows=True, resolver=0):
+    def __init__(self, mappings=1000, inner_v6=False, flows=True, resolver=0, in_order=False):
         self.mappings, self.inner_v6, self.flows, self.resolver = mappings, inner_v6, flows, resolver
+        self.in_order = in_order
         self.lab = None
 
     def __enter__(self):
@@ -66,16 +75,13 @@ class Device:
         if self.resolver:
             self._mapping_system(self.resolver)
         config = os.path.join(lab.dir, "pxtrd.toml")
-        self._write(config, configuration(self.mappings, self.inner_v6, self.flows))
+        self._write(config, configuration(self.mappings, self.inner_v6, self.flows, in_order=self.in_order))
         goes_first(lab.daemon("pxtr", config).pid)
         lab.wait_interface("pxtr", "wire", timeout=60)
         lab.run("pxtr", "ip", "link", "set", "wire", "up")
         lab.address("pxtr", "wire", "198.51.100.2/24", "2001:db8:ffff::2/64")
-        lab.run("pxtr", "ip", "neigh", "replace", NEXT_HOP, "lladdr", NEXT_HOP_MAC, "dev", "wire", "nud", "permanent")
-        lab.run("pxtr", "ip", "-6", "neigh", "replace", "2001:db8:ffff::1", "lladdr", NEXT_HOP_MAC, "dev", "wire",
-                "nud", "permanent")
-        lab.route("pxtr", "default", NEXT_HOP)
-        lab.route("pxtr", "::/0", "2001:db8:ffff::1")
+        for everything, next_hop in zip(("default", "::/0"), NEXT_HOPS):
+            lab.route("pxtr", everything, next_hop)
         lab.wait_daemon("pxtr", timeout=60)
 
     def _mapping_system(self, prefixes):
@@ -92,7 +98,7 @@ class Device:
         lines = [mapping(f"96.{n >> 8 & 255}.{n & 255}.0/24", 1) for n in range(prefixes)]
         config = os.path.join(lab.dir, "ms.toml")
         self._write(config, "\n".join([text.rstrip(), "database = [", *lines, "]", ""]))
-        lab.daemon("ms", config)
+        goes_first(lab.daemon("ms", config).pid)
         lab.wait_daemon("ms")
         lab.wait(f"{prefixes} EID-prefixes registered", lambda: self.registered() >= prefixes, 30)
 
@@ -126,6 +132,16 @@ class Device:
 
     def _lag(self):
         return sum(worker["feed_lag"] for worker in self.show("workers")["workers"])
+
+    def connected(self):
+        """To be called when the generator is there: before, the port has no carrier and its RLOCs are down."""
+        lab = self.lab
+        lab.wait("the port has a carrier", lambda: "NO-CARRIER" not in lab.run("pxtr", "ip", "link", "show", "wire").stdout)
+        for next_hop in NEXT_HOPS:
+            lab.run("pxtr", "ip", "neigh", "replace", next_hop, "lladdr", NEXT_HOP_MAC, "dev", "wire", "nud", "permanent")
+        # Netlink to the workers: milliseconds.
+        time.sleep(0.5)
+        self.settled()
 
     def reload(self, shift):
         """The same mappings with other RLOCs, live."""

@@ -19,6 +19,7 @@ PERCENTILES = ("min", "p50", "p90", "p99", "p999", "max")
 def _at_rates(options, device):
     traffic = Traffic(binaries(), device.socket, "encap", options.mappings)
     try:
+        device.connected()
         # Of one packet in two hundred: on CPUs that are shared, nothing is the rate without any loss.
         rate = search(traffic, "latency", {"pdr": RATIOS["pdr"]}, trials=5, width=0.05, limit_s=40)["pdr"]
         if not rate:
@@ -46,6 +47,7 @@ def _first_packets(device):
     """The first of so many conversations. Packets that are still unanswered after 3 s are lost."""
     traffic = Traffic(binaries(), device.socket, "encap", 1)
     try:
+        device.connected()
         taken = traffic.first("96.0.0.7", FIRST_PACKETS)
     finally:
         traffic.end()

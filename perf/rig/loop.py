@@ -40,6 +40,7 @@ def run(options):
         device.settled()
         traffic = Traffic(binaries(), device.socket, "mixed", options.mappings)
         try:
+            device.connected()
             traffic.run(options.rate, 1)
             tid = device.worker_thread()
             calls, traced = _system_calls(tid, traffic, options.rate)

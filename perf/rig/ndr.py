@@ -73,6 +73,7 @@ def run(options):
         with Device(options.mappings, flows=False) as device:
             device.settled()
             traffic = Traffic(binaries(), device.socket, kind, options.mappings)
+            device.connected()
             lost, start = device.preemptions(), time.monotonic()
             try:
                 rates = search(traffic, f"ndr {kind}", RATIOS)

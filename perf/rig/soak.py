@@ -43,6 +43,7 @@ def run(options):
         device.settled()
         traffic = Traffic(binaries(), device.socket, "mixed", options.mappings)
         try:
+            device.connected()
             # Tables and pools take their shape first.
             traffic.run(options.rate, 2)
             start, preempted = device.applied(), device.preemptions()

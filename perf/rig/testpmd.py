@@ -13,14 +13,14 @@ _RX_PPS = re.compile(r"Rx-pps:\s+(\d+)")
 class Testpmd:
     """One testpmd with one memif port; its forwarding thread has a CPU to itself, the prompt has CPU 0."""
 
-    def __init__(self, socket, role, mode, extra=()):
+    def __init__(self, socket, role, mode, extra=(), vdevs=()):
         cpu = GENERATOR_CPU if role == "client" else DEVICE_CPU
         self.talker = Talker([
             "stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"0@{GENERATOR_CPU},1@{cpu}", "--in-memory", "--no-pci", "--no-telemetry",
             "-m", "128", "--file-prefix", f"pxtr-{os.getpid()}-{role}", "--log-level", "*:error",
             "--vdev", f"net_memif0,role={role},id=0,socket={socket},socket-abstract=no,mac=00:01:02:03:04:0"
             + ("0" if role == "client" else "1"),
-            "--", "-i", f"--forward-mode={mode}", "--total-num-mbufs=16384", "--no-flush-rx", "--disable-link-check", "--burst=32",
+            *(word for vdev in vdevs for word in ("--vdev", vdev)), "--", "-i", f"--forward-mode={mode}", "--total-num-mbufs=16384", "--no-flush-rx", "--disable-link-check", "--burst=32",
             "--rxd=1024", "--txd=1024", *extra], f"testpmd {mode}")
         self.talker.wait_for(lambda line: "Done" in line, 20)
 

@@ -50,9 +50,11 @@ class _Case:
               f"{100 * share:.0f} % of its CPU; CPUs {ns:.0f} ns apart", file=sys.stderr)
 
 
-def _flowgen(case, socket, pid):
+def _flowgen(case, socket, pid, connected=None):
     generator = Testpmd.flowgen(socket)
     try:
+        if connected:
+            connected()
         generator.start()
         time.sleep(1)
         taken = case.sample(generator, pid)
@@ -62,9 +64,11 @@ def _flowgen(case, socket, pid):
         generator.end()
 
 
-def _own(case, socket, pid, kind, reflected=False):
-    generator = Traffic(binaries(), socket, kind, case.options.mappings, reflected=reflected)
+def _own(case, socket, pid, kind, connected=None):
+    generator = Traffic(binaries(), socket, kind, case.options.mappings, reflected=connected is None)
     try:
+        if connected:
+            connected()
         generator.run(0, 1)
         return case.sample(generator, pid)
     finally:
@@ -74,8 +78,8 @@ def _own(case, socket, pid, kind, reflected=False):
 def _testpmd(case, mode):
     """testpmd in the place of pxtrd. Each generator gets a fresh one: a peer that leaves can crash it."""
     for name, drive in ((f"wire_testpmd_{mode}", _flowgen),
-                        (f"wire_own_{mode}", lambda *a: _own(*a, "encap", True)),
-                        (f"wire_own_{mode}_decap", lambda *a: _own(*a, "decap", True))):
+                        (f"wire_own_{mode}", lambda *a: _own(*a, "encap")),
+                        (f"wire_own_{mode}_decap", lambda *a: _own(*a, "decap"))):
         if case.wants(name):
             case.take(name, lambda d=drive: _through_testpmd(case, mode, d))
 
@@ -94,7 +98,7 @@ def _through_testpmd(case, mode, drive):
 def _pxtrd(case):
     for name, drive in (("wire_encap", _flowgen),
                         *(("wire_own_encap" if kind == "encap" else f"wire_{kind}",
-                           lambda *a, k=kind: _own(*a, k)) for kind in KINDS)):
+                           lambda *a, k=kind: _own(*a[:3], k, a[3])) for kind in KINDS)):
         if case.wants(name):
             case.take(name, lambda d=drive, n=name: _through_pxtrd(case, n, d))
 
@@ -102,7 +106,7 @@ def _pxtrd(case):
 def _through_pxtrd(case, name, drive):
     with Device(case.options.mappings) as device:
         device.settled()
-        taken = drive(case, device.socket, device.pid)
+        taken = drive(case, device.socket, device.pid, device.connected)
         worker = device.show("workers")["workers"][0]
         # What the generator was too slow to fetch counts, too: the link is full then.
         dropped = 100 * worker["dropped"] / max(1, worker["packets"])
