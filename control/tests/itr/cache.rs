@@ -3,8 +3,9 @@
 use crate::world::*;
 use pxtr_control::codec::MapAction;
 use pxtr_control::engine::Counter;
-use pxtr_control::engine::event::{Event, Forwarding};
+use pxtr_control::engine::event::{Action, Event, Forwarding};
 use pxtr_control::engine::mapping::Origin;
+use pxtr_control::engine::select::shares;
 
 const A: (&str, u8, u8) = ("198.51.100.1", 1, 50);
 const B: (&str, u8, u8) = ("198.51.100.2", 1, 50);
@@ -159,6 +160,36 @@ fn r068_with_a_petr_configured_what_would_go_natively_goes_there() {
     config.use_petr.clear();
     w.reconfigure(config);
     assert_eq!(w.take(), [install_act("8.0.0.0/7", Forwarding::NativelyForward)], "reload without it");
+}
+
+#[test]
+fn r068_of_several_petrs_the_best_priority_counts_and_then_the_weights() {
+    let petrs = [("198.51.100.71", 1, 70), ("198.51.100.72", 1, 30), ("198.51.100.73", 2, 100)];
+    let mut config = xtr();
+    config.use_petr = petrs.map(|(rloc, priority, weight)| configured(rloc, priority, weight)).to_vec();
+    let mut w = World::new(config);
+    let native = vec![negative("8.0.0.0/7", 15, MapAction::NativelyForward)];
+    let told = w.learn("8.8.8.8", native);
+    assert_eq!(told, [install("8.0.0.0/7", &petrs)], "the data plane has them all, as configured");
+    let [Action::Install { forwarding: Forwarding::Encapsulate(locators), .. }] = told.as_slice() else {
+        panic!("one positive entry")
+    };
+    let mut down = Vec::new();
+    for (what, rloc, up, expected) in [
+        ("both primaries, 70 to 30", petrs[2].0, true, vec![(petrs[0].0, 70), (petrs[1].0, 30)]),
+        ("the primary that is left", petrs[0].0, false, vec![(petrs[1].0, 30)]),
+        ("the backup, when no primary is left", petrs[1].0, false, vec![(petrs[2].0, 100)]),
+        ("a primary again, as soon as one is back", petrs[0].0, true, vec![(petrs[0].0, 70)]),
+    ] {
+        w.step(Event::UnderlayChanged { rloc: ip(rloc), reachable: up });
+        for action in w.take() {
+            let Action::LocatorState { rloc, up } = action else { panic!("{what}: {action:?}") };
+            down.retain(|other| *other != rloc);
+            down.extend((!up).then_some(rloc));
+        }
+        let expected: Vec<_> = expected.into_iter().map(|(rloc, weight)| (ip(rloc), weight)).collect();
+        assert_eq!(shares(locators, |rloc| !down.contains(&rloc)), expected, "{what}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ from .mobility_hot import Hot
 from .pubsub import PubSub
 from .provider import Provider
 from .traffic_engineering import Backup, Weights
+from .use_petr import UsePetr
 from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 
 ALL = {
@@ -26,6 +27,7 @@ ALL = {
     "v4-islands": Ipv4Islands(),
     "te-weights": Weights(),
     "te-backup": Backup(),
+    "use-petr": UsePetr(),
     "dr-move": SiteMove(),
     "dr-move-router": RouterMove(),
     "mobility-hot": Hot(),
