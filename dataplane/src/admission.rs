@@ -30,6 +30,18 @@ impl fmt::Debug for Nonce {
     }
 }
 
+/// What becomes of packets whose inner source is held to its mapping, while that is not known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownSources {
+    /// They wait, as the first packets to a new destination do, and within the same bounds.
+    #[default]
+    Wait,
+    /// They are dropped.
+    Drop,
+    /// They are taken.
+    Admit,
+}
+
 /// What is asked of every LISP data packet. The default: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
@@ -39,6 +51,8 @@ pub struct Admission {
     /// The LISP header must have one of these; empty: it may have any or none. A handful: two while one
     /// takes the place of another.
     pub nonces: Box<[Nonce]>,
+    /// Of packets whose inner source has no mapping yet.
+    pub unknown: UnknownSources,
 }
 
 /// What is asked of the inner sources of a VRF. The default: nothing.
@@ -46,13 +60,15 @@ pub struct Admission {
 pub struct VrfAdmission {
     /// They must lie in an EID-prefix given by [`Delta::SiteSet`](crate::feed::Delta::SiteSet).
     pub sites: bool,
+    /// They must be mapped to the outer source, by the map-cache or by the rules of their site.
+    pub strict: bool,
 }
 
 impl VrfAdmission {
     /// Something is asked.
     #[must_use]
     pub const fn any(self) -> bool {
-        self.sites
+        self.sites || self.strict
     }
 }
 
@@ -62,6 +78,8 @@ pub struct SiteRules {
     /// Their outer source lies in one of these; empty: it may be any that is admitted at all. A handful:
     /// they are tried in turn.
     pub outer_sources: Box<[IpNet]>,
+    /// Else their inner source must be mapped to it.
+    pub strict: bool,
 }
 
 #[cfg(test)]
@@ -72,7 +90,11 @@ mod tests {
     fn a_nonce_has_24_bits_and_does_not_show_r032() {
         let nonce = Nonce::new(0xFFAB_CDEF);
         assert_eq!(nonce.get(), 0x00AB_CDEF);
-        let admission = Admission { outer_sources: true, nonces: Box::new([nonce]) };
-        assert_eq!(format!("{admission:?}"), "Admission { outer_sources: true, nonces: [Nonce(..)] }");
+        let nonces = Box::new([nonce]);
+        let admission = Admission { outer_sources: true, nonces, ..Admission::default() };
+        assert_eq!(
+            format!("{admission:?}"),
+            "Admission { outer_sources: true, nonces: [Nonce(..)], unknown: Wait }"
+        );
     }
 }

@@ -353,6 +353,9 @@ pub enum Delta {
         /// EID-prefix.
         prefix: IpNet,
     },
+    /// The RLOCs of the mapping behind an entry, whether they are up or not: its outer sources, where inner
+    /// sources are held to mappings. Sent before the entry.
+    EntryRlocs(EntryId, Box<[IpAddr]>),
     /// What is asked of the inner sources of a VRF. Sent after what it refers to.
     VrfAdmission(VrfId, VrfAdmission),
     /// Let go of the packets held for an EID without a new entry: control gave up on it. They are

@@ -42,6 +42,8 @@ pub enum Verdict {
 pub enum Wait {
     /// A mapping for its destination.
     Mapping,
+    /// A mapping for its inner source; the packet still has its outer headers.
+    Source,
     /// The Ethernet address of its destination, on this port.
     Neighbour(PortId),
     /// The underlay next hop of this RLOC.
@@ -178,6 +180,8 @@ drop_reasons! {
     InnerOwnDestination, "inner_own_destination", "The inner destination is one of our own addresses (R-033).";
     InnerSourceNotSite, "inner_source_not_site", "The inner source is no EID of a LISP site that is configured in this VRF (R-025).";
     InnerSourceNotBound, "inner_source_not_bound", "The inner source is an EID of a site that has other RLOCs than the outer source (R-025).";
+    InnerSourceNotMapped, "inner_source_not_mapped", "The inner source is mapped to other RLOCs than the outer source, or to none (R-040).";
+    InnerSourceUnknown, "inner_source_unknown", "The inner source is held to its mapping, and that was not known (R-040).";
     InnerMulticast, "inner_multicast", "The inner destination is a multicast address (R-219).";
     InnerIsEid, "inner_is_eid", "The inner destination is an EID and this VRF does not re-encapsulate.";
     InnerNotLocal, "inner_not_local", "The inner destination is not in our site and this VRF is no PETR.";

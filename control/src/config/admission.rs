@@ -1,11 +1,11 @@
 //! Who may send us LISP data, as the rest of the daemon sees it.
 
-use super::build::{find_vrf, words};
+use super::build::{find_vrf, flag, words};
 use super::file::{AdmittedSiteTable, File};
 use super::model::Vrf;
 use super::words::Prefix;
 use ipnet::IpNet;
-use pxtr_dataplane::admission::Nonce;
+use pxtr_dataplane::admission::{Nonce, UnknownSources};
 use pxtr_dataplane::types::VrfId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,6 +17,8 @@ pub struct Admission {
     pub outer_sources: Option<Vec<IpNet>>,
     /// Nonces of which one is asked for, if there are any.
     pub nonces: Vec<Nonce>,
+    /// Of packets whose inner source has no mapping yet.
+    pub unknown: UnknownSources,
     /// Sites; in VRFs that have any, others may not send.
     pub sites: Vec<AdmittedSite>,
 }
@@ -32,6 +34,8 @@ pub struct AdmittedSite {
     pub eid_prefixes: Vec<IpNet>,
     /// Outer sources it is bound to, if any.
     pub outer_sources: Vec<IpNet>,
+    /// Or else to the RLOCs of its mappings.
+    pub strict: bool,
 }
 
 /// Builds it.
@@ -40,6 +44,7 @@ pub(super) fn admission(file: &File, vrfs: &[Vrf]) -> Option<Admission> {
     Some(Admission {
         outer_sources: table.outer_sources.is_given().then(|| prefixes(&table.outer_sources)),
         nonces: words(&table.nonces).into_iter().map(|nonce| nonce.0).collect(),
+        unknown: table.unknown_sources.get().map_or(UnknownSources::default(), |word| word.0.into()),
         sites: table.site.items().iter().map(|table| site(table, file, vrfs)).collect::<Option<_>>()?,
     })
 }
@@ -56,6 +61,7 @@ fn site(table: &AdmittedSiteTable, file: &File, vrfs: &[Vrf]) -> Option<Admitted
         vrf: find_vrf(&table.vrf, file, vrfs)?.id,
         eid_prefixes: prefixes(&table.eid_prefixes),
         outer_sources: prefixes(&table.outer_sources),
+        strict: flag(&table.strict, false),
     })
 }
 

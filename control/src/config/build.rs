@@ -89,7 +89,7 @@ fn number<T: TryFrom<i64> + Default, const MIN: i64, const MAX: i64>(
     key.get().map_or(default, |value| value.get())
 }
 
-fn flag(key: &Key<bool>, default: bool) -> bool {
+pub(super) fn flag(key: &Key<bool>, default: bool) -> bool {
     key.get().copied().unwrap_or(default)
 }
 
@@ -161,6 +161,7 @@ fn vrfs(file: &File) -> Option<Vec<Vrf>> {
             iid: Iid(0),
             table: 254,
             netns: None,
+            strict_inner_source: false,
             eid_space: Vec::new(),
             encap_dscp: None,
             decap_copy_dscp: false,
@@ -186,6 +187,7 @@ fn vrf(table: &VrfTable) -> Option<Vrf> {
         iid: Iid(table.instance_id.get()?.get()),
         table: number(&table.table, 254),
         netns: table.netns.get().map(|name| name.0.0.clone()),
+        strict_inner_source: flag(&table.strict_inner_source, false),
         eid_space: words(&table.eid_space).into_iter().map(|prefix| prefix.0).collect(),
         encap_dscp: table.encap_dscp.get().map(|dscp| dscp.get()),
         clamp_mss_to_mtu: table.clamp_mss_to_mtu.get().map(|mtu| mtu.get()),

@@ -194,6 +194,8 @@ pub struct Vrf {
     pub table: u32,
     /// Network namespace of its ports' kernel interfaces; `None`: ours.
     pub netns: Option<String>,
+    /// Inner sources must be mapped to outer sources.
+    pub strict_inner_source: bool,
     /// EID space that a PITR attracts.
     pub eid_space: Vec<IpNet>,
     /// DSCP of outer headers; `None`: the inner one.

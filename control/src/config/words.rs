@@ -3,7 +3,7 @@
 use super::leaf::Leaf;
 use crate::engine::config::AuthAlgorithm;
 use ipnet::IpNet;
-use pxtr_dataplane::admission::Nonce;
+use pxtr_dataplane::admission::{Nonce, UnknownSources};
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::MacAddr;
 use schemars::{Schema, json_schema};
@@ -454,6 +454,28 @@ words! {
         Zero = "zero",
         /// Over the whole packet.
         Computed = "computed",
+    }
+}
+
+words! {
+    /// What is done with packets whose inner source has no mapping yet.
+    UnknownWord: "a treatment" {
+        /// Kept until it is known.
+        Wait = "wait",
+        /// Dropped.
+        Drop = "drop",
+        /// Taken.
+        Admit = "admit",
+    }
+}
+
+impl From<UnknownWord> for UnknownSources {
+    fn from(word: UnknownWord) -> Self {
+        match word {
+            UnknownWord::Wait => Self::Wait,
+            UnknownWord::Drop => Self::Drop,
+            UnknownWord::Admit => Self::Admit,
+        }
     }
 }
 

@@ -367,3 +367,13 @@ pub struct EngineConfig {
     /// Start of the Map-Register nonce: high 32 bits (seconds since the epoch at start; R-178).
     pub register_nonce_epoch: u32,
 }
+
+impl EngineConfig {
+    /// It looks mappings up: as an ITR, or as a PETR that holds inner sources to their mappings and
+    /// therefore has EID space.
+    #[must_use]
+    pub fn looks_up(&self) -> bool {
+        let Roles { pitr, petr, xtr, .. } = self.roles;
+        pitr || xtr || (petr && self.vrfs.iter().any(|vrf| !vrf.eid_space.is_empty()))
+    }
+}

@@ -63,7 +63,7 @@ impl Itr {
 /// natively.
 fn eid_space(config: &EngineConfig) -> BTreeSet<EidPrefix> {
     let mut space = BTreeSet::new();
-    if !config.roles.pitr && !config.roles.xtr {
+    if !config.looks_up() {
         return space;
     }
     for vrf in &config.vrfs {

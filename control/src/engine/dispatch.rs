@@ -21,7 +21,7 @@ pub fn datagram(
         Ok(message) => message,
         Err(error) => return cx.notice(Counter::DecodeErrors, format_args!("{from}: {error}")),
     };
-    let is_itr = cx.config.roles.pitr || cx.config.roles.xtr;
+    let is_itr = cx.config.looks_up();
     let handled = match message {
         // SMRs are plain messages (RFC 9301 section 6.1).
         Message::MapRequest(m) if m.smr && is_itr => {

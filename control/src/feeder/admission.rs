@@ -6,7 +6,7 @@
 use super::output::Output;
 use super::slots::SlotPool;
 use ipnet::IpNet;
-use pxtr_dataplane::admission::{Admission, Nonce, SiteRules, VrfAdmission};
+use pxtr_dataplane::admission::{Admission, Nonce, SiteRules, UnknownSources, VrfAdmission};
 use pxtr_dataplane::feed::Delta;
 use pxtr_dataplane::replica::ReplicaLimits;
 use pxtr_dataplane::types::{SiteId, VrfId};
@@ -19,6 +19,10 @@ pub struct AdmissionSpec {
     pub outer_sources: Option<BTreeSet<IpNet>>,
     /// Nonces of which one is asked for, if there are any.
     pub nonces: Vec<Nonce>,
+    /// Of packets whose inner source has no mapping yet.
+    pub unknown: UnknownSources,
+    /// VRFs in which all inner sources are held to their mappings.
+    pub strict: BTreeSet<VrfId>,
     /// Sites by name.
     pub sites: BTreeMap<String, SiteFeed>,
 }
@@ -36,15 +40,25 @@ pub struct SiteFeed {
 
 impl AdmissionSpec {
     fn of_vrf(&self, vrf: VrfId) -> VrfAdmission {
-        VrfAdmission { sites: self.sites.values().any(|site| site.vrf == vrf) }
+        let sites = self.sites.values().any(|site| site.vrf == vrf);
+        VrfAdmission { sites, strict: self.strict.contains(&vrf) }
     }
 
     fn vrfs(&self) -> BTreeSet<VrfId> {
-        self.sites.values().map(|site| site.vrf).collect()
+        self.sites.values().map(|site| site.vrf).chain(self.strict.iter().copied()).collect()
     }
 
     fn overall(&self) -> Admission {
-        Admission { outer_sources: self.outer_sources.is_some(), nonces: self.nonces.clone().into() }
+        Admission {
+            outer_sources: self.outer_sources.is_some(),
+            nonces: self.nonces.clone().into(),
+            unknown: self.unknown,
+        }
+    }
+
+    /// Somebody is held to mappings: the workers must know the RLOCs of each.
+    pub(super) fn is_strict(&self) -> bool {
+        !self.strict.is_empty() || self.sites.values().any(|site| site.rules.strict)
     }
 }
 

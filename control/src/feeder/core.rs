@@ -15,7 +15,7 @@ use crate::engine::event::{Action, EidPrefix, Forwarding, Locator, Time};
 use crate::netlink::{Changed, KernelView};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{Delta, MapAction, Target};
-use pxtr_dataplane::types::{AdjacencyId, PortId, RlocId, VrfId};
+use pxtr_dataplane::types::{AdjacencyId, EntryId, PortId, RlocId, VrfId};
 use std::net::IpAddr;
 
 /// Why an action did not reach the data plane.
@@ -267,9 +267,23 @@ impl Feeder {
             self.let_go(now, view, held);
             return Err(Refused::Entries);
         };
+        self.tell_rlocs(entry, held);
         self.out.delta(Delta::MapSet { vrf, prefix: eid.prefix, entry, action });
         self.let_go(now, view, before);
         Ok(())
+    }
+
+    /// Tells the RLOCs of a mapping, where inner sources are held to mappings.
+    pub(super) fn tell_rlocs(&mut self, entry: EntryId, held: Held) {
+        if !self.spec.admission.is_strict() {
+            return;
+        }
+        let rlocs = match held {
+            Held::Nothing => Box::default(),
+            Held::Rloc(rloc) => Box::new([rloc]) as Box<[IpAddr]>,
+            Held::Set(id) => self.sets.locators(id).iter().map(|locator| locator.rloc).collect(),
+        };
+        self.out.delta(Delta::EntryRlocs(entry, rlocs));
     }
 
     /// How an entry shares out its flows now.

@@ -102,6 +102,11 @@ impl Entries {
         entry.shadow.take()
     }
 
+    /// All of them: their slots, and what they hold.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (EntryId, Held)> {
+        self.entries.values().map(|entry| (entry.slot, entry.held))
+    }
+
     /// Removes an entry; `fence`: sequence number of the delta that does so.
     pub(super) fn remove(&mut self, key: (VrfId, IpNet), fence: u64) -> Option<Held> {
         let entry = self.entries.remove(&key)?;

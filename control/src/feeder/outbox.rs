@@ -25,6 +25,7 @@ enum Key {
     Admission,
     OuterSource(IpNet),
     SiteRules(u32),
+    EntryRlocs(u32),
     Site(VrfId, IpNet),
     VrfAdmission(VrfId),
 }
@@ -44,6 +45,7 @@ fn key(delta: &Delta) -> Key {
         Delta::Abandon { vrf, eid } => Key::Abandon(vrf, eid),
         Delta::Admission(_) => Key::Admission,
         Delta::OuterSourceSet(prefix) | Delta::OuterSourceDel(prefix) => Key::OuterSource(prefix),
+        Delta::EntryRlocs(id, _) => Key::EntryRlocs(id.0),
         Delta::SiteRulesSet(id, _) => Key::SiteRules(id.0),
         Delta::SiteSet { vrf, prefix, .. } | Delta::SiteDel { vrf, prefix } => Key::Site(vrf, prefix),
         Delta::VrfAdmission(vrf, _) => Key::VrfAdmission(vrf),
@@ -64,6 +66,7 @@ fn keeps_its_place(key: Key) -> bool {
             | Key::Adjacency(_)
             | Key::LocalEid(..)
             | Key::SiteRules(_)
+            | Key::EntryRlocs(_)
     )
 }
 

@@ -15,6 +15,10 @@ impl Feeder {
     /// EID space, local EID-prefixes and our RLOCs may differ.
     pub fn reconfigure(&mut self, now: Time, view: &KernelView, spec: FeederSpec) {
         let old = std::mem::replace(&mut self.spec, spec);
+        if !old.admission.is_strict() {
+            let entries: Vec<_> = self.entries.iter().collect();
+            entries.into_iter().for_each(|(entry, held)| self.tell_rlocs(entry, held));
+        }
         self.guard.set(&self.spec.admission, &mut self.out);
         let ports = self.ports.reconfigure(&self.spec, &mut self.out);
         for vrf in self.spec.vrfs.clone() {

@@ -42,6 +42,11 @@ impl Sets {
         self.slots.settle(applied);
     }
 
+    /// The locators of a set.
+    pub(super) fn locators(&self, id: LocatorSetId) -> &[Locator] {
+        self.sets.get(&id).map_or(&[], |set| &set.locators)
+    }
+
     /// The last table of a set's usable locators.
     pub(super) fn table(&self, id: LocatorSetId) -> &[RlocId] {
         self.sets.get(&id).map_or(&[], |set| &set.table)

@@ -152,14 +152,16 @@ fn source_rules(config: &Config, port: &crate::config::Port) -> Option<SourceRul
 
 /// Who may send LISP data to us.
 fn admission(config: &Config) -> AdmissionSpec {
-    let Admission { outer_sources, nonces, sites } = &config.admission;
+    let Admission { outer_sources, nonces, unknown, sites } = &config.admission;
     let site = |site: &AdmittedSite| {
-        let rules = SiteRules { outer_sources: site.outer_sources.clone().into() };
+        let rules = SiteRules { outer_sources: site.outer_sources.clone().into(), strict: site.strict };
         (site.name.clone(), SiteFeed { vrf: site.vrf, eid_prefixes: site.eid_prefixes.clone(), rules })
     };
     AdmissionSpec {
         outer_sources: outer_sources.as_ref().map(|list| list.iter().copied().collect()),
         nonces: nonces.clone(),
+        unknown: *unknown,
+        strict: config.vrfs.iter().filter(|vrf| vrf.strict_inner_source).map(|vrf| vrf.id).collect(),
         sites: sites.iter().map(site).collect(),
     }
 }

@@ -277,6 +277,7 @@ fn story(story: Story, names: &Names<'_>) -> PacketStory {
         Origin::Native => "native",
         Origin::Decapsulated => "decapsulated",
         Origin::Own => "own",
+        Origin::Encapsulated => "encapsulated",
     };
     let mapping = match story.mapping {
         None | Some(Mapping::Unknown) => None,
@@ -295,6 +296,7 @@ fn story(story: Story, names: &Names<'_>) -> PacketStory {
                     format!("its destination's Ethernet address on {}", names.port(port))
                 }
                 Wait::Rloc(_) => "the way to its locator".to_owned(),
+                Wait::Source => "the mapping of the inner source".to_owned(),
                 Wait::Adjacency(_) => "the next hop's Ethernet address".to_owned(),
             },
         },

@@ -1,6 +1,7 @@
-//! Who may send us LISP data, and in whose name (R-025, R-029, R-032; RFC 6832 section 6.1, RFC 8060
-//! section 5.3). A few bounded lookups, made only where something is configured.
+//! Who may send us LISP data, and in whose name (R-025, R-029, R-032, R-040; RFC 6832 section 6.1,
+//! RFC 8060 section 5.3). A few bounded lookups, made only where something is configured.
 
+use crate::feed::MapAction;
 use crate::replica::Replica;
 use crate::types::VrfId;
 use crate::verdict::DropReason;
@@ -28,17 +29,45 @@ pub fn header(lisp: Lisp, tables: &Replica) -> Result<(), DropReason> {
     }
 }
 
+/// Whether an inner source may be behind an outer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It may.
+    Yes,
+    /// Its mapping must be asked for first.
+    NotYet,
+}
+
 /// The inner source is an EID of a site that is known here, and the outer source one of this site's
-///
+/// by its rules, or where that is asked for by the mapping of the EID.
 #[inline]
-pub fn inner(vrf: VrfId, source: IpAddr, outer: IpAddr, tables: &Replica) -> Result<(), DropReason> {
-    if !tables.vrf_admission(vrf).sites {
-        return Ok(());
+pub fn inner(vrf: VrfId, source: IpAddr, outer: IpAddr, tables: &Replica) -> Result<Known, DropReason> {
+    let mut strict = tables.vrf_admission(vrf).strict;
+    if tables.vrf_admission(vrf).sites {
+        let site = tables.site(vrf, source).ok_or(DropReason::InnerSourceNotSite)?;
+        if let Some(rules) = tables.guard().rules(site) {
+            strict |= rules.strict;
+            if rules.outer_sources.iter().any(|prefix| prefix.contains(&outer)) {
+                return Ok(Known::Yes);
+            }
+            if !(strict || rules.outer_sources.is_empty()) {
+                return Err(DropReason::InnerSourceNotBound);
+            }
+        }
     }
-    let Some(site) = tables.site(vrf, source) else { return Err(DropReason::InnerSourceNotSite) };
-    let bound = tables.guard().rules(site).map_or(&[][..], |rules| &rules.outer_sources);
-    match bound.is_empty() || bound.iter().any(|prefix| prefix.contains(&outer)) {
-        true => Ok(()),
-        false => Err(DropReason::InnerSourceNotBound),
+    if strict { mapped(vrf, source, outer, tables) } else { Ok(Known::Yes) }
+}
+
+/// The inner source is mapped to the outer one (R-040, RFC 9300 section 16).
+fn mapped(vrf: VrfId, source: IpAddr, outer: IpAddr, tables: &Replica) -> Result<Known, DropReason> {
+    let Some(entry) = tables.map_lookup(vrf, source) else { return Err(DropReason::InnerSourceNotMapped) };
+    match tables.entry(entry) {
+        MapAction::SendMapRequest => Ok(Known::NotYet),
+        MapAction::Encapsulate(_) | MapAction::NoLocator { .. }
+            if tables.entry_rlocs(entry).contains(&outer) =>
+        {
+            Ok(Known::Yes)
+        }
+        _ => Err(DropReason::InnerSourceNotMapped),
     }
 }

@@ -2,16 +2,18 @@
 //! RFC 9300 sections 5.3 and 8).
 
 use super::address::{self, Kind};
-use super::admission;
+use super::admission::{self, Known};
 use super::ecn;
 use super::flow::FlowKey;
 use super::ip::{Addrs, Error, Ip};
+use crate::admission::UnknownSources;
 use crate::buffer::PacketBuf;
 use crate::feed::PortSpec;
 use crate::replica::Replica;
 use crate::types::VrfId;
 use crate::verdict::DropReason;
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
+use std::net::IpAddr;
 
 /// UDP and LISP headers.
 const HEADERS: usize = udp::LEN + lisp::LEN;
@@ -23,6 +25,23 @@ pub struct Inner {
     pub vrf: VrfId,
     /// A combination of ECN bits that RFC 6040 wants counted.
     pub ecn_strange: bool,
+    /// The mapping of the inner source is to be asked for, on behalf of this outer source.
+    pub ask: Option<IpAddr>,
+}
+
+/// Why nothing came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is to be dropped.
+    Drop(DropReason),
+    /// The inner source, in this VRF, is not known to be behind this outer source yet.
+    Unknown(VrfId, IpAddr),
+}
+
+impl From<DropReason> for Refusal {
+    fn from(reason: DropReason) -> Self {
+        Self::Drop(reason)
+    }
 }
 
 /// Strips a LISP packet for one of our RLOCs. Afterwards `buf` holds 14 bytes for an Ethernet
@@ -37,7 +56,7 @@ pub fn decapsulate<B: PacketBuf>(
     tables: &Replica,
     key: &FlowKey,
     (port, verify_checksum): (&PortSpec, bool),
-) -> Result<Inner, DropReason> {
+) -> Result<Inner, Refusal> {
     let data = buf.data();
     let (outer_tos, outer_ttl) = (ip.tos, ip.ttl);
     let guarded = tables.is_guarded().then(|| ip.addrs.source());
@@ -48,17 +67,17 @@ pub fn decapsulate<B: PacketBuf>(
     let header = udp::Udp::parse(data, udp_at).ok_or(DropReason::OuterUdpLength)?;
     let length = usize::from(header.length);
     if length < udp::LEN || length > ip.len as usize - usize::from(ip.transport) {
-        return Err(DropReason::OuterUdpLength);
+        return Err(DropReason::OuterUdpLength.into());
     }
     if header.checksum != 0 && verify_checksum && !buf.l4_checksum_known_good() {
         verify(data, ip, udp_at, length)?;
     }
     if length < HEADERS {
-        return Err(DropReason::LispHeaderShort);
+        return Err(DropReason::LispHeaderShort.into());
     }
     let lisp = lisp::Lisp::parse(data, udp_at + udp::LEN).ok_or(DropReason::HeadersSplit)?;
     if lisp.key != 0 {
-        return Err(DropReason::LispEncrypted);
+        return Err(DropReason::LispEncrypted.into());
     }
     if guarded.is_some() {
         admission::header(lisp, tables)?;
@@ -66,13 +85,19 @@ pub fn decapsulate<B: PacketBuf>(
     let vrf = tables.vrf_by_iid(lisp.instance).ok_or(DropReason::InstanceUnknown)?;
     let spec = tables.vrf(vrf).ok_or(DropReason::InstanceUnknown)?;
     if !port.admits(vrf) {
-        return Err(DropReason::InstanceNotAdmitted);
+        return Err(DropReason::InstanceNotAdmitted.into());
     }
     let inner_at = udp_at + HEADERS;
     ip.read(data, inner_at, length - HEADERS, key).map_err(inner_error)?;
     check_addresses(ip, tables)?;
-    if let Some(outer) = guarded {
-        admission::inner(vrf, ip.addrs.source(), outer, tables)?;
+    let mut ask = None;
+    if let Some(outer) = guarded
+        && admission::inner(vrf, ip.addrs.source(), outer, tables)? == Known::NotYet
+    {
+        if tables.guard().unknown() != UnknownSources::Admit {
+            return Err(Refusal::Unknown(vrf, outer));
+        }
+        ask = Some(outer);
     }
     let (tos, ecn_strange) = merge_tos(ip.tos, outer_tos, spec.decap_copy_dscp)?;
     let ttl = ip.ttl.min(outer_ttl);
@@ -82,7 +107,7 @@ pub fn decapsulate<B: PacketBuf>(
     }
     buf.trim_front(inner_at - ethernet::LEN);
     buf.truncate(ethernet::LEN + ip.len as usize);
-    Ok(Inner { vrf, ecn_strange })
+    Ok(Inner { vrf, ecn_strange, ask })
 }
 
 /// The name of what is wrong with the inner packet.

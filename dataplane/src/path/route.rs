@@ -18,6 +18,9 @@ pub enum Origin {
     Decapsulated,
     /// Made by us: an ICMP error.
     Own,
+    /// A LISP packet to one of our RLOCs that is not stripped yet: it waits until its inner source is known
+    ///
+    Encapsulated,
 }
 
 /// What besides its bytes decides the way of a packet.
@@ -99,6 +102,7 @@ pub fn decide(ip: &Ip, cx: Context, mapping: &mut Mapping, tables: &Replica) -> 
         },
         Origin::Decapsulated => alive(ip, decapsulated(ip, cx, mapping, vrf, tables)),
         Origin::Own => own(ip, cx, mapping, vrf, tables),
+        Origin::Encapsulated => silent(DropReason::InnerSourceUnknown),
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Retired {
     Paths(Box<[AdjacencyId]>),
     /// What is asked of all LISP data.
     Admission(Box<Admission>),
+    /// RLOCs of a mapping.
+    EntryRlocs(Box<[IpAddr]>),
     /// What is asked of a site.
     SiteRules(Box<SiteRules>),
 }
@@ -73,6 +75,7 @@ impl Retired {
             Delta::LocatorSetSet(_, buckets) => Some(Self::Buckets(buckets)),
             Delta::RouteSet { route: crate::feed::Route::Multipath(paths), .. } => Some(Self::Paths(paths)),
             Delta::Admission(admission) => Some(Self::Admission(admission)),
+            Delta::EntryRlocs(_, rlocs) => Some(Self::EntryRlocs(rlocs)),
             Delta::SiteRulesSet(_, rules) => Some(Self::SiteRules(rules)),
             _ => None,
         }

@@ -69,6 +69,10 @@ impl Replica {
             },
             Delta::SiteSet { vrf, prefix, site } => self.set_site(vrf, prefix, site),
             Delta::SiteDel { vrf, prefix } => self.remove_site(vrf, prefix),
+            Delta::EntryRlocs(id, rlocs) => match self.entry_rlocs.entry(id.0) {
+                Some(slot) => Ok(Some(Retired::EntryRlocs(std::mem::replace(slot, rlocs)))),
+                None => Err((Ignored::Entry(id), Some(Retired::EntryRlocs(rlocs)))),
+            },
             Delta::VrfAdmission(id, admission) => self.set_vrf_admission(id, admission),
             Delta::Abandon { .. } => Ok(None),
         }

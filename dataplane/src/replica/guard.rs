@@ -1,7 +1,7 @@
 //! Who may send us LISP data: what the replica keeps of it.
 
 use super::vrf::Prefixes;
-use crate::admission::{Admission, Nonce, SiteRules};
+use crate::admission::{Admission, Nonce, SiteRules, UnknownSources};
 use crate::slots::Slots;
 use crate::types::SiteId;
 use ipnet::IpNet;
@@ -50,6 +50,13 @@ impl Guard {
     #[must_use]
     pub fn rules(&self, site: SiteId) -> Option<&SiteRules> {
         self.sites.get(site.0)?.as_deref()
+    }
+
+    /// What becomes of packets whose inner source has no mapping yet.
+    #[inline]
+    #[must_use]
+    pub const fn unknown(&self) -> UnknownSources {
+        self.admission.unknown
     }
 
     pub(super) fn set(&mut self, admission: Box<Admission>) -> Box<Admission> {

@@ -116,6 +116,13 @@ impl Replica {
         self.tables(vrf)?.sites.lookup(eid).map(SiteId)
     }
 
+    /// The RLOCs of the mapping behind an entry, where control told them.
+    #[inline]
+    #[must_use]
+    pub fn entry_rlocs(&self, id: EntryId) -> &[IpAddr] {
+        self.entry_rlocs.get(id.0).map_or(&[], |rlocs| rlocs)
+    }
+
     /// The map-cache entry of a destination. `None`: not an EID as far as we know.
     #[inline]
     #[must_use]

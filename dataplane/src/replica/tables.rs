@@ -9,6 +9,7 @@ use crate::fib::AdjacencyTable;
 use crate::lpm::Lpm4;
 use crate::mapcache::{EntryCounters, EntryTable, LocatorSets, RlocCounters, RlocTable};
 use crate::slots::Slots;
+use std::net::IpAddr;
 
 /// Everything a worker's path reads. See the module.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Replica {
     pub(super) ports: Slots<Option<Box<PortSpec>>>,
     pub(super) local_rlocs: LocalRlocs,
     pub(super) guard: Guard,
+    /// By entry: the RLOCs of its mapping.
+    pub(super) entry_rlocs: Slots<Box<[IpAddr]>>,
     pub(super) entries: EntryTable,
     pub(super) rlocs: RlocTable,
     pub(super) sets: LocatorSets,
@@ -52,6 +55,7 @@ impl Replica {
             ports: Slots::new(u32::from(limits.ports)),
             local_rlocs: LocalRlocs::new(limits.local_rlocs),
             guard: Guard::new(limits.sites),
+            entry_rlocs: Slots::new(limits.entries),
             entries: EntryTable::new(limits.entries),
             rlocs: RlocTable::new(limits.rlocs),
             sets: LocatorSets::new(limits.locator_sets),
@@ -84,6 +88,7 @@ impl Replica {
             + self.instances.memory_bytes()
             + self.ports.memory_bytes()
             + self.guard.memory_bytes()
+            + self.entry_rlocs.memory_bytes()
             + self.entries.memory_bytes()
             + self.rlocs.memory_bytes()
             + self.sets.memory_bytes()

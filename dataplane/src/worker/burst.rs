@@ -15,7 +15,7 @@ use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::classify::{Class, classify};
 use crate::path::flow::FlowKey;
 use crate::path::ip::Addrs;
-use crate::path::petr;
+use crate::path::petr::{self, Refusal};
 use crate::path::route::{self, Context, Mapping, Origin, Step};
 use crate::replica::Replica;
 use crate::types::{EntryId, PortId, VrfId};
@@ -266,8 +266,15 @@ fn look<P: PacketBurst>(
                     if let Some(outer) = outer {
                         news.away(inner.vrf, &facts.ip, outer, tables);
                     }
+                    if let Some(outer) = inner.ask {
+                        news.unknown(inner.vrf, &facts.ip, outer);
+                    }
                 }
-                Err(reason) => lane.settle(Verdict::Drop(reason, None)),
+                Err(Refusal::Drop(reason)) => lane.settle(Verdict::Drop(reason, None)),
+                Err(Refusal::Unknown(vrf, outer)) => {
+                    let verdict = news.unknown_source(facts, (vrf, outer), tables);
+                    lane.settle(verdict);
+                }
             },
             Class::Fragment => lane.settle(Verdict::Reassemble),
             Class::CoreError => lane.settle(Verdict::CoreError),
@@ -312,7 +319,9 @@ fn decide(tables: &Replica, lanes: &mut [Lane], known: Known) {
         let Facts { ip, cx, mapping, step, .. } = &mut lane.facts;
         *step = match cx.origin {
             Origin::Native => route::decide_native(ip, *cx, mapping, known.port, known.vrf, tables),
-            Origin::Decapsulated | Origin::Own => route::decide(ip, *cx, mapping, tables),
+            Origin::Decapsulated | Origin::Own | Origin::Encapsulated => {
+                route::decide(ip, *cx, mapping, tables)
+            }
         };
         if let Step::Encapsulate(rloc) = *step {
             tables.prefetch_rloc(rloc);
@@ -336,7 +345,9 @@ fn rewrite<P: PacketBurst>(
         let Some(buf) = burst.get_mut(at) else { break };
         let vrf = match lane.facts.cx.origin {
             Origin::Native => known.vrf,
-            Origin::Decapsulated | Origin::Own => tables.vrf(lane.facts.cx.vrf).unwrap_or(known.vrf),
+            Origin::Decapsulated | Origin::Own | Origin::Encapsulated => {
+                tables.vrf(lane.facts.cx.vrf).unwrap_or(known.vrf)
+            }
         };
         lane.verdict = carry_out(buf, &lane.facts, vrf, tables);
         tally.encapsulated += u64::from(is_encapsulated(lane.verdict));

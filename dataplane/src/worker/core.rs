@@ -255,6 +255,9 @@ impl<I: Io> Core<I> {
     /// told of it.
     pub(super) fn again(&mut self, held: Held<I::Buf>) -> Story {
         let Held { mut buf, cx, since } = held;
+        if cx.origin == Origin::Encapsulated {
+            return self.whole(buf, cx, Some(since));
+        }
         let available = buf.total_len().saturating_sub(ethernet::LEN);
         let mut facts = Facts { since: Some(since), ..Facts::blank(cx) };
         if facts.ip.read(buf.data(), ethernet::LEN, available, &self.key).is_err() {
@@ -288,7 +291,12 @@ impl<I: Io> Core<I> {
     fn wait(&mut self, mut buf: I::Buf, facts: &Facts, wait: Wait) {
         let key = key(wait, facts);
         // The padding goes now: the next look at the packet has no frame to compare with.
-        buf.truncate(ethernet::LEN + facts.ip.len as usize);
+        let asker = if facts.cx.origin == Origin::Encapsulated {
+            self.sender(&buf)
+        } else {
+            buf.truncate(ethernet::LEN + facts.ip.len as usize);
+            facts.ip.addrs.source()
+        };
         let packet = Held { buf, cx: facts.cx, since: facts.since.unwrap_or(self.now) };
         let held = self.hold.hold(key, packet, self.now);
         self.waiting(facts.cx.origin, true);
@@ -296,13 +304,15 @@ impl<I: Io> Core<I> {
             self.let_go(&evicted, DropReason::HoldOverflow);
         }
         if held.ask {
-            self.ask(key, facts);
+            self.ask(key, asker);
         }
     }
 
     /// Counts a held packet that will not be sent.
     pub(super) fn let_go(&mut self, held: &Held<I::Buf>, reason: DropReason) {
         self.waiting(held.cx.origin, false);
+        let unknown = held.cx.origin == Origin::Encapsulated;
+        let reason = if unknown { DropReason::InnerSourceUnknown } else { reason };
         match held.cx.origin {
             Origin::Own => self.stats().originated_lost.add(1),
             _ => {
@@ -322,9 +332,18 @@ impl<I: Io> Core<I> {
         stats.held_ever.add(u64::from(begins && origin != Origin::Own));
     }
 
-    fn ask(&mut self, key: HoldKey, facts: &Facts) {
+    /// Source of the outer header of a frame that was read before.
+    fn sender(&self, buf: &I::Buf) -> IpAddr {
+        let (mut outer, available) = (Ip::blank(), buf.total_len().saturating_sub(ethernet::LEN));
+        // It was well formed when it came: if it is not, the address is that of nobody.
+        let _ = outer.read(buf.data(), ethernet::LEN, available, &self.key);
+        outer.addrs.source()
+    }
+
+    /// `asker`: who is to be blamed for a lookup.
+    fn ask(&mut self, key: HoldKey, asker: IpAddr) {
         let punt = match key {
-            HoldKey::Eid(eid) => Punt::Miss { vrf: eid.vrf, eid: eid.addr, source: facts.ip.addrs.source() },
+            HoldKey::Eid(eid) => Punt::Miss { vrf: eid.vrf, eid: eid.addr, source: asker },
             HoldKey::Rloc(rloc) => Punt::RlocWanted(rloc),
             HoldKey::Neighbour(port, neighbour) => Punt::NeighbourMiss { port, neighbour },
             HoldKey::Adjacency(id) => match self.replica.adjacency(id) {
@@ -389,6 +408,7 @@ fn key(wait: Wait, facts: &Facts) -> HoldKey {
     let destination = facts.ip.addrs.destination();
     match wait {
         Wait::Mapping => HoldKey::Eid(Eid { vrf: facts.cx.vrf, addr: destination }),
+        Wait::Source => HoldKey::Eid(Eid { vrf: facts.cx.vrf, addr: facts.ip.addrs.source() }),
         Wait::Neighbour(port) => HoldKey::Neighbour(port, destination),
         Wait::Rloc(rloc) => HoldKey::Rloc(rloc),
         Wait::Adjacency(adjacency) => HoldKey::Adjacency(adjacency),

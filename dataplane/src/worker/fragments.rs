@@ -5,11 +5,12 @@ use super::news::News;
 use super::outcome::{Facts, carry_out};
 use crate::buffer::PacketBuf;
 use crate::io::Io;
-use crate::path::petr;
+use crate::path::petr::{self, Refusal};
 use crate::path::route::{self, Context, Origin};
 use crate::reassembly::{Fragment, Taken};
 use crate::types::PortId;
-use crate::verdict::{DropReason, Notice};
+use crate::verdict::{DropReason, Notice, Verdict};
+use crate::watch::Story;
 use crate::wire::ethernet;
 
 impl<I: Io> Core<I> {
@@ -29,7 +30,7 @@ impl<I: Io> Core<I> {
             Taken::Whole(buf, others) => {
                 (0..others).for_each(|_| self.waiting(Origin::Native, false));
                 self.stats().reassembled.add(others);
-                self.whole(buf, cx);
+                self.whole(buf, cx, None);
             }
             Taken::Kernel(buf) => {
                 for kept in out.drain(..) {
@@ -64,35 +65,44 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// A LISP packet that came in fragments goes the way of one that did not.
-    fn whole(&mut self, mut buf: I::Buf, cx: Context) {
-        let mut facts = Facts::blank(cx);
+    /// A LISP packet that came in fragments, or waited `since` then for its inner source to be known, goes the
+    /// way of one that did not.
+    pub(super) fn whole(&mut self, mut buf: I::Buf, cx: Context, since: Option<u64>) -> Story {
+        let cx = Context { origin: Origin::Native, ..cx };
+        let mut facts = Facts { since, ..Facts::blank(cx) };
         let available = buf.total_len().saturating_sub(ethernet::LEN);
-        if facts.ip.read(buf.data(), ethernet::LEN, available, &self.key).is_err() {
-            return self.drop_one(DropReason::OuterFragment);
-        }
+        let read = facts.ip.read(buf.data(), ethernet::LEN, available, &self.key);
         let outer = facts.ip.addrs.source();
-        let Some(port) = self.replica.port(cx.port) else {
-            return self.stats().drop_one(DropReason::PortNotConfigured);
+        let stripped = match (read, self.replica.port(cx.port)) {
+            (Err(_), _) => Err(DropReason::OuterFragment.into()),
+            (_, None) => Err(DropReason::PortNotConfigured.into()),
+            (Ok(()), Some(port)) => {
+                let how = (port, self.verify_udp_checksum);
+                petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, how)
+            }
         };
-        let how = (port, self.verify_udp_checksum);
-        let inner = match petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, how) {
-            Ok(inner) => inner,
-            Err(reason) => return self.drop_one(reason),
+        let stats = &self.links.stats;
+        let mut news = News { punts: &mut self.links.punts, recent: &mut self.recent, stats, now: self.now };
+        let verdict = match stripped {
+            Ok(inner) => {
+                stats.decapsulated.add(1);
+                stats.ecn_strange.add(u64::from(inner.ecn_strange));
+                facts.cx = Context { vrf: inner.vrf, origin: Origin::Decapsulated, ..cx };
+                if self.replica.any_away() {
+                    news.away(inner.vrf, &facts.ip, outer, &self.replica);
+                }
+                if let Some(outer) = inner.ask {
+                    news.unknown(inner.vrf, &facts.ip, outer);
+                }
+                facts.step = route::decide(&facts.ip, facts.cx, &mut facts.mapping, &self.replica);
+                carry_out(&mut buf, &facts, &self.vrf(facts.cx), &self.replica)
+            }
+            Err(Refusal::Drop(reason)) => Verdict::Drop(reason, None),
+            Err(Refusal::Unknown(vrf, rloc)) => news.unknown_source(&mut facts, (vrf, rloc), &self.replica),
         };
-        self.stats().decapsulated.add(1);
-        self.stats().ecn_strange.add(u64::from(inner.ecn_strange));
-        facts.cx = Context { vrf: inner.vrf, origin: Origin::Decapsulated, ..cx };
-        if self.replica.any_away() {
-            let stats = &self.links.stats;
-            let mut news =
-                News { punts: &mut self.links.punts, recent: &mut self.recent, stats, now: self.now };
-            news.away(inner.vrf, &facts.ip, outer, &self.replica);
-        }
-        facts.step = route::decide(&facts.ip, facts.cx, &mut facts.mapping, &self.replica);
-        let verdict = carry_out(&mut buf, &facts, &self.vrf(facts.cx), &self.replica);
         self.count_sent(verdict);
         self.finish(buf, &facts, verdict);
+        facts.story(verdict, true)
     }
 
     /// Drops datagrams that did not become whole in time, and tells the source of one whose first

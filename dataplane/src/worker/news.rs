@@ -1,16 +1,18 @@
 //! What a worker tells control about hosts that move, at a limited rate.
 
+use super::outcome::Facts;
+use crate::admission::UnknownSources;
 use crate::counters::WorkerStats;
 use crate::feed::SourceRules;
 use crate::path::classify::Class;
 use crate::path::ip::Ip;
-use crate::path::route::Context;
+use crate::path::route::{Context, Origin};
 use crate::path::source::{self, Judgement};
 use crate::punt::Punt;
 use crate::replica::Replica;
 use crate::ring::Producer;
 use crate::types::VrfId;
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict, Wait};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
@@ -87,6 +89,28 @@ impl News<'_> {
                 rules.refuse_claims.then_some(DropReason::EidClaimed)
             }
         }
+    }
+
+    /// The mapping of the inner source is wanted, on behalf of who sent it.
+    #[cold]
+    pub(super) fn unknown(&mut self, vrf: VrfId, inner: &Ip, rloc: IpAddr) {
+        self.tell(Punt::Miss { vrf, eid: inner.addrs.source(), source: rloc });
+    }
+
+    /// What becomes of a LISP packet whose inner source has no mapping yet.
+    #[cold]
+    pub(super) fn unknown_source(
+        &mut self,
+        facts: &mut Facts,
+        (vrf, rloc): (VrfId, IpAddr),
+        tables: &Replica,
+    ) -> Verdict {
+        if tables.guard().unknown() == UnknownSources::Drop {
+            self.unknown(vrf, &facts.ip, rloc);
+            return Verdict::Drop(DropReason::InnerSourceUnknown, None);
+        }
+        (facts.cx.vrf, facts.cx.origin) = (vrf, Origin::Encapsulated);
+        Verdict::Hold(Wait::Source)
     }
 
     /// Tells of an encapsulated packet for a host that is away.

@@ -2,9 +2,10 @@
 
 use crate::lab::*;
 use crate::packets::*;
-use pxtr_dataplane::admission::{Admission, Nonce, SiteRules, VrfAdmission};
+use pxtr_dataplane::admission::{Admission, Nonce, SiteRules, UnknownSources, VrfAdmission};
 use pxtr_dataplane::feed::{Delta, MapAction, Target};
-use pxtr_dataplane::types::{SiteId, VrfId};
+use pxtr_dataplane::punt::Punt;
+use pxtr_dataplane::types::{Eid, EntryId, SiteId, VrfId};
 use pxtr_dataplane::verdict::DropReason::{self, *};
 
 const RLOC: &str = "203.0.113.4";
@@ -37,17 +38,18 @@ fn admission(lab: &mut Lab, prefixes: &[&str], nonces: &[u32]) {
         lab.apply(Delta::OuterSourceSet(prefix.parse().unwrap()));
     }
     let nonces = nonces.iter().map(|nonce| Nonce::new(*nonce)).collect();
-    lab.apply(Delta::Admission(Box::new(Admission { outer_sources: !prefixes.is_empty(), nonces })));
+    let outer_sources = !prefixes.is_empty();
+    lab.apply(Delta::Admission(Box::new(Admission { outer_sources, nonces, ..Admission::default() })));
 }
 
 fn site(lab: &mut Lab, vrf: u16, id: u32, prefixes: &[&str], outer: &[&str]) {
     let outer_sources = outer.iter().map(|prefix| prefix.parse().unwrap()).collect();
-    lab.apply(Delta::SiteRulesSet(SiteId(id), Box::new(SiteRules { outer_sources })));
+    lab.apply(Delta::SiteRulesSet(SiteId(id), Box::new(SiteRules { outer_sources, strict: false })));
     for prefix in prefixes {
         let prefix = prefix.parse().unwrap();
         lab.apply(Delta::SiteSet { vrf: VrfId(vrf), prefix, site: SiteId(id) });
     }
-    lab.apply(Delta::VrfAdmission(VrfId(vrf), VrfAdmission { sites: true }));
+    lab.apply(Delta::VrfAdmission(VrfId(vrf), VrfAdmission { sites: true, strict: false }));
 }
 
 /// What becomes of each packet; `None`: it gets through as it would without any rules.
@@ -84,7 +86,7 @@ fn outer_sources_are_those_of_the_list_r029() {
 fn an_empty_list_in_force_admits_nobody_and_none_everybody_r029() {
     for mut lab in labs() {
         let all =
-            |outer_sources| Delta::Admission(Box::new(Admission { outer_sources, nonces: Box::default() }));
+            |outer_sources| Delta::Admission(Box::new(Admission { outer_sources, ..Admission::default() }));
         lab.apply(all(true));
         assert_eq!(lab.core(&from(RLOC, FOUR)), Fate::Dropped(OuterSourceNotAdmitted));
         lab.apply(all(false));
@@ -241,5 +243,125 @@ fn the_order_of_the_checks_r039() {
                 ("RLOCs at the end", with_header(right, "203.0.113.9", FOUR), Some(InnerSourceNotBound)),
             ],
         );
+    }
+}
+
+/// A lab in which VRF 0 holds inner sources to their mappings.
+fn strict(express: bool, unknown: UnknownSources) -> Lab {
+    let mut lab = Lab::with(|config| config.express = express);
+    lab.apply(Delta::Admission(Box::new(Admission { unknown, ..Admission::default() })));
+    mapped(&mut lab, "10.4.0.0/24", &[RLOC, RLOC6]);
+    lab.apply(Delta::VrfAdmission(VrfId(0), VrfAdmission { sites: false, strict: true }));
+    lab
+}
+
+/// A mapping of these RLOCs.
+fn mapped(lab: &mut Lab, prefix: &str, rlocs: &[&str]) -> EntryId {
+    let rlocs = rlocs.iter().map(|rloc| rloc.parse().unwrap()).collect();
+    let entry = lab.next_entry();
+    lab.apply(Delta::EntryRlocs(entry, rlocs));
+    lab.map(0, prefix, MapAction::Encapsulate(Target::Rloc(RLOC_V4)))
+}
+
+#[test]
+fn strict_inner_sources_are_mapped_to_the_outer_source_r040() {
+    for express in [true, false] {
+        let mut lab = strict(express, UnknownSources::Wait);
+        lab.map(0, "10.8.0.0/24", MapAction::NativelyForward);
+        lab.map(0, "10.4.0.128/25", MapAction::DropNoReason);
+        // All locators are down: what comes from one of them is honest all the same.
+        let entry = mapped(&mut lab, "10.9.0.0/24", &["203.0.113.9"]);
+        let action = MapAction::NoLocator { unreachable: true };
+        lab.apply(Delta::MapSet { vrf: VrfId(0), prefix: "10.9.0.0/24".parse().unwrap(), entry, action });
+        let tenant = lisp("203.0.113.7", OURS, instance(101), &udp("10.77.0.1", HOST, 9).ip());
+        table(
+            lab,
+            &[
+                ("mapped to it", from(RLOC, FOUR), None),
+                ("mapped to its other RLOC", from(RLOC6, FOUR), None),
+                ("mapped to others", from("203.0.113.5", FOUR), Some(InnerSourceNotMapped)),
+                ("a locator that is down", from("203.0.113.9", "10.9.0.1"), None),
+                ("no EID", from(RLOC, "8.8.8.8"), Some(InnerSourceNotMapped)),
+                ("no EID by the mapping system", from(RLOC, "10.8.0.1"), Some(InnerSourceNotMapped)),
+                ("a negative mapping", from(RLOC, "10.4.0.200"), Some(InnerSourceNotMapped)),
+                ("a VRF that is not strict", tenant, None),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_strict_site_is_bound_by_configuration_or_by_its_mapping_r040() {
+    for express in [true, false] {
+        let mut lab = Lab::with(|config| config.express = express);
+        mapped(&mut lab, "10.4.0.0/24", &[RLOC]);
+        mapped(&mut lab, "10.6.0.0/24", &[RLOC6]);
+        site(&mut lab, 0, 1, &["10.4.0.0/24"], &["203.0.113.8/32"]);
+        site(&mut lab, 0, 2, &["10.6.0.0/24"], &[]);
+        let outer_sources = Box::new(["203.0.113.8/32".parse().unwrap()]);
+        lab.apply(Delta::SiteRulesSet(SiteId(1), Box::new(SiteRules { outer_sources, strict: true })));
+        table(
+            lab,
+            &[
+                ("mapped", from(RLOC, FOUR), None),
+                ("configured", from("203.0.113.8", FOUR), None),
+                ("neither", from("203.0.113.9", FOUR), Some(InnerSourceNotMapped)),
+                ("another site is not strict", from(RLOC, "10.6.0.7"), None),
+            ],
+        );
+    }
+}
+
+/// Nothing of an honest site is lost: its packets wait with their outer headers, and are looked at again
+/// when the mapping is there.
+#[test]
+fn packets_of_unknown_sources_wait_for_the_mapping_r040() {
+    for express in [true, false] {
+        let mut lab = strict(express, UnknownSources::Wait);
+        let eid = Eid { vrf: VrfId(0), addr: "10.77.0.1".parse().unwrap() };
+        for outer in ["203.0.113.7", RLOC6, "203.0.113.66"] {
+            assert_eq!(lab.core(&from(outer, "10.77.0.1")), Fate::Held);
+        }
+        let miss = Punt::Miss { vrf: eid.vrf, eid: eid.addr, source: "203.0.113.7".parse().unwrap() };
+        assert_eq!(lab.punts(), [miss], "asked once, on behalf of the outer source");
+        mapped(&mut lab, "10.77.0.0/24", &["203.0.113.7", RLOC6]);
+        let sent: Vec<_> = lab.sent(NATIVE).iter().map(|frame| dissect(frame).ip).collect();
+        assert_eq!(sent, [udp("10.77.0.1", HOST, 9).hop().ip(), udp("10.77.0.1", HOST, 9).hop().ip()]);
+        let now = lab.snapshot();
+        assert_eq!((now.held, now.decapsulated, now.dropped(InnerSourceNotMapped)), (0, 2, 1));
+        assert!(matches!(lab.core(&from("203.0.113.7", "10.77.0.1")), Fate::Tx(NATIVE, _)));
+        // Nobody answers, or control gives up.
+        assert_eq!(lab.core(&from(RLOC, "10.78.0.1")), Fate::Held);
+        lab.apply(Delta::Abandon { vrf: VrfId(0), eid: "10.78.0.1".parse().unwrap() });
+        assert_eq!(lab.core(&from(RLOC, "10.79.0.1")), Fate::Held);
+        lab.advance_ms(4000);
+        lab.poll();
+        assert_eq!((lab.snapshot().held, lab.snapshot().dropped(InnerSourceUnknown)), (0, 2));
+        // A negative answer.
+        assert_eq!(lab.core(&from(RLOC, "10.80.0.1")), Fate::Held);
+        lab.map(0, "10.80.0.0/24", MapAction::NativelyForward);
+        assert_eq!(lab.snapshot().dropped(InnerSourceNotMapped), 2);
+    }
+}
+
+#[test]
+fn unknown_sources_may_be_dropped_or_admitted_instead_r040() {
+    for express in [true, false] {
+        for unknown in [UnknownSources::Drop, UnknownSources::Admit] {
+            let mut lab = strict(express, unknown);
+            for _ in 0..3 {
+                match (lab.core(&from(RLOC, "10.77.0.1")), unknown) {
+                    (Fate::Tx(NATIVE, _), UnknownSources::Admit) => {}
+                    (Fate::Dropped(InnerSourceUnknown), UnknownSources::Drop) => {}
+                    (fate, _) => panic!("{unknown:?}: {fate:?}"),
+                }
+            }
+            let miss = Punt::Miss {
+                vrf: VrfId(0),
+                eid: "10.77.0.1".parse().unwrap(),
+                source: RLOC.parse().unwrap(),
+            };
+            assert_eq!(lab.punts(), [miss], "once a second");
+        }
     }
 }

@@ -32,7 +32,8 @@ impl Pair {
         let mut pair = Self::new(false);
         for lab in pair.each() {
             let site = SiteId(3);
-            let rules = SiteRules { outer_sources: Box::new(["203.0.113.4/31".parse().unwrap()]) };
+            let outer_sources = Box::new(["203.0.113.4/31".parse().unwrap()]);
+            let rules = SiteRules { outer_sources, strict: false };
             let prefixes = ["10.4.0.0/29", "2001:db8:e004::/125"].map(|prefix| prefix.parse().unwrap());
             lab.apply(Delta::OuterSourceSet("203.0.113.0/29".parse().unwrap()));
             lab.apply(Delta::SiteRulesSet(site, Box::new(rules)));
@@ -40,10 +41,11 @@ impl Pair {
                 for prefix in prefixes {
                     lab.apply(Delta::SiteSet { vrf, prefix, site });
                 }
-                lab.apply(Delta::VrfAdmission(vrf, VrfAdmission { sites: true }));
+                lab.apply(Delta::VrfAdmission(vrf, VrfAdmission { sites: true, strict: false }));
             }
             let nonces = Box::new([Nonce::new(0x00_0102)]);
-            lab.apply(Delta::Admission(Box::new(Admission { outer_sources: true, nonces })));
+            let asked = Admission { outer_sources: true, nonces, ..Admission::default() };
+            lab.apply(Delta::Admission(Box::new(asked)));
             lab.port(CORE, |port| port.instances = Some(Box::new([VrfId(0)])));
         }
         pair

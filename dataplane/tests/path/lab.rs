@@ -199,6 +199,11 @@ impl Lab {
         self.apply(Delta::RouteSet { vrf: VrfId(vrf), prefix: prefix.parse().unwrap(), route });
     }
 
+    /// The slot of the next one.
+    pub fn next_entry(&self) -> EntryId {
+        EntryId(self.next_entry)
+    }
+
     /// Installs a map-cache entry in a slot of its own.
     pub fn map(&mut self, vrf: u16, prefix: &str, action: MapAction) -> EntryId {
         let entry = EntryId(self.next_entry);

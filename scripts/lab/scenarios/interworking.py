@@ -20,7 +20,7 @@ BULK_BYTES = 100_000_000
 DAEMONS = ("ms", "pxtr", "xtr4", "xtr6")
 
 
-def build(lab, proxy="interworking/pxtr.toml"):
+def build(lab, proxy="interworking/pxtr.toml", sites="interworking"):
     """Namespaces, cables, daemons, addresses; returns when all sites are registered."""
     lab.node("host", "pxtr", "xtr4", "xtr6", "site4", "site6", "ms")
     lab.node("core", forwarding=True)
@@ -33,7 +33,8 @@ def build(lab, proxy="interworking/pxtr.toml"):
     topology.uplink(lab, "xtr6", 2, families=(6,))
     topology.mapping_system(lab, 3)
     for node in DAEMONS:
-        lab.daemon(node, proxy if node == "pxtr" else f"interworking/{node}.toml")
+        folder = sites if node.startswith("xtr") else "interworking"
+        lab.daemon(node, proxy if node == "pxtr" else f"{folder}/{node}.toml")
     lab.wait_interface("pxtr", "native", "core")
     lab.address("pxtr", "native", "192.0.2.1/24", "2001:db8:1::1/64")
     topology.uplink_address(lab, "pxtr", 0, default=False)

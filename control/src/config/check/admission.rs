@@ -3,7 +3,7 @@
 use super::super::error::Problems;
 use super::super::file::{AdmissionTable, AdmittedSiteTable, LispTable, PortTable};
 use super::super::leaf::{At, Key, Word};
-use super::super::words::Prefix;
+use super::super::words::{Name, Prefix};
 use super::all::{Cx, quoted, unique};
 use super::lisp::{eid_at, is_own, usable};
 use ipnet::IpNet;
@@ -28,6 +28,51 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     }
     for port in cx.file.port.items() {
         instances(cx, port, problems);
+    }
+    strict(cx, problems);
+}
+
+/// Mappings of inner sources must be there to be found.
+fn strict(cx: &Cx<'_>, problems: &mut Problems) {
+    let vrfs = cx.file.vrf.items();
+    let find = |name: &Key<Word<Name>>| match name.get() {
+        Some(name) => vrfs.iter().find(|vrf| vrf.name.get() == Some(name)),
+        None => vrfs.first(),
+    };
+    let of_vrfs = vrfs.iter().map(|vrf| (Some(vrf), &vrf.strict_inner_source, "vrf.strict_inner_source"));
+    let sites = cx.file.admission.get().map_or(&[][..], |table| table.site.items()).iter();
+    let of_sites = sites.map(|site| (find(&site.vrf), &site.strict, "admission.site.strict"));
+    for (vrf, key, path) in of_vrfs.chain(of_sites) {
+        let Some(on) = key.at().filter(|on| ***on) else { continue };
+        if !(cx.roles.petr || cx.roles.xtr) {
+            // Of sites it has been said.
+            if cx.forwards() && path.starts_with("vrf") && !problems.was_bad("lisp.roles") {
+                problems.at(
+                    on.span(),
+                    format!("{path} has no effect; add role \"petr\" or \"xtr\", or remove it"),
+                );
+            }
+            continue;
+        }
+        let space = vrf.is_some_and(|vrf| !vrf.eid_space.items().is_empty());
+        if !(space || cx.roles.xtr || problems.was_bad("vrf.eid_space") || problems.was_bad("vrf")) {
+            problems.at(
+                on.span(),
+                format!("{path} can look nothing up; give the EID prefixes of the sites in vrf.eid_space"),
+            );
+        }
+        let lisp = cx.file.lisp.get();
+        let asks = lisp.is_none_or(|lisp| {
+            !(lisp.map_resolvers.items().is_empty() && lisp.static_mapping.items().is_empty())
+        });
+        if !(asks || problems.was_bad("lisp.map_resolvers") || problems.was_bad("lisp.static_mapping")) {
+            problems.at(
+                on.span(),
+                format!(
+                    "{path} can look nothing up; give the addresses of Map-Resolvers in lisp.map_resolvers"
+                ),
+            );
+        }
     }
 }
 

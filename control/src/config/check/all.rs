@@ -19,6 +19,15 @@ pub(super) struct Cx<'f> {
 }
 
 impl Cx<'_> {
+    /// Whether inner sources are held to their mappings somewhere.
+    pub(super) fn is_strict(&self) -> bool {
+        let vrfs = self.file.vrf.items().iter();
+        let sites = self.file.admission.get().map_or(&[][..], |table| table.site.items()).iter();
+        vrfs.map(|vrf| &vrf.strict_inner_source)
+            .chain(sites.map(|site| &site.strict))
+            .any(|key| key.get() == Some(&true))
+    }
+
     /// Whether packets are to be forwarded.
     pub(super) fn forwards(&self) -> bool {
         self.roles.pitr || self.roles.petr || self.roles.xtr || self.roles.fhr

@@ -27,7 +27,10 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
         unique("vrf.eid_space", space, "give each prefix once", problems);
         if let Some(span) = vrf.eid_space.span()
             && !vrf.eid_space.items().is_empty()
-            && !(cx.roles.pitr || cx.roles.xtr || problems.was_bad("lisp.roles"))
+            && !(cx.roles.pitr
+                || cx.roles.xtr
+                || (cx.roles.petr && cx.is_strict())
+                || problems.was_bad("lisp.roles"))
         {
             problems.at(span, "vrf.eid_space has no effect; add role \"pitr\" or remove it");
         }

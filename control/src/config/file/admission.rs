@@ -1,7 +1,7 @@
 //! `[admission]`: who may send LISP data to us.
 
 use crate::config::leaf::{At, Key, Word};
-use crate::config::words::{Name, NonceText, Prefix};
+use crate::config::words::{Name, NonceText, Prefix, UnknownWord};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -20,6 +20,14 @@ pub struct AdmissionTable {
     /// Packets without one are dropped as "nonce_not_agreed". Give two while senders change over.
     /// Default: none, with or without a nonce. Change: live.
     pub nonces: Key<Vec<At<Word<NonceText>>>>,
+    /// The fate of packets whose inner source is held to its mapping, while that is not known yet: "wait",
+    /// "drop" or "admit".
+    ///
+    /// In each case the mapping is asked for. Those that wait are bounded like all first packets (`[hold]`);
+    /// what is not known in time is dropped as "inner_source_unknown". "admit" lets everything of an EID
+    /// through until the answer is there.
+    /// Default: `"wait"`. Change: live.
+    pub unknown_sources: Key<Word<UnknownWord>>,
     /// The LISP sites whose EIDs may be inner sources.
     ///
     /// In a VRF that has any, packets from other sources are dropped as "inner_source_not_site".
@@ -50,6 +58,12 @@ pub struct AdmittedSiteTable {
     /// Packets of others are dropped as "inner_source_not_bound".
     /// Default: none, whoever may send at all. Change: live.
     pub outer_sources: Key<Vec<At<Word<Prefix>>>>,
+    /// The choice whether inner sources of the site must be mapped to the outer source (strict reverse path).
+    ///
+    /// The mapping system is asked for them; `outer_sources` may send, too. Packets of others are dropped as
+    /// "inner_source_not_mapped". The EIDs must lie in the VRF's `eid_space`.
+    /// Default: `false`. Change: live.
+    pub strict: Key<bool>,
 }
 
 /// A nonce that another router asks for.

@@ -132,9 +132,16 @@ pub struct VrfTable {
     /// this namespace. Not for the VRF of the underlay.
     /// Default: none, that of pxtrd. Change: process restart.
     pub netns: Key<Word<Namespace>>,
+    /// The choice whether the inner source of all LISP data must be mapped to the outer source.
+    ///
+    /// As `admission.site.strict`, for sources of all sites; those that are no EID are dropped. For a PETR:
+    /// what a PITR sends to a site has sources that are no EIDs.
+    /// Default: `false`. Change: live.
+    pub strict_inner_source: Key<bool>,
     /// The EID prefixes that a PITR attracts and looks up in the mapping system.
     ///
-    /// An xTR without this list takes every destination for a possible EID.
+    /// An xTR without this list takes every destination for a possible EID. A PETR looks inner sources up in it
+    /// that are held to their mappings.
     /// Required by role pitr in one VRF at least. Default: `[]`. Change: live.
     pub eid_space: Key<Vec<At<Word<Prefix>>>>,
     /// The DSCP of outer headers, 0 to 63, for all packets of the VRF.

@@ -135,3 +135,26 @@ fn a_file_that_is_not_there_or_no_text() {
         format!("{}:2: is not UTF-8 text; save the file as UTF-8", path.display())
     );
 }
+
+/// It is no ITR, but has to find out whose RLOCs its senders have.
+#[test]
+fn a_strict_petr_looks_mappings_up_r040() {
+    let text = |strict: &str| {
+        format!(
+            "[daemon]\nname='petr'\n[workers]\ncores=[1]\n\
+             [[port]]\nname='p'\ndevice='net_null0'\nunderlay=true\nnative=true\n\
+             [[vrf]]\nname='red'\ninstance_id=7\n{strict}\n\
+             [lisp]\nroles=['petr']\nrlocs=['198.51.100.2']\nmap_resolvers=['198.51.100.14']\n"
+        )
+    };
+    assert!(!parse(&text("")).unwrap().engine(0).looks_up());
+    let config = parse(&text("eid_space=['10.0.0.0/8']\nstrict_inner_source=true")).unwrap();
+    assert!(config.engine(0).looks_up() && config.vrfs[0].strict_inner_source);
+    let errors = |strict: &str| parse(&text(strict)).unwrap_err().to_string();
+    assert_eq!(
+        errors("strict_inner_source=true"),
+        "pxtr.toml:13: vrf.strict_inner_source can look nothing up; give the EID prefixes of the sites in vrf.eid_space\n"
+            .trim_end()
+    );
+    assert!(errors("eid_space=['10.0.0.0/8']").contains("vrf.eid_space has no effect"));
+}

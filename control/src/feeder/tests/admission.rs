@@ -3,11 +3,11 @@
 
 use super::bed::*;
 use pxtr_dataplane::admission::{Nonce, SiteRules};
-use pxtr_dataplane::path::admission;
+use pxtr_dataplane::path::admission::{self, Known};
 use pxtr_dataplane::verdict::DropReason::{self, *};
 
 fn site(vrf: u16, eids: &[&str], outer: &[&str]) -> SiteFeed {
-    let rules = SiteRules { outer_sources: outer.iter().map(|p| net(p)).collect() };
+    let rules = SiteRules { outer_sources: outer.iter().map(|p| net(p)).collect(), strict: false };
     SiteFeed { vrf: VrfId(vrf), eid_prefixes: eids.iter().map(|p| net(p)).collect(), rules }
 }
 
@@ -22,8 +22,12 @@ impl Bed {
         self.reconfigure(spec);
     }
 
-    fn inner(&self, vrf: u16, source: &str, outer: &str) -> Result<(), DropReason> {
+    fn judge(&self, vrf: u16, source: &str, outer: &str) -> Result<Known, DropReason> {
         admission::inner(VrfId(vrf), ip(source), ip(outer), &self.replica)
+    }
+
+    fn inner(&self, vrf: u16, source: &str, outer: &str) -> Result<(), DropReason> {
+        self.judge(vrf, source, outer).map(|known| assert_eq!(known, Known::Yes))
     }
 
     fn outer(&self, source: &str) -> Result<(), DropReason> {
@@ -124,4 +128,37 @@ fn the_nonce_of_a_locator_is_in_its_headers_r032() {
     assert_eq!(nonce(&bed), [0x80, 0x12, 0x34, 0x56]);
     bed.reconfigure(FeederSpec { nonces: BTreeMap::new(), ..bed.feeder.spec.clone() });
     assert_eq!(nonce(&bed), [0; 4]);
+}
+
+/// All locators of a mapping count, whether they carry traffic or not; also those of mappings that were there
+/// before somebody was held to them.
+#[test]
+fn mappings_say_who_may_send_r040() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    bed.install(0, "10.9.0.0/24", &[("203.0.113.9", 1, 100)]).unwrap();
+    bed.install(0, "10.8.0.0/24", &[("198.51.100.98", 1, 100), ("198.51.100.99", 2, 100)]).unwrap();
+    let strict = AdmissionSpec { strict: [VrfId(0)].into(), ..AdmissionSpec::default() };
+    bed.admit(strict.clone());
+    assert_eq!(bed.inner(0, "10.9.0.1", "203.0.113.9"), Ok(()));
+    assert_eq!(bed.inner(0, "10.8.0.1", "198.51.100.99"), Ok(()), "a locator that only stands by");
+    assert_eq!(bed.inner(0, "10.8.0.1", "203.0.113.9"), Err(InnerSourceNotMapped));
+    assert_eq!(bed.inner(0, "10.99.0.1", "203.0.113.9"), Err(InnerSourceNotMapped), "no EID");
+    // A mapping that changes, one that is new, one that is asked for.
+    bed.install(0, "10.8.0.0/24", &[("198.51.100.97", 1, 100)]).unwrap();
+    assert_eq!(bed.inner(0, "10.8.0.1", "198.51.100.99"), Err(InnerSourceNotMapped));
+    assert_eq!(bed.inner(0, "10.8.0.1", "198.51.100.97"), Ok(()));
+    let ask = Forwarding::SendMapRequest;
+    bed.action(Action::Install { eid: eid(0, "10.0.0.0/8"), forwarding: ask }).unwrap();
+    assert_eq!(bed.judge(0, "10.99.0.1", "203.0.113.9"), Ok(Known::NotYet));
+    bed.action(Action::Install { eid: eid(0, "10.8.0.0/24"), forwarding: Forwarding::NativelyForward })
+        .unwrap();
+    assert_eq!(bed.inner(0, "10.8.0.1", "198.51.100.97"), Err(InnerSourceNotMapped));
+    // Of one site only; the other one may send from anywhere.
+    let mut held = site(0, &["10.9.0.0/24"], &[]);
+    held.rules.strict = true;
+    bed.admit(sites(&[("nine", held), ("eight", site(0, &["10.8.0.0/24"], &[]))]));
+    assert_eq!(bed.inner(0, "10.9.0.1", "203.0.113.9"), Ok(()));
+    assert_eq!(bed.inner(0, "10.9.0.1", "203.0.113.8"), Err(InnerSourceNotMapped));
+    assert_eq!(bed.inner(0, "10.8.0.1", "203.0.113.8"), Ok(()));
 }

@@ -6,8 +6,9 @@ use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, VrfSpec};
 use crate::io::{BURST, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
+use crate::path::admission::{self, Known};
 use crate::path::flow::{self, FlowKey};
-use crate::path::{admission, petr};
+use crate::path::petr;
 use crate::replica::Replica;
 use crate::types::{EntryId, InstanceId, VrfId};
 use crate::wire::{ethernet, ipv4, ipv6, lisp, proto, udp};
@@ -260,7 +261,7 @@ fn admitted(room: Room, lisp: lisp::Lisp, tables: &Replica) -> bool {
 /// The inner source may be behind the outer one.
 #[inline(never)]
 fn goes_with(tenant: &Tenant<'_>, source: IpAddr, room: Room, tables: &Replica) -> bool {
-    admission::inner(tenant.id, source, IpAddr::V4(room.source.into()), tables).is_ok()
+    admission::inner(tenant.id, source, IpAddr::V4(room.source.into()), tables) == Ok(Known::Yes)
 }
 
 /// The VRF of an Instance-ID, if its packets may go this way.
