@@ -90,6 +90,14 @@ fn up() {
     ip("link set peer up");
     ip("addr add 192.0.2.1/24 dev core");
     ip("-6 addr add 2001:db8::1/64 dev core nodad");
+    // The kernel finds out about the carrier, and makes the IPv6 routes that hang on it, in its own time.
+    let shows = |args: &str, what: &str| {
+        let out = Command::new("ip").args(args.split_whitespace()).output().expect("iproute2 is installed");
+        String::from_utf8_lossy(&out.stdout).contains(what)
+    };
+    while !(shows("-o link show dev core", "state UP") && shows("-6 route show dev core", "2001:db8::/64")) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
