@@ -44,6 +44,23 @@ pub trait PacketBuf {
     fn sum_from(&self, at: usize) -> Option<u64> {
         self.data().get(at..).filter(|_| self.segments() == 1).map(|bytes| checksum::add(0, bytes))
     }
+    /// [`PacketBuf::truncate`] and then [`PacketBuf::prepend`]: cuts to `len` bytes in total, grows by
+    /// `front` bytes at the front. Returns the first segment. `None` if either fails: then what was behind
+    /// `len` may be gone, and nothing else has changed.
+    #[inline(always)]
+    fn rehead(&mut self, front: usize, len: usize) -> Option<&mut [u8]> {
+        if self.total_len() != len && !self.truncate(len) {
+            return None;
+        }
+        self.prepend(front)?;
+        Some(self.data_mut())
+    }
+    /// [`PacketBuf::trim_front`] and then [`PacketBuf::truncate`]: takes `front` bytes off the front and
+    /// cuts to `len` bytes in total. Returns the first segment. `None` if it is shorter.
+    #[inline(always)]
+    fn behead(&mut self, front: usize, len: usize) -> Option<&mut [u8]> {
+        (self.trim_front(front) && self.truncate(len)).then(|| self.data_mut())
+    }
     /// The NIC verified the IPv4 header checksum of the (outer) packet and found it right.
     fn ip_checksum_known_good(&self) -> bool {
         false

@@ -1,7 +1,9 @@
 //! Tables indexed by slot numbers that control hands out: made of chunks, so that growth neither
 //! copies nor moves what is there, and bounded, so that an absurd number costs nothing.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use zerocopy::FromZeros;
 
 /// Slots in a chunk.
 const CHUNK: usize = 1024;
@@ -78,46 +80,44 @@ impl<T: Default> Slots<T> {
 
 /// A table of atomics that one worker writes and control reads.
 ///
-/// The directory of chunks has its final size from the start and a chunk, once there, stays:
-/// a reader needs no lock and can not see half a table. Either side may [`SharedSlots::reserve`] a
-/// chunk; control does so before it sends the delta that uses it, so that the worker need not
-/// allocate.
+/// It has its final size from the start: a slot never moves, so that a reader needs no lock and the path
+/// checks one bound. Of slots that nobody has written the kernel only keeps the promise.
 #[derive(Debug)]
 pub struct SharedSlots<T> {
-    chunks: Box<[OnceLock<Chunk<T>>]>,
-    limit: u32,
+    slots: Box<[T]>,
+    /// Chunks that were reserved: what the table is held to take.
+    chunks: Box<[AtomicBool]>,
 }
 
-impl<T: Default> SharedSlots<T> {
+impl<T: FromZeros> SharedSlots<T> {
     /// An empty table that will take slot numbers below `limit`.
     #[must_use]
     pub fn new(limit: u32) -> Arc<Self> {
-        let chunks = (limit as usize).div_ceil(CHUNK);
-        Arc::new(Self { chunks: std::iter::repeat_with(OnceLock::new).take(chunks).collect(), limit })
+        // An absurd limit makes a table that takes nothing.
+        let slots = T::new_vec_zeroed(limit as usize).unwrap_or_default().into_boxed_slice();
+        let chunks = slots.len().div_ceil(CHUNK);
+        Arc::new(Self { slots, chunks: std::iter::repeat_with(AtomicBool::default).take(chunks).collect() })
     }
 
-    /// The slot, if its chunk exists.
-    #[inline]
+    /// The slot, vacant or not. `None` at or beyond the limit.
+    #[inline(always)]
     #[must_use]
     pub fn get(&self, index: u32) -> Option<&T> {
-        let (chunk, place) = split(index);
-        self.chunks.get(chunk)?.get()?.get(place)
+        self.slots.get(index as usize)
     }
 
-    /// The slot, its chunk made if need be. `None` at or beyond the limit.
+    /// The slot, which is to be used. `None` at or beyond the limit.
     pub fn reserve(&self, index: u32) -> Option<&T> {
-        if index >= self.limit {
-            return None;
-        }
-        let (chunk, place) = split(index);
-        self.chunks.get(chunk)?.get_or_init(new_chunk).get(place)
+        let (chunk, _) = split(index);
+        self.chunks.get(chunk)?.store(true, Relaxed);
+        self.get(index)
     }
 
-    /// Bytes taken by chunks and their directory.
+    /// Bytes taken by chunks in use and their directory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let chunks = self.chunks.iter().filter(|chunk| chunk.get().is_some()).count();
-        chunks * CHUNK * size_of::<T>() + size_of_val(&*self.chunks)
+        let chunks = self.chunks.iter().filter(|chunk| chunk.load(Relaxed)).count();
+        (chunks * CHUNK).min(self.slots.len()) * size_of::<T>() + size_of_val(&*self.chunks)
     }
 }
 
@@ -139,13 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn shared_slots_keep_their_place() {
+    fn shared_slots_are_there_from_the_start_and_bounded() {
         let slots = SharedSlots::<std::sync::atomic::AtomicU64>::new(3000);
-        let first = std::ptr::from_ref(slots.reserve(2999).unwrap());
-        slots.reserve(0).unwrap();
-        assert_eq!(first, std::ptr::from_ref(slots.get(2999).unwrap()));
-        assert!(slots.get(1500).is_none());
+        assert_eq!(slots.memory_bytes(), 3);
+        slots.reserve(2999).unwrap().store(7, Relaxed);
+        assert_eq!(slots.get(2999).unwrap().load(Relaxed), 7);
+        assert_eq!(slots.get(1500).unwrap().load(Relaxed), 0);
+        assert_eq!(slots.memory_bytes(), 3 + CHUNK * 8);
         assert!(slots.reserve(3000).is_none());
-        assert!(slots.reserve(u32::MAX).is_none());
+        assert!(slots.get(u32::MAX).is_none());
     }
 }

@@ -12,6 +12,9 @@ pub const HEADROOM: u16 = c::PXTR_HEADROOM as u16;
 /// Most segments of a chain that is made here: what common NICs send at once.
 const MAX_SEGMENTS: usize = 32;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// What the NIC says of a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
@@ -179,6 +182,43 @@ impl Mbuf {
         true
     }
 
+    /// Moves the start of the packet, forwards or, by a negative number, into the headroom, and its end:
+    /// `len` bytes in all are left behind the headroom that is taken, or from the new start on. Returns
+    /// the first segment; what it has won in front holds whatever was there before. `None` (and no change)
+    /// when there is not so much room, or the packet is shorter.
+    ///
+    /// The same as `trim_to` with `prepend`, or `adj` with `trim_to`, in one go.
+    #[inline(always)]
+    pub fn frame_from(&mut self, start: isize, len: usize) -> Option<&mut [u8]> {
+        let (taken, won) = (start.max(0) as usize, start.min(0).unsigned_abs());
+        if self.segments() != 1 {
+            return self.frame_chain_from(taken, won, len);
+        }
+        let offset = usize::from(self.data_off());
+        if taken + len > self.data_len() || won > offset {
+            return None;
+        }
+        // Fits 16 bits: headroom and data lie in a buffer whose length does.
+        self.set(c::PXTR_MBUF_DATA_OFF, (offset + taken - won) as u16);
+        self.set_lengths(len + won, len + won);
+        let start: NonNull<u8> = self.get(c::PXTR_MBUF_BUF_ADDR);
+        // SAFETY: the `len + won` bytes from there on lie in this mbuf's headroom and data, see above;
+        // `&mut self` makes the access exclusive. A buffer's address is never null.
+        Some(unsafe { std::slice::from_raw_parts_mut(start.add(offset + taken - won).as_ptr(), len + won) })
+    }
+
+    #[cold]
+    fn frame_chain_from(&mut self, taken: usize, won: usize, len: usize) -> Option<&mut [u8]> {
+        let fits = taken <= self.data_len() && taken + len <= self.pkt_len() && won <= self.headroom();
+        if !fits || self.data_len() + won > usize::from(u16::MAX) {
+            return None;
+        }
+        let _ = self.adj(taken);
+        let _ = self.trim_to(len);
+        self.prepend(won)?;
+        Some(self.data_mut())
+    }
+
     /// Grows the packet by `n` zero bytes behind and returns them. `None` (and no change) when the
     /// tailroom is too small or the packet has more than one segment.
     #[inline]
@@ -281,9 +321,13 @@ impl Mbuf {
         self.set(c::PXTR_MBUF_OL_FLAGS, self.ol_flags() & !c::PXTR_TX_OFFLOAD_MASK);
     }
 
-    /// Asks for the first cache line of the data, to be read soon.
+    /// Asks for the cache lines around the start of the data, to be read and written soon: that in which
+    /// it begins, the next one, and the one before it, where headers will be prepended.
     #[inline]
     pub fn prefetch(&self) {
-        crate::clock::prefetch_address(self.data_ptr());
+        let start = self.data_ptr();
+        crate::clock::prefetch_address(start);
+        crate::clock::prefetch_address(start.wrapping_sub(LINE));
+        crate::clock::prefetch_address(start.wrapping_add(LINE));
     }
 }

@@ -48,6 +48,16 @@ impl PacketBuf for Mbuf {
         Mbuf::append(self, n)
     }
 
+    #[inline(always)]
+    fn rehead(&mut self, front: usize, len: usize) -> Option<&mut [u8]> {
+        self.frame_from(-(front as isize), len)
+    }
+
+    #[inline(always)]
+    fn behead(&mut self, front: usize, len: usize) -> Option<&mut [u8]> {
+        self.frame_from(front as isize, len)
+    }
+
     fn join(&mut self, tail: Self) -> Result<(), Self> {
         Mbuf::join(self, tail)
     }

@@ -1,6 +1,7 @@
 //! Many lookups at once, level by level: the memory accesses of one level depend on nothing but the
 //! level above, so that the processor has those of all keys under way together.
 
+use super::node::{BUCKET, Leaf};
 use super::shortcuts::{self, ROOT};
 use super::table::{Lpm, Step, select, step};
 use super::{Key, NO_MATCH};
@@ -8,7 +9,29 @@ use super::{Key, NO_MATCH};
 /// Keys in lockstep.
 const LANES: usize = 32;
 
-/// Numbers of lanes.
+/// A set of lanes.
+#[derive(Clone, Copy)]
+struct Set(u32);
+
+impl Set {
+    /// Adds a lane if `wanted`; without a branch.
+    #[inline(always)]
+    const fn note(&mut self, lane: usize, wanted: bool) {
+        self.0 |= (wanted as u32) << (lane & (LANES - 1));
+    }
+
+    #[inline(always)]
+    fn iter(self) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let lane = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (lane < LANES).then_some(lane)
+        })
+    }
+}
+
+/// Numbers of lanes, in a row.
 struct List {
     lanes: [u8; LANES],
     count: usize,
@@ -41,39 +64,90 @@ impl<K: Key> Lpm<K> {
         }
     }
 
+    /// Most lanes end at their shortcut, or at the first prefix there: no list is made of them, and
+    /// nothing in their two loops depends on what was found.
     #[inline(always)]
     fn lookup_lanes(&self, keys: &[K], values: &mut [u32]) {
+        // One number for all bounds: none of the checks below is left at run time.
+        let count = keys.len().min(values.len()).min(LANES);
+        let nothing = [Leaf::nothing(); BUCKET];
         let mut words = [0u64; LANES];
-        for (word, key) in words.iter_mut().zip(keys) {
-            *word = self.kept.current.word(*key).unwrap_or(ROOT);
-        }
-        let (mut buckets, mut climbers) = (List::EMPTY, List::EMPTY);
-        for (lane, (word, value)) in words.iter().zip(values.iter_mut()).take(keys.len()).enumerate() {
-            *value = *word as u32;
-            let kind = shortcuts::kind(*word);
-            buckets.note(lane, kind.wrapping_sub(1) < 3);
-            climbers.note(lane, kind > 3);
-        }
-        for lane in buckets.iter() {
-            if let Some(leaf) = words.get(lane).and_then(|word| self.leaves.get(shortcuts::index(*word))) {
-                dpdk_sys::prefetch(leaf);
+        let mut runs = [&nothing; LANES];
+        let (mut more, mut others) = (Set(0), Set(0));
+        for lane in 0..count {
+            let (Some(key), Some(place), Some(run)) =
+                (keys.get(lane), words.get_mut(lane), runs.get_mut(lane))
+            else {
+                break;
+            };
+            let word = self.kept.current.word(*key).unwrap_or_else(|| self.outside(*key));
+            let kind = shortcuts::kind(word);
+            *place = word;
+            let found = self.leaves.window(shortcuts::index(word));
+            if let Some(found) = found {
+                *run = found;
+                dpdk_sys::prefetch(found);
             }
+            more.note(lane, kind & 6 == 2);
+            others.note(lane, (kind > 3) | found.is_none());
         }
-        if climbers.count > 0 {
-            self.climb(keys, &words, &climbers, values);
+        for lane in 0..count {
+            let (Some(key), Some(word), Some([first, ..]), Some(value)) =
+                (keys.get(lane), words.get(lane), runs.get(lane), values.get_mut(lane))
+            else {
+                break;
+            };
+            let here = (shortcuts::kind(*word).wrapping_sub(1) < 3) & first.covers(*key);
+            *value = select(here, first.value, *word as u32);
         }
-        for lane in buckets.iter() {
-            if let (Some(word), Some(key), Some(value)) =
-                (words.get(lane), keys.get(lane), values.get_mut(lane))
+        for lane in more.iter() {
+            if let (Some([first, second, third]), Some(word), Some(key), Some(value)) =
+                (runs.get(lane), words.get(lane), keys.get(lane), values.get_mut(lane))
             {
-                let found = self.covering(shortcuts::index(*word), shortcuts::kind(*word), *key);
-                *value = select(found != NO_MATCH, found, *value);
+                let first = first.covers(*key);
+                let second_here = !first & second.covers(*key);
+                let third_here = !first & (shortcuts::kind(*word) == 3) & third.covers(*key);
+                *value = select(third_here, third.value, *value);
+                *value = select(second_here, second.value, *value);
             }
+        }
+        if others.0 != 0 {
+            self.others(keys, &words, others, values);
         }
         if self.kept.hidden != 0 || self.kept.default != NO_MATCH {
             for (key, value) in keys.iter().zip(values).filter(|(_, value)| **value == NO_MATCH) {
                 *value = self.otherwise(*key);
             }
+        }
+    }
+
+    /// The word of a key that shortcuts have none for: to the root, unless that leads nowhere.
+    #[inline(always)]
+    fn outside(&self, key: K) -> u64 {
+        let slots = self.root.low | self.root.high | self.root.child;
+        let nothing = self.root.inner == 0 && slots >> self.root.slot_number(key) & 1 == 0;
+        if nothing { u64::from(NO_MATCH) } else { ROOT }
+    }
+
+    /// Lanes whose way leads through nodes, or whose prefixes are the last ones of a chunk.
+    #[inline(never)]
+    fn others(&self, keys: &[K], words: &[u64; LANES], others: Set, values: &mut [u32]) {
+        let mut climbers = List::EMPTY;
+        for lane in others.iter() {
+            let (Some(word), Some(key), Some(value)) =
+                (words.get(lane), keys.get(lane), values.get_mut(lane))
+            else {
+                continue;
+            };
+            let kind = shortcuts::kind(*word);
+            climbers.note(lane, kind > 3);
+            if kind <= 3 {
+                let found = self.covering(shortcuts::index(*word), kind, *key);
+                *value = select(found != NO_MATCH, found, *word as u32);
+            }
+        }
+        if climbers.count > 0 {
+            self.climb(keys, words, &climbers, values);
         }
     }
 

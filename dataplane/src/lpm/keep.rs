@@ -14,6 +14,8 @@ use super::{Key, NO_MATCH};
 const FROM: usize = if cfg!(test) { 8 } else { 2 };
 /// Blocks that one update fills while larger shortcuts are being made.
 const FILL: usize = if cfg!(test) { 3 } else { 16 };
+/// Shortcuts of no more blocks are made at once: a table of few prefixes may see no further update.
+const AT_ONCE: u32 = if cfg!(test) { 1 } else { 64 };
 /// Prefixes that are looked at to find the region, and how many of them must lie in it.
 const SAMPLES: usize = 64;
 /// Up to so many prefixes, shortcuts are four times as many as prefixes rather than once or twice.
@@ -177,7 +179,8 @@ impl<K: Key> Lpm<K> {
     /// Goes on with shortcuts that are in the making.
     fn fill(&mut self, mut next: Box<Shortcuts<K>>) {
         let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
-        for _ in 0..FILL {
+        let blocks = if next.len() <= AT_ONCE { next.len() as usize + 1 } else { FILL };
+        for _ in 0..blocks {
             let Some(block) = next.next_block() else {
                 return self.kept.replace(*next);
             };
@@ -205,7 +208,10 @@ impl<K: Key> Lpm<K> {
         let (region, base) = self.region();
         let next = Shortcuts::new(region, base, bits);
         if !next.is_like(&self.kept.current) {
-            self.kept.next = Some(Box::new(next));
+            match next.len() <= AT_ONCE {
+                true => self.fill(Box::new(next)),
+                false => self.kept.next = Some(Box::new(next)),
+            }
         }
     }
 

@@ -6,12 +6,13 @@ use crate::slots::SharedSlots;
 use crate::types::EntryId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use zerocopy::FromZeros;
 
 /// One entry: 32 bytes, so that two share a cache line and none straddles one.
 ///
 /// Written by the worker that owns the replica, read by it and by control. The fields are
 /// independent: a reader may see `packets` a moment before `bytes`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, FromZeros)]
 #[repr(C, align(32))]
 pub struct EntrySlot {
     action: AtomicU64,

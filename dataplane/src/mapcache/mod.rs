@@ -18,6 +18,6 @@ mod sets;
 mod template;
 
 pub use entry::{EntryCounters, EntrySlot, EntryTable};
-pub use rloc::{Rloc, RlocCounters, RlocSlot, RlocTable};
+pub use rloc::{Rloc, RlocCounters, RlocSlot, RlocTable, RlocWay};
 pub use sets::LocatorSets;
 pub use template::{OuterTemplate, TemplateError};

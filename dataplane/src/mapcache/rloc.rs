@@ -2,10 +2,11 @@
 
 use super::template::{OuterTemplate, TemplateError};
 use crate::feed::RlocState;
-use crate::slots::{SharedSlots, Slots};
+use crate::slots::SharedSlots;
 use crate::types::RlocId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use zerocopy::FromZeros;
 
 /// What the path learns of an RLOC.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ pub enum Rloc<'a> {
 }
 
 /// Counters of an RLOC. Written by one worker, read by it and by control.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, FromZeros)]
 #[repr(C, align(16))]
 pub struct RlocSlot {
     packets: AtomicU64,
@@ -38,6 +39,48 @@ impl RlocSlot {
 /// Counters of all RLOCs of one worker, for control.
 pub type RlocCounters = Arc<SharedSlots<RlocSlot>>;
 
+impl RlocSlot {
+    /// Counts packets of that many outer bytes in all. Only the worker that owns the table may.
+    #[inline(always)]
+    fn count(&self, packets: u64, bytes: u64) {
+        self.packets.store(self.packets.load(Relaxed).wrapping_add(packets), Relaxed);
+        self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
+    }
+}
+
+/// An RLOC that was found: to be asked for, read and counted on without finding it again.
+#[derive(Clone, Copy, Debug)]
+pub struct RlocWay<'a> {
+    state: &'a State,
+    counters: &'a RlocSlot,
+}
+
+impl<'a> RlocWay<'a> {
+    /// Asks for what [`RlocWay::ready`] and [`RlocWay::count`] touch.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        dpdk_sys::prefetch(self.state);
+        dpdk_sys::prefetch(self.counters);
+    }
+
+    /// The headers to copy in front, if the RLOC is ready.
+    #[inline(always)]
+    #[must_use]
+    pub fn ready(&self) -> Option<&'a OuterTemplate> {
+        match self.state {
+            State::Ready(template) => Some(template),
+            State::Resolving | State::Down => None,
+        }
+    }
+
+    /// Adds to the RLOC's counters: packets, and their outer bytes. Only the worker that owns the table
+    /// may.
+    #[inline(always)]
+    pub(crate) fn count(&self, packets: u64, bytes: u64) {
+        self.counters.count(packets, bytes);
+    }
+}
+
 #[derive(Debug, Default)]
 enum State {
     Ready(OuterTemplate),
@@ -49,7 +92,8 @@ enum State {
 /// The RLOCs of one replica, by [`RlocId`].
 #[derive(Debug)]
 pub struct RlocTable {
-    states: Slots<State>,
+    /// Has room for all that may come, so that none moves: memory is taken as slots are set.
+    states: Vec<State>,
     counters: RlocCounters,
 }
 
@@ -57,7 +101,7 @@ impl RlocTable {
     /// An empty table for slot numbers below `limit`.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        Self { states: Slots::new(limit), counters: SharedSlots::new(limit) }
+        Self { states: Vec::with_capacity(limit as usize), counters: SharedSlots::new(limit) }
     }
 
     /// Control's view. May be asked for once, at the start: the table grows inside it.
@@ -70,18 +114,25 @@ impl RlocTable {
     #[inline]
     #[must_use]
     pub fn get(&self, id: RlocId) -> Rloc<'_> {
-        match self.states.get(id.0) {
+        match self.states.get(id.0 as usize) {
             Some(State::Ready(template)) => Rloc::Ready(template),
             Some(State::Resolving) => Rloc::Resolving,
             Some(State::Down) | None => Rloc::Down,
         }
     }
 
+    /// The slot, for a packet that will probably go there. `None`: control has never set it.
+    #[inline(always)]
+    #[must_use]
+    pub fn way(&self, id: RlocId) -> Option<RlocWay<'_>> {
+        Some(RlocWay { state: self.states.get(id.0 as usize)?, counters: self.counters.get(id.0)? })
+    }
+
     /// Asks for the first cache line of the slot (all that an IPv4 outer header needs) and for its
     /// counters.
     #[inline]
     pub fn prefetch(&self, id: RlocId) {
-        if let Some(state) = self.states.get(id.0) {
+        if let Some(state) = self.states.get(id.0 as usize) {
             dpdk_sys::prefetch(state);
         }
         if let Some(counters) = self.counters.get(id.0) {
@@ -93,8 +144,7 @@ impl RlocTable {
     #[inline]
     pub fn count(&self, id: RlocId, packets: u64, bytes: u64) {
         if let Some(slot) = self.counters.get(id.0) {
-            slot.packets.store(slot.packets.load(Relaxed).wrapping_add(packets), Relaxed);
-            slot.bytes.store(slot.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
+            slot.count(packets, bytes);
         }
     }
 
@@ -106,7 +156,11 @@ impl RlocTable {
         if self.counters.reserve(id.0).is_none() {
             return Ok(false);
         }
-        let Some(slot) = self.states.entry(id.0) else { return Ok(false) };
+        let at = id.0 as usize;
+        if at >= self.states.len() {
+            self.states.resize_with(at + 1, State::default);
+        }
+        let Some(slot) = self.states.get_mut(at) else { return Ok(false) };
         *slot = State::Down;
         match state {
             RlocState::Ready(rewrite) => *slot = State::Ready(OuterTemplate::build(rewrite)?),
@@ -119,7 +173,7 @@ impl RlocTable {
     /// Bytes of memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.states.memory_bytes() + self.counters.memory_bytes()
+        size_of_val(&*self.states) + self.counters.memory_bytes()
     }
 }
 

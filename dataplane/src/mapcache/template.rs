@@ -109,6 +109,15 @@ impl OuterTemplate {
         if self.is_ipv6() { None } else { self.bytes.first_chunk() }
     }
 
+    /// The first bytes of the headers: all of them when the outer family is IPv4.
+    #[inline(always)]
+    pub(crate) const fn first_bytes(&self) -> &[u8; Self::LENGTH_V4] {
+        match self.bytes.first_chunk() {
+            Some(bytes) => bytes,
+            None => &[0; Self::LENGTH_V4],
+        }
+    }
+
     /// The headers when the outer family is IPv6.
     #[inline]
     #[must_use]

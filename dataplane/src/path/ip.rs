@@ -2,7 +2,7 @@
 
 use super::flow::{self, FlowKey};
 use crate::lpm::{Key4, Key6};
-use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, proto, udp};
+use crate::wire::{checksum, ipv4, ipv6, proto, udp};
 use std::net::IpAddr;
 
 /// Source and destination.
@@ -203,18 +203,19 @@ impl Ip {
     }
 }
 
-/// Takes one off TTL or Hop Limit of the IP packet behind the Ethernet header, the IPv4 checksum
-/// with it. Only for packets whose TTL is above 1.
+/// Takes one off TTL or Hop Limit of an IP packet, the IPv4 checksum with it. Only for packets whose
+/// TTL is above 1.
 #[inline(always)]
-pub fn decrement_ttl(frame: &mut [u8], v6: bool) {
+pub fn decrement_ttl(packet: &mut [u8], v6: bool) {
     if v6 {
-        if let Some(hop_limit) = frame.get_mut(ethernet::LEN + 7) {
+        if let Some(hop_limit) = packet.get_mut(7) {
             *hop_limit = hop_limit.wrapping_sub(1);
         }
-    } else if let Some(h) = bytes::chunk_mut::<12>(frame, ethernet::LEN) {
+    } else if let Some(h) = packet.first_chunk_mut::<12>() {
         h[8] = h[8].wrapping_sub(1);
-        let field = checksum::less_256(u16::from_be_bytes([h[10], h[11]]));
-        [h[10], h[11]] = field.to_be_bytes();
+        // Ones' complement sums know no byte order.
+        let field = checksum::less_1(u16::from_le_bytes([h[10], h[11]]));
+        [h[10], h[11]] = field.to_le_bytes();
     }
 }
 

@@ -36,8 +36,10 @@ pub fn forward<B: PacketBuf>(buf: &mut B, ip: &Ip, cx: Context, away: bool, hop:
         return Verdict::Drop(DropReason::HeadersSplit, None);
     }
     let data = buf.data_mut();
-    if cx.origin != Origin::Own {
-        ip::decrement_ttl(data, ip.is_v6());
+    if cx.origin != Origin::Own
+        && let Some(packet) = data.get_mut(ethernet::LEN..)
+    {
+        ip::decrement_ttl(packet, ip.is_v6());
     }
     let ethertype = if ip.is_v6() { ethernet::IPV6 } else { ethernet::IPV4 };
     Ethernet { destination: hop.mac, source: hop.source_mac, ethertype }.write(data);

@@ -19,9 +19,9 @@ pub fn overhead(outer: &OuterTemplate) -> usize {
 }
 
 /// Bytes that an IPv4 outer header adds to an IP packet (H of RFC 9300 section 7).
-const OVERHEAD_V4: usize = OuterTemplate::LENGTH_V4 - ethernet::LEN;
+pub const OVERHEAD_V4: usize = OuterTemplate::LENGTH_V4 - ethernet::LEN;
 /// The same for IPv6.
-const OVERHEAD_V6: usize = OuterTemplate::LENGTH_V6 - ethernet::LEN;
+pub const OVERHEAD_V6: usize = OuterTemplate::LENGTH_V6 - ethernet::LEN;
 
 /// Puts the outer headers in front of the IP packet behind the Ethernet header. `forwarded`: take
 /// one off the TTL first (all packets but our own). `vrf`: its own. Unless it is ready to be sent
@@ -99,7 +99,7 @@ fn write_udp_checksum<B: PacketBuf>(buf: &mut B, v6: bool) {
 /// What the outer headers take from the packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Inner {
-    /// Whole packet, bytes.
+    /// Whole packet, bytes: with the outer headers no more than 65,535.
     pub len: u32,
     /// Flow hash.
     pub hash: u32,
@@ -113,66 +113,81 @@ pub struct Inner {
     pub forwarded: bool,
 }
 
-impl Inner {
-    /// No packet.
-    pub const BLANK: Self = Self { len: 0, hash: 0, tos: 0, ttl: 0, v6: false, forwarded: true };
-}
-
 /// Writes the headers in front of the packet: `data` begins with the room for them. `lisp` is the LISP
 /// header without a nonce.
 #[inline(always)]
-pub fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
-    if inner.forwarded
-        && let Some(packet) = data.get_mut(overhead(outer)..)
-    {
-        ip::decrement_ttl(packet, inner.v6);
-    }
-    let ttl = inner.ttl.wrapping_sub(u8::from(inner.forwarded));
-    write_outer(data, inner, ttl, lisp, outer);
-}
-
-/// Copies the RLOC's headers and fills in what depends on the packet: lengths, TTL as inner,
-/// TOS, source port and flow label by flow, Instance-ID.
-#[inline(always)]
-fn write_outer(data: &mut [u8], ip: &Inner, ttl: u8, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
-    if let Some(template) = outer.ipv4() {
-        let Some(h) = data.first_chunk_mut::<{ OuterTemplate::LENGTH_V4 }>() else { return };
-        *h = *template;
-        let total = (ip.len as usize + OVERHEAD_V4) as u16;
-        let sum = u64::from(outer.checksum_partial())
-            + u64::from(total)
-            + u64::from(ip.tos)
-            + (u64::from(ttl) << 8);
-        h[15] = ip.tos;
-        [h[16], h[17]] = total.to_be_bytes();
-        h[22] = ttl;
-        [h[24], h[25]] = checksum::finish(sum).to_be_bytes();
-        if let Some(tail) = h.last_chunk_mut() {
-            write_udp_lisp(tail, ip, lisp);
-        }
-    } else if let Some(template) = outer.ipv6() {
-        let Some(h) = data.first_chunk_mut::<{ OuterTemplate::LENGTH_V6 }>() else { return };
-        *h = *template;
-        let first = 0x6000_0000 | u32::from(ip.tos) << 20 | flow::flow_label(ip.hash);
-        [h[14], h[15], h[16], h[17]] = first.to_be_bytes();
-        [h[18], h[19]] = ((ip.len as usize + udp::LEN + lisp::LEN) as u16).to_be_bytes();
-        h[21] = ttl;
-        if let Some(tail) = h.last_chunk_mut() {
-            write_udp_lisp(tail, ip, lisp);
-        }
+fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
+    if outer.is_ipv6() {
+        write_v6(data, inner, lisp, outer);
+    } else {
+        write_v4(data, inner, lisp, outer);
     }
 }
 
-/// Source port, length, and what the LISP header has besides a nonce; destination port and zero checksum are
-/// in the template.
-#[inline(always)]
-fn write_udp_lisp(h: &mut [u8; udp::LEN + lisp::LEN], ip: &Inner, lisp: [u8; lisp::LEN]) {
-    [h[0], h[1]] = flow::source_port(ip.hash).to_be_bytes();
-    [h[4], h[5]] = ((ip.len as usize + udp::LEN + lisp::LEN) as u16).to_be_bytes();
-    if let Some(tail) = h.last_chunk_mut() {
-        // The template may have a nonce there.
-        *tail = (u64::from_ne_bytes(*tail) | u64::from_ne_bytes(lisp)).to_ne_bytes();
+/// Bytes of an inner packet that are looked at: in every IPv4 header, and in every IPv6 one.
+const INNER: usize = 12;
+
+impl Inner {
+    /// Takes one off the TTL of the packet, unless it is our own. Returns the outer one.
+    #[inline(always)]
+    fn decrement(&self, packet: &mut [u8; INNER]) -> u8 {
+        if self.forwarded {
+            ip::decrement_ttl(packet, self.v6);
+        }
+        self.ttl.wrapping_sub(u8::from(self.forwarded))
     }
+
+    /// Ports, length and zero checksum of the outer UDP header: the source port by flow.
+    #[inline(always)]
+    fn udp(&self) -> [u8; udp::LEN] {
+        let ports = u64::from(flow::source_port(self.hash)) << 16 | u64::from(lisp::DATA_PORT);
+        let length = u64::from(self.len) + (udp::LEN + lisp::LEN) as u64;
+        (ports << 32 | length << 16).to_be_bytes()
+    }
+}
+
+/// The LISP header, with the nonce that the template may have there.
+#[inline(always)]
+fn with_nonce(lisp: [u8; lisp::LEN], template: &[u8]) -> [u8; lisp::LEN] {
+    let tail = template.last_chunk().copied().unwrap_or_default();
+    (u64::from_ne_bytes(tail) | u64::from_ne_bytes(lisp)).to_ne_bytes()
+}
+
+/// Copies the headers of an IPv4 RLOC and fills in what depends on the packet: lengths, TTL as inner
+/// TOS, the transport header, Instance-ID. `data` begins with the room for them.
+#[inline(always)]
+pub fn write_v4(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
+    const LEN: usize = OuterTemplate::LENGTH_V4;
+    let Some(h) = data.first_chunk_mut::<{ LEN + INNER }>() else { return };
+    let Some((h, packet)) = h.split_first_chunk_mut::<LEN>() else { return };
+    let Some(packet) = packet.first_chunk_mut() else { return };
+    let (tos, ttl) = (u32::from(inner.tos), u32::from(inner.decrement(packet)));
+    let total = inner.len + OVERHEAD_V4 as u32;
+    let checksum = checksum::finish_small(outer.checksum_partial() + total + tos + (ttl << 8));
+    let middle = ttl << 24 | u32::from(proto::UDP) << 16 | u32::from(checksum);
+    let template = outer.first_bytes();
+    *h = *template;
+    bytes::set::<14, _, _>(h, (0x4500_0000 | tos << 16 | total).to_be_bytes());
+    bytes::set::<22, _, _>(h, middle.to_be_bytes());
+    bytes::set::<34, _, _>(h, inner.udp());
+    bytes::set::<42, _, _>(h, with_nonce(lisp, template));
+}
+
+/// The same for an IPv6 RLOC, with the flow label.
+#[inline(always)]
+pub fn write_v6(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
+    const LEN: usize = OuterTemplate::LENGTH_V6;
+    let Some(template) = outer.ipv6() else { return };
+    let Some(h) = data.first_chunk_mut::<{ LEN + INNER }>() else { return };
+    let Some((h, packet)) = h.split_first_chunk_mut::<LEN>() else { return };
+    let Some(packet) = packet.first_chunk_mut() else { return };
+    let first = 0x6000_0000 | u32::from(inner.tos) << 20 | flow::flow_label(inner.hash);
+    let length = inner.len + (udp::LEN + lisp::LEN) as u32;
+    let second = length << 16 | u32::from(proto::UDP) << 8 | u32::from(inner.decrement(packet));
+    *h = *template;
+    bytes::set::<14, _, _>(h, (u64::from(first) << 32 | u64::from(second)).to_be_bytes());
+    bytes::set::<54, _, _>(h, inner.udp());
+    bytes::set::<62, _, _>(h, with_nonce(lisp, template));
 }
 
 /// Whether a LISP data packet carries another one: a third header is one too many (R-007, RFC 9300

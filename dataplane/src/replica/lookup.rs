@@ -7,7 +7,7 @@ use crate::admission::VrfAdmission;
 use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
-use crate::mapcache::{EntrySlot, Rloc};
+use crate::mapcache::{EntrySlot, Rloc, RlocWay};
 use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
 use std::net::IpAddr;
 
@@ -179,6 +179,12 @@ impl Replica {
     #[must_use]
     pub fn rloc(&self, id: RlocId) -> Rloc<'_> {
         self.rlocs.get(id)
+    }
+
+    /// An RLOC's slot, found once for all that is to be done with it.
+    #[inline(always)]
+    pub(crate) fn rloc_way(&self, id: RlocId) -> Option<RlocWay<'_>> {
+        self.rlocs.way(id)
     }
 
     /// Counts one packet on an RLOC; `bytes` of the outer packet from its IP header on.

@@ -35,3 +35,12 @@ pub fn put<const N: usize>(data: &mut [u8], offset: usize, value: [u8; N]) -> bo
         None => false,
     }
 }
+
+/// Writes bytes at an offset that is known to lie inside: no check is left at run time.
+#[inline(always)]
+pub fn set<const AT: usize, const N: usize, const LEN: usize>(header: &mut [u8; LEN], value: [u8; N]) {
+    const { assert!(AT + N <= LEN) };
+    if let Some(room) = chunk_mut::<N>(header, AT) {
+        *room = value;
+    }
+}

@@ -34,6 +34,13 @@ pub const fn finish(sum: u64) -> u16 {
     !fold(sum)
 }
 
+/// The same for a sum of few words: below 2^31.
+#[inline(always)]
+pub const fn finish_small(sum: u32) -> u16 {
+    let sum = (sum >> 16) + (sum & 0xFFFF);
+    !((sum >> 16) + sum) as u16
+}
+
 /// The checksum field for a sum of a UDP datagram: a computed zero is sent as all ones, because
 /// zero means "no checksum" (RFC 768, RFC 8200 section 8.1).
 pub const fn finish_udp(sum: u64) -> u16 {
@@ -62,11 +69,11 @@ pub fn pseudo_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, len: usi
     add(sum, &destination.octets()) + u64::from(protocol) + len as u64
 }
 
-/// The checksum field after a word of the header became smaller by 256 (a TTL by 1): [`update`] with
-/// what is known of it.
+/// The checksum field after a word of the header became smaller by 1: [`update`] with what is known of it.
+/// With field and word read in the other byte order it is the same, and a TTL is then the low byte.
 #[inline(always)]
-pub const fn less_256(field: u16) -> u16 {
-    let sum = !field as u32 + 0xFEFF;
+pub const fn less_1(field: u16) -> u16 {
+    let sum = !field as u32 + 0xFFFE;
     !((sum >> 16) + sum) as u16
 }
 
@@ -96,7 +103,14 @@ mod tests {
     #[test]
     fn a_smaller_ttl_is_an_update_like_any_other() {
         for field in 0..=u16::MAX {
-            assert_eq!(less_256(field), update(field, 0x4011, 0x3f11), "{field:#x}");
+            assert_eq!(less_1(field).swap_bytes(), update(field.swap_bytes(), 0x4011, 0x3f11), "{field:#x}");
+        }
+    }
+
+    #[test]
+    fn a_small_sum_is_a_sum_like_any_other() {
+        for sum in (0..1 << 21).chain([0x7FFF_FFFF, 0x7FFF_0001, 0x7FFF_8000, 0xFFFF_0000 >> 1]) {
+            assert_eq!(finish_small(sum), finish(u64::from(sum)), "{sum:#x}");
         }
     }
 

@@ -1,48 +1,46 @@
 //! LISP packets for one of our IPv4 RLOCs, of a PETR, whose native next hop is there: decapsulated.
 
-use super::lanes::{Done, Keys};
-use super::{native, plain};
+use super::lanes::{Doing, Done, Row};
+use super::native::{self, Hops};
+use super::plain::{self, OwnMac};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, VrfSpec};
 use crate::io::{BURST, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::admission::{self, Known};
 use crate::path::flow::{self, FlowKey};
-use crate::path::petr;
+use crate::path::{ecn, petr};
 use crate::replica::Replica;
 use crate::types::{EntryId, InstanceId, VrfId};
+use crate::wire::bytes::{be16, be32, chunk};
 use crate::wire::{ethernet, ipv4, ipv6, lisp, proto, udp};
 use std::net::IpAddr;
 
-/// Where the inner packet begins.
-const INNER: usize = ethernet::LEN + ipv4::MIN_LEN + udp::LEN + lisp::LEN;
+/// Where UDP and the inner packet begin.
+const UDP: usize = ethernet::LEN + ipv4::MIN_LEN;
+const INNER: usize = UDP + udp::LEN + lisp::LEN;
 const LEN_V4: usize = INNER + ipv4::MIN_LEN + 4;
 const LEN_V6: usize = INNER + ipv6::LEN + 4;
 
 /// Working memory.
 #[derive(Debug)]
 pub(in crate::worker) struct Inbound {
-    lanes: [Lane; BURST],
-    v4: Keys<Key4>,
-    v6: Keys<Key6>,
-    entries: [u32; BURST],
-    routes: [u32; BURST],
+    v4: Row<Key4, Lane>,
+    v6: Row<Key6, Lane>,
 }
 
-/// What is known of a plain packet.
+/// What is known of a plain packet besides its destination.
 #[derive(Clone, Copy, Debug)]
 struct Lane {
-    hash: u32,
     len: u16,
+    /// As they are to be, the hop taken off.
+    tos: u8,
+    ttl: u8,
     at: u8,
-    v6: bool,
-    /// TOS and TTL as they are, and as they are to be before the hop.
-    was: (u8, u8),
-    is: (u8, u8),
     ecn_strange: bool,
 }
 
-const BLANK: Lane = Lane { hash: 0, len: 0, at: 0, v6: false, was: (0, 0), is: (0, 0), ecn_strange: false };
+const BLANK: Lane = Lane { len: 0, tos: 0, ttl: 0, at: 0, ecn_strange: false };
 
 /// The VRF of the packets of a burst that take this way: that of the first one.
 #[derive(Clone, Copy)]
@@ -52,10 +50,36 @@ struct Tenant<'a> {
     spec: &'a VrfSpec,
 }
 
+/// What packets of a burst are compared with.
+struct Door<'a> {
+    tables: &'a Replica,
+    mac: OwnMac,
+    own: u32,
+    verify: bool,
+    /// The RLOC of ours that the last packet was for; no packet is for 0.0.0.0.
+    ours: u32,
+}
+
+/// Room for the inner packet, and what the outer one hands down.
+#[derive(Clone, Copy)]
+struct Room {
+    bytes: usize,
+    tos: u8,
+    ttl: u8,
+    /// Who sent it.
+    source: Key4,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    packets: u64,
+    ecn_strange: u64,
+}
+
 impl Inbound {
     pub(in crate::worker) fn new() -> Self {
-        let words = [0; BURST];
-        Self { lanes: [BLANK; BURST], v4: Keys::new(), v6: Keys::new(), entries: words, routes: words }
+        Self { v4: Row::new(BLANK), v6: Row::new(BLANK) }
     }
 
     /// Whether packets of this port may go this way: nothing is to be found out about anybody.
@@ -74,60 +98,64 @@ impl Inbound {
         port: &PortSpec,
         done: &mut Done,
     ) -> (u64, u64) {
-        let (mut packets, mut ecn_strange) = (0, 0);
-        let how = (tables, key, verify);
-        let (count, tenant) = match tables.is_guarded() {
-            false => self.look::<P, false>(how, burst, port, done),
-            true => self.look::<P, true>(how, burst, port, done),
+        let tenant = match tables.is_guarded() {
+            false => self.look::<P, false>((tables, verify), burst, port, done),
+            true => self.look::<P, true>((tables, verify), burst, port, done),
         };
         let Some(tenant) = tenant else { return (0, 0) };
-        self.look_up(tables, &tenant);
-        for ((lane, entry), route) in self.lanes.iter().zip(&self.entries).zip(&self.routes).take(count) {
-            // A mapping must not lead out of here, unless it says that it does.
-            let stays = |entry| matches!(entry, MapAction::LocalSite | MapAction::NativelyForward);
-            if *entry != NO_MATCH && !stays(tables.entry(EntryId(*entry))) {
-                continue;
+        let Self { v4, v6 } = self;
+        let (id, mut count) = (tenant.id, Count::default());
+        let by_mapping = tenant.spec.pitr || tenant.spec.rtr;
+        // A mapping must not lead out of here, unless it says that it does.
+        let stays = |entry| entry == NO_MATCH || may_leave(tables.entry(EntryId(entry)));
+        if !v4.is_empty() {
+            if by_mapping {
+                v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
+                if v4.any_found() {
+                    v4.keep(stays);
+                }
             }
-            let Some(hop) = native::next_hop(tables, tenant.id, *route, lane.hash) else { continue };
-            let Some(buf) = burst.get_mut(usize::from(lane.at)) else { continue };
-            if lane.len > hop.mtu {
-                continue;
-            }
-            if lane.was != lane.is {
-                petr::rewrite(buf.data_mut(), INNER, lane.v6, lane.is.0, lane.is.1);
-            }
-            let framed = ethernet::LEN + usize::from(lane.len);
-            buf.trim_front(INNER - ethernet::LEN);
-            buf.truncate(framed);
-            hop.write(buf, lane.v6);
-            packets += 1;
-            ecn_strange += u64::from(lane.ecn_strange);
-            done.add(lane.at, hop.port, framed);
+            v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
+            strip::<false, _, _>(v4, (Hops::new(tables, id), key), burst, done, &mut count);
         }
-        (packets, ecn_strange)
+        if !v6.is_empty() {
+            if by_mapping {
+                v6.look_up(|keys, found| tables.map_lookup6_burst(id, keys, found));
+                if v6.any_found() {
+                    v6.keep(stays);
+                }
+            }
+            v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
+            strip::<true, _, _>(v6, (Hops::new(tables, id), key), burst, done, &mut count);
+        }
+        (count.packets, count.ecn_strange)
     }
 
-    /// Finds the plain packets. Returns how many there are, and their VRF. `GUARDED`: something is asked of
+    /// Finds the plain packets. Returns their VRF, if there are any. `GUARDED`: something is asked of
     /// their senders, and those that do not answer to it are not plain.
     #[inline(never)]
     fn look<'a, P: PacketBurst, const GUARDED: bool>(
         &mut self,
-        (tables, key, verify): (&'a Replica, &FlowKey, bool),
+        (tables, verify): (&'a Replica, bool),
         burst: &P,
         port: &PortSpec,
         done: &Done,
-    ) -> (usize, Option<Tenant<'a>>) {
+    ) -> Option<Tenant<'a>> {
         self.v4.clear();
         self.v6.clear();
         let own = port.ipv4.map_or(0, |own| own.to_bits());
-        let (mut count, mut tenant) = (0, None);
+        let mut door = Door { tables, mac: OwnMac::new(port.mac.0), own, verify, ours: 0 };
+        let mut tenant: Option<Tenant<'a>> = None;
+        let some_done = !done.is_empty();
         for at in 0..burst.len().min(BURST) {
             let Some(buf) = burst.get(at) else { break };
-            if done.port(at).is_some() {
+            if some_done && done.port(at).is_some() {
                 continue;
             }
-            let Some(room) = outer(buf, port, own, verify, tables) else { continue };
-            let Some(lisp) = lisp::Lisp::parse(buf.data(), INNER - lisp::LEN) else { continue };
+            let data = buf.data();
+            let Some(h) = data.first_chunk::<LEN_V4>() else { continue };
+            let Some(room) = door.outer(buf, h) else { continue };
+            let Some(lisp) = lisp::Lisp::parse(h, INNER - lisp::LEN) else { continue };
             if lisp.key != 0 {
                 continue;
             }
@@ -138,117 +166,148 @@ impl Inbound {
             if GUARDED && !admitted(room, lisp, tables) {
                 continue;
             }
-            if self.inner::<_, GUARDED>(buf, room, &tenant, (tables, key), (count, at)).is_some() {
-                count += 1;
+            let at = at as u8;
+            if h[INNER] >> 4 == 4 {
+                if let Some((destination, lane)) = door.inner_v4::<GUARDED>(h, room, &tenant) {
+                    self.v4.add(destination, Lane { at, ..lane });
+                }
+            } else if let Some(h) = data.first_chunk()
+                && let Some((destination, lane)) = door.inner_v6::<GUARDED>(h, room, &tenant)
+            {
+                self.v6.add(destination, Lane { at, ..lane });
             }
         }
-        (count, tenant)
+        tenant
+    }
+}
+
+impl Door<'_> {
+    /// The outer headers, up to the end of UDP, of LISP data for one of our RLOCs.
+    #[inline(always)]
+    fn outer<B: PacketBuf>(&mut self, buf: &B, h: &[u8; LEN_V4]) -> Option<Room> {
+        if self.mac.ethertype(h) != ethernet::IPV4 {
+            return None;
+        }
+        let available = buf.total_len().wrapping_sub(ethernet::LEN);
+        let ip = plain::v4(chunk(h, ethernet::LEN)?, available, || buf.ip_checksum_known_good())?;
+        let (destination, length) = (be16(h, UDP + 2)?, usize::from(be16(h, UDP + 4)?));
+        if ip.protocol != proto::UDP || destination != lisp::DATA_PORT || ip.source == self.own {
+            return None;
+        }
+        if ip.destination != self.ours {
+            if !self.tables.is_local_rloc4(Key4(ip.destination)) {
+                return None;
+            }
+            self.ours = ip.destination;
+        }
+        if self.tables.is_local_rloc4(Key4(ip.source)) {
+            return None;
+        }
+        let bytes = length.checked_sub(udp::LEN + lisp::LEN)?;
+        let checked = !self.verify || be16(h, UDP + 6) == Some(0) || buf.l4_checksum_known_good();
+        let fits = length + ipv4::MIN_LEN <= usize::from(ip.len);
+        (fits && checked).then_some(Room { bytes, tos: ip.tos, ttl: ip.ttl, source: Key4(ip.source) })
     }
 
     /// Reads the inner packet, of at most `room.bytes`.
     #[inline(always)]
-    fn inner<B: PacketBuf, const GUARDED: bool>(
-        &mut self,
-        buf: &B,
+    fn inner_v4<const GUARDED: bool>(
+        &self,
+        h: &[u8; LEN_V4],
         room: Room,
         tenant: &Tenant<'_>,
-        (tables, key): (&Replica, &FlowKey),
-        (count, at): (usize, usize),
-    ) -> Option<()> {
-        let data = buf.data();
-        let lane = self.lanes.get_mut(count)?;
-        let first = *data.get(INNER)?;
-        let (ttl, tos, destination);
-        if first >> 4 == 4 {
-            let [.., p0, p1, p2, p3] = *data.first_chunk::<LEN_V4>()?;
-            let ip = plain::v4(data.get(INNER..)?.first_chunk()?, room.bytes, false)?;
-            if tables.is_local_rloc4(Key4(ip.source)) || tables.is_local_rloc4(Key4(ip.destination)) {
-                return None;
-            }
-            if GUARDED && !goes_with(tenant, IpAddr::V4(Key4(ip.source).into()), room, tables) {
-                return None;
-            }
-            let ports = plain::ports(ip.protocol, [p0, p1, p2, p3], key)?;
-            lane.hash = key.ipv4(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
-            (lane.len, lane.v6, ttl, tos) = (ip.len, false, ip.ttl, ip.tos);
-            destination = Destination::V4(Key4(ip.destination));
-        } else {
-            let [.., p0, p1, p2, p3] = *data.first_chunk::<LEN_V6>()?;
-            let ip = plain::v6(data.get(INNER..)?.first_chunk()?, room.bytes)?;
-            if tables.is_local_rloc6(ip.source) || tables.is_local_rloc6(ip.destination) {
-                return None;
-            }
-            if GUARDED && !goes_with(tenant, IpAddr::V6(ip.source.into()), room, tables) {
-                return None;
-            }
-            let ports = plain::ports(ip.protocol, [p0, p1, p2, p3], key)?;
-            lane.hash = key.ipv6(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
-            (lane.len, lane.v6, ttl, tos) = (ip.len, true, ip.ttl, ip.tos);
-            destination = Destination::V6(ip.destination);
-        }
-        let (merged, strange) = petr::merge_tos(tos, room.tos, tenant.spec.decap_copy_dscp).ok()?;
-        let least = ttl.min(room.ttl);
-        (lane.was, lane.is, lane.ecn_strange) = ((tos, ttl), (merged, least), strange);
-        lane.at = at as u8;
-        if least <= 1 {
+    ) -> Option<(Key4, Lane)> {
+        let ip = plain::v4(chunk(h, INNER)?, room.bytes, || false)?;
+        let destination = Key4(ip.destination);
+        if self.tables.is_local_rloc4(Key4(ip.source)) || self.tables.is_local_rloc4(destination) {
             return None;
         }
-        match destination {
-            Destination::V4(key) => self.v4.add(key, count),
-            Destination::V6(key) => self.v6.add(key, count),
+        if GUARDED && !goes_with(tenant, IpAddr::V4(Key4(ip.source).into()), room, self.tables) {
+            return None;
         }
-        Some(())
+        Some((destination, lane(ip.len, (ip.tos, ip.ttl), room, tenant)?))
     }
 
     #[inline(always)]
-    fn look_up(&mut self, tables: &Replica, tenant: &Tenant<'_>) {
-        let vrf = tenant.id;
-        if tenant.spec.pitr || tenant.spec.rtr {
-            self.v4.resolve(&mut self.entries, |keys, found| tables.map_lookup4_burst(vrf, keys, found));
-            self.v6.resolve(&mut self.entries, |keys, found| tables.map_lookup6_burst(vrf, keys, found));
-        } else {
-            self.entries = [NO_MATCH; BURST];
+    fn inner_v6<const GUARDED: bool>(
+        &self,
+        h: &[u8; LEN_V6],
+        room: Room,
+        tenant: &Tenant<'_>,
+    ) -> Option<(Key6, Lane)> {
+        let ip = plain::v6(chunk(h, INNER)?, room.bytes)?;
+        if self.tables.is_local_rloc6(ip.source) || self.tables.is_local_rloc6(ip.destination) {
+            return None;
         }
-        self.v4.resolve(&mut self.routes, |keys, found| tables.fib_lookup4_burst(vrf, keys, found));
-        self.v6.resolve(&mut self.routes, |keys, found| tables.fib_lookup6_burst(vrf, keys, found));
+        if GUARDED && !goes_with(tenant, IpAddr::V6(ip.source.into()), room, self.tables) {
+            return None;
+        }
+        Some((ip.destination, lane(ip.len, (ip.tos, ip.ttl), room, tenant)?))
     }
 }
 
-/// Where the inner packet goes.
-enum Destination {
-    V4(Key4),
-    V6(Key6),
-}
-
-/// Room for the inner packet, and what the outer one hands down.
-#[derive(Clone, Copy)]
-struct Room {
-    bytes: usize,
-    tos: u8,
-    ttl: u8,
-    /// Who sent it.
-    source: Key4,
-}
-
-/// The outer headers, up to the end of UDP, of LISP data for one of our RLOCs.
+/// What comes of the inner and the outer packet's marks.
 #[inline(always)]
-fn outer<B: PacketBuf>(buf: &B, port: &PortSpec, own: u32, verify: bool, tables: &Replica) -> Option<Room> {
-    let h = buf.data().first_chunk::<{ INNER - lisp::LEN }>()?;
-    let (ethernet, rest) = h.split_first_chunk()?;
-    let (header, udp) = rest.split_first_chunk()?;
-    if plain::addressed(ethernet, port.mac.0) != Some(ethernet::IPV4) {
-        return None;
+fn lane(len: u16, (tos, ttl): (u8, u8), room: Room, tenant: &Tenant<'_>) -> Option<Lane> {
+    let copy_dscp = tenant.spec.decap_copy_dscp;
+    // Equal ECN bits stay as they are, whatever they are: by far the most packets.
+    let (tos, ecn_strange) = match (tos ^ room.tos) & ecn::MASK == 0 && !copy_dscp {
+        true => (tos, false),
+        false => petr::merge_tos(tos, room.tos, copy_dscp).ok()?,
+    };
+    let ttl = ttl.min(room.ttl);
+    (ttl > 1).then(|| Lane { len, tos, ttl: ttl - 1, at: 0, ecn_strange })
+}
+
+/// Strips the headers of packets that have a next hop.
+#[inline(always)]
+fn strip<const V6: bool, K: Copy + Default, P: PacketBurst>(
+    row: &Row<K, Lane>,
+    (mut hops, key): (Hops<'_>, &FlowKey),
+    burst: &mut P,
+    done: &mut Done,
+    count: &mut Count,
+) {
+    let mut doing = Doing::default();
+    for (lane, route) in row.answers() {
+        let Some(buf) = burst.get_mut(usize::from(lane.at)) else { continue };
+        let Some(hop) = hops.get(route, || hash(buf.data(), key)) else { continue };
+        if lane.len > hop.mtu {
+            continue;
+        }
+        let framed = ethernet::LEN + usize::from(lane.len);
+        let Some(data) = buf.behead(INNER - ethernet::LEN, framed) else { continue };
+        let Some((room, packet)) = data.split_first_chunk_mut() else { continue };
+        hop.write::<V6>(room);
+        native::mark::<V6>(packet, lane.tos, lane.ttl);
+        count.ecn_strange += u64::from(lane.ecn_strange);
+        done.add(&mut doing, lane.at, hop.port, framed);
     }
-    let available = buf.total_len().wrapping_sub(ethernet::LEN);
-    let ip = plain::v4(header, available, buf.ip_checksum_known_good())?;
-    let udp = udp::Udp::parse(udp, 0)?;
-    let ours = tables.is_local_rloc4(Key4(ip.destination)) && !tables.is_local_rloc4(Key4(ip.source));
-    let bytes = usize::from(udp.length).checked_sub(udp::LEN + lisp::LEN)?;
-    let fits = usize::from(udp.length) + ipv4::MIN_LEN <= usize::from(ip.len);
-    let checked = udp.checksum == 0 || !verify || buf.l4_checksum_known_good();
-    let lisp = ip.protocol == proto::UDP && udp.destination == lisp::DATA_PORT;
-    let plain = ours && fits && checked && lisp && ip.source != own;
-    plain.then_some(Room { bytes, tos: ip.tos, ttl: ip.ttl, source: Key4(ip.source) })
+    count.packets += done.take_over(doing);
+}
+
+/// Flow hash of the inner packet: of those that have several next hops. `None`: not for us to say.
+#[cold]
+fn hash(data: &[u8], key: &FlowKey) -> Option<u32> {
+    let v4 = || {
+        let h: &[u8; LEN_V4] = data.first_chunk()?;
+        let ip = plain::v4(chunk(h, INNER)?, usize::MAX, || true)?;
+        let ports = plain::ports(ip.protocol, be32(h, LEN_V4 - 4)?, key)?;
+        Some(key.ipv4(ip.source, ip.destination, flow::input(ip.protocol, ports, false)))
+    };
+    let v6 = || {
+        let h: &[u8; LEN_V6] = data.first_chunk()?;
+        let ip = plain::v6(chunk(h, INNER)?, usize::MAX)?;
+        let ports = plain::ports(ip.protocol, be32(h, LEN_V6 - 4)?, key)?;
+        Some(key.ipv6(ip.source, ip.destination, flow::input(ip.protocol, ports, false)))
+    };
+    v4().or_else(v6)
+}
+
+/// What a mapping says of a packet that may be forwarded natively all the same.
+#[inline(always)]
+const fn may_leave(action: MapAction) -> bool {
+    matches!(action, MapAction::LocalSite | MapAction::NativelyForward)
 }
 
 /// The outer source may send to us, with this header.

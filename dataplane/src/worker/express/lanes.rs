@@ -1,4 +1,5 @@
-//! What the express ways share: keys to be looked up together, and which packets are done.
+//! What the express ways share: packets of one family to be looked up together, and which packets are
+//! done.
 
 use crate::io::BURST;
 use crate::lpm::NO_MATCH;
@@ -13,24 +14,46 @@ pub(in crate::worker) struct Done {
     pub(in crate::worker) bytes: u64,
 }
 
+/// Packets that are being done: kept apart from [`Done`] so that a loop has it in registers.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Doing {
+    mask: u32,
+    bytes: u64,
+}
+
 impl Done {
     /// None yet.
     pub(in crate::worker) const NONE: Self = Self { mask: 0, ports: [PortId(0); BURST], bytes: 0 };
 
     /// This packet, of so many bytes now, is to be sent on this port.
     #[inline(always)]
-    pub(super) fn add(&mut self, at: u8, port: PortId, bytes: usize) {
-        if let Some(place) = self.ports.get_mut(usize::from(at)) {
+    pub(super) fn add(&mut self, doing: &mut Doing, at: u8, port: PortId, bytes: usize) {
+        let at = usize::from(at) % BURST;
+        if let Some(place) = self.ports.get_mut(at) {
             *place = port;
-            self.mask |= 1 << (at & 31);
-            self.bytes += bytes as u64;
         }
+        doing.mask |= 1 << at;
+        doing.bytes += bytes as u64;
+    }
+
+    /// Takes over what was done. Returns how many packets that is.
+    #[inline(always)]
+    pub(super) fn take_over(&mut self, doing: Doing) -> u64 {
+        self.mask |= doing.mask;
+        self.bytes += doing.bytes;
+        u64::from(doing.mask.count_ones())
     }
 
     /// Where this packet goes, if it is ready.
     #[inline(always)]
     pub(in crate::worker) fn port(&self, at: usize) -> Option<PortId> {
         self.ports.get(at).copied().filter(|_| self.mask >> (at & 31) & 1 != 0)
+    }
+
+    /// None is ready.
+    #[inline(always)]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.mask == 0
     }
 
     /// All of so many packets are ready.
@@ -43,73 +66,101 @@ impl Done {
     #[inline(always)]
     pub(in crate::worker) fn one_port(&self, count: usize) -> Option<PortId> {
         let (first, rest) = self.ports.get(..count)?.split_first()?;
-        (self.all(count) && rest.iter().all(|port| port == first)).then_some(*first)
+        let mixed = rest.iter().fold(0, |mixed, port| mixed | (port.0 ^ first.0));
+        (mixed == 0 && self.all(count)).then_some(*first)
     }
 }
 
-/// Keys of one family to be looked up together, and whose they are.
+/// Packets of one family that are plain: the keys that they are looked up by, what else is known of
+/// them, and the answers.
 #[derive(Debug)]
-pub(super) struct Keys<K> {
+pub(super) struct Row<K, L> {
     keys: [K; BURST],
-    owners: [u8; BURST],
+    lanes: [L; BURST],
     found: [u32; BURST],
     count: usize,
 }
 
-impl<K: Copy + Default> Keys<K> {
-    pub(super) fn new() -> Self {
-        Self { keys: [K::default(); BURST], owners: [0; BURST], found: [0; BURST], count: 0 }
+impl<K: Copy + Default, L: Copy> Row<K, L> {
+    pub(super) fn new(blank: L) -> Self {
+        Self { keys: [K::default(); BURST], lanes: [blank; BURST], found: [0; BURST], count: 0 }
     }
 
     #[inline(always)]
-    pub(super) fn add(&mut self, key: K, owner: usize) {
-        if let (Some(slot), Some(whose)) = (self.keys.get_mut(self.count), self.owners.get_mut(self.count)) {
-            (*slot, *whose) = (key, owner as u8);
-            self.count += 1;
+    pub(super) fn add(&mut self, key: K, lane: L) {
+        let at = self.count;
+        if let (Some(place), Some(known)) = (self.keys.get_mut(at), self.lanes.get_mut(at)) {
+            (*place, *known) = (key, lane);
+            self.count = at + 1;
         }
     }
 
-    /// Looks all up and tells `words` by owner.
     #[inline(always)]
-    pub(super) fn resolve(&mut self, words: &mut [u32; BURST], lookup: impl Fn(&[K], &mut [u32])) {
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    #[inline(always)]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Looks all up.
+    #[inline(always)]
+    pub(super) fn look_up(&mut self, lookup: impl FnOnce(&[K], &mut [u32])) {
         let count = self.count;
-        let (Some(keys), Some(found)) = (self.keys.get(..count), self.found.get_mut(..count)) else { return };
-        if count == 0 {
-            return;
-        }
-        lookup(keys, found);
-        for (owner, word) in self.owners.iter().zip(found) {
-            if let Some(place) = words.get_mut(usize::from(*owner)) {
-                *place = *word;
-            }
+        if let (Some(keys), Some(found)) = (self.keys.get(..count), self.found.get_mut(..count)) {
+            lookup(keys, found);
         }
     }
 
-    /// The same for those whose answer in `first` was that there is none.
+    /// All by number.
     #[inline(always)]
-    pub(super) fn resolve_missing(
-        &mut self,
-        first: &[u32; BURST],
-        words: &mut [u32; BURST],
-        lookup: impl Fn(&[K], &mut [u32]),
-    ) {
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (usize, &L)> {
+        self.lanes.get(..self.count).unwrap_or(&[]).iter().enumerate()
+    }
+
+    /// All answers by number.
+    #[inline(always)]
+    pub(super) fn found(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.found.get(..self.count).unwrap_or(&[]).iter().copied().enumerate()
+    }
+
+    /// All with their answers.
+    #[inline(always)]
+    pub(super) fn answers(&self) -> impl Iterator<Item = (&L, u32)> {
+        self.lanes().filter_map(|(at, lane)| Some((lane, *self.found.get(at)?)))
+    }
+
+    /// Keeps only those whose answer meets a condition.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, wanted: impl Fn(u32) -> bool) {
         let mut kept = 0;
-        for at in 0..self.count {
-            let (Some(key), Some(owner)) = (self.keys.get(at).copied(), self.owners.get(at).copied()) else {
+        for at in 0..self.count.min(BURST) {
+            let (Some(key), Some(lane), Some(found)) =
+                (self.keys.get(at).copied(), self.lanes.get(at).copied(), self.found.get(at).copied())
+            else {
                 break;
             };
-            if first.get(usize::from(owner)) == Some(&NO_MATCH)
-                && let (Some(slot), Some(whose)) = (self.keys.get_mut(kept), self.owners.get_mut(kept))
+            if let (true, Some(to_key), Some(to_lane)) =
+                (wanted(found), self.keys.get_mut(kept), self.lanes.get_mut(kept))
             {
-                (*slot, *whose) = (key, owner);
+                (*to_key, *to_lane) = (key, lane);
                 kept += 1;
             }
         }
         self.count = kept;
-        self.resolve(words, lookup);
     }
 
-    pub(super) fn clear(&mut self) {
-        self.count = 0;
+    /// Some answer was that there is none.
+    #[inline(always)]
+    pub(super) fn any_missing(&self) -> bool {
+        self.found().fold(false, |any, (_, found)| any | (found == NO_MATCH))
+    }
+
+    /// Some answer was that there is one.
+    #[inline(always)]
+    pub(super) fn any_found(&self) -> bool {
+        self.found().fold(false, |any, (_, found)| any | (found != NO_MATCH))
     }
 }

@@ -1,21 +1,52 @@
 //! A plain packet on its native way: the last step of both express ways.
 
-use crate::buffer::PacketBuf;
 use crate::feed::Adjacency;
-use crate::path::ip;
+use crate::fib::RouteRef;
 use crate::replica::Replica;
-use crate::types::{PortId, VrfId};
-use crate::wire::ethernet::{self, Ethernet};
+use crate::types::{MacAddr, PortId, VrfId};
+use crate::wire::bytes::chunk_mut;
+use crate::wire::{checksum, ethernet, ipv4};
 
-/// Where the answer of a FIB lookup leads: the next hop's port, addresses and MTU, if it is there.
-#[inline(always)]
-pub(super) fn next_hop(tables: &Replica, vrf: VrfId, word: u32, hash: u32) -> Option<Hop> {
-    let hop = tables.route(vrf, word)?.next_hop(hash)?;
-    match tables.adjacency(hop) {
-        Adjacency::Ready { port, source_mac: source, mac: destination, mtu } => {
-            Some(Hop { port, mtu, ethernet: Ethernet { destination, source, ethertype: 0 } })
+/// Where answers of FIB lookups in one VRF lead. The last one is remembered: many prefixes share few
+/// next hops.
+pub(super) struct Hops<'a> {
+    tables: &'a Replica,
+    vrf: VrfId,
+    word: u32,
+    hop: Option<Hop>,
+}
+
+impl<'a> Hops<'a> {
+    pub(super) const fn new(tables: &'a Replica, vrf: VrfId) -> Self {
+        Self { tables, vrf, word: crate::lpm::NO_MATCH, hop: None }
+    }
+
+    /// The next hop's port, addresses and MTU, if it is there. `hash`: that of the flow, for routes
+    /// with several next hops.
+    #[inline(always)]
+    pub(super) fn get(&mut self, word: u32, hash: impl FnOnce() -> Option<u32>) -> Option<Hop> {
+        if word == self.word { self.hop } else { self.find(word, hash) }
+    }
+
+    #[inline(never)]
+    fn find(&mut self, word: u32, hash: impl FnOnce() -> Option<u32>) -> Option<Hop> {
+        let hit = self.tables.route(self.vrf, word)?;
+        if let RouteRef::Multipath(_) = hit.route {
+            return self.hop_of(hit.next_hop(hash()?)?);
         }
-        Adjacency::Resolving { .. } | Adjacency::Failed => None,
+        let hop = hit.next_hop(0).and_then(|adjacency| self.hop_of(adjacency));
+        (self.word, self.hop) = (word, hop);
+        hop
+    }
+
+    fn hop_of(&self, adjacency: crate::types::AdjacencyId) -> Option<Hop> {
+        match self.tables.adjacency(adjacency) {
+            Adjacency::Ready { port, source_mac: MacAddr(s), mac: MacAddr(d), mtu } => {
+                let addresses = [d[0], d[1], d[2], d[3], d[4], d[5], s[0], s[1], s[2], s[3], s[4], s[5]];
+                Some(Hop { port, mtu, addresses })
+            }
+            Adjacency::Resolving { .. } | Adjacency::Failed => None,
+        }
     }
 }
 
@@ -25,16 +56,35 @@ pub(super) struct Hop {
     pub(super) port: PortId,
     /// Largest IP packet.
     pub(super) mtu: u16,
-    ethernet: Ethernet,
+    addresses: [u8; 12],
 }
 
 impl Hop {
-    /// Takes one off the TTL and writes the Ethernet header. `frame` begins with the room for it.
+    /// Writes the Ethernet header of an IP packet.
     #[inline(always)]
-    pub(super) fn write<B: PacketBuf>(&self, buf: &mut B, v6: bool) {
-        let ethertype = if v6 { ethernet::IPV6 } else { ethernet::IPV4 };
-        let data = buf.data_mut();
-        ip::decrement_ttl(data, v6);
-        Ethernet { ethertype, ..self.ethernet }.write(data);
+    pub(super) fn write<const V6: bool>(&self, room: &mut [u8; ethernet::LEN]) {
+        let [t0, t1] = if V6 { ethernet::IPV6 } else { ethernet::IPV4 }.to_be_bytes();
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.addresses;
+        *room = [a, b, c, d, e, f, g, h, i, j, k, l, t0, t1];
+    }
+}
+
+/// Writes TOS and TTL, and mends the IPv4 checksum. `packet` begins with the IP header.
+#[inline(always)]
+pub(super) fn mark<const V6: bool>(packet: &mut [u8], tos: u8, ttl: u8) {
+    if V6 {
+        if let Some(h) = chunk_mut::<8>(packet, 0) {
+            h[0] = 0x60 | tos >> 4;
+            h[1] = tos << 4 | (h[1] & 0x0F);
+            h[7] = ttl;
+        }
+    } else if let Some(h) = chunk_mut::<{ ipv4::MIN_LEN }>(packet, 0) {
+        let word = |high: u8, low: u8| u32::from(u16::from_be_bytes([high, low]));
+        // What goes, by its complement, and what comes (RFC 1624 equation 3).
+        let gone = (word(h[0], h[1]) ^ 0xFFFF) + (word(h[8], h[9]) ^ 0xFFFF);
+        let come = word(h[0], tos) + word(ttl, h[9]);
+        let field = word(h[10], h[11]) ^ 0xFFFF;
+        (h[1], h[8]) = (tos, ttl);
+        [h[10], h[11]] = checksum::finish_small(field + gone + come).to_be_bytes();
     }
 }

@@ -1,54 +1,57 @@
 //! Native packets of a PITR whose mapping and RLOC are there: encapsulated; those without a mapping
 //! whose next hop is there: forwarded.
 
-use super::lanes::{Done, Keys};
-use super::{native, plain};
+use super::lanes::{Doing, Done, Row};
+use super::native::Hops;
+use super::plain::{self, OwnMac};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, Target, VrfSpec};
 use crate::io::{BURST, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
-use crate::mapcache::{EntrySlot, Rloc};
+use crate::mapcache::{EntrySlot, OuterTemplate, RlocWay};
 use crate::path::flow::{self, FlowKey};
 use crate::path::pitr::{self, Inner};
 use crate::replica::Replica;
-use crate::types::{EntryId, RlocId, VrfId};
+use crate::types::EntryId;
+use crate::wire::bytes::{be32, chunk};
 use crate::wire::{ethernet, ipv4, ipv6, lisp, proto};
 
 /// Working memory.
 #[derive(Debug)]
 pub(in crate::worker) struct Outbound {
-    lanes: [Lane; BURST],
-    v4: Keys<Key4>,
-    v6: Keys<Key6>,
-    entries: [u32; BURST],
-    routes: [u32; BURST],
+    v4: Row<Key4, Lane>,
+    v6: Row<Key6, Lane>,
 }
 
-/// What is known of a plain packet.
+/// What is known of a plain packet besides its destination.
 #[derive(Clone, Copy, Debug)]
 struct Lane {
-    inner: Inner,
+    hash: u32,
+    len: u16,
+    tos: u8,
+    ttl: u8,
     at: u8,
-    rloc: RlocId,
 }
 
-impl Lane {
-    const BLANK: Self = Self { inner: Inner::BLANK, at: 0, rloc: RlocId(0) };
-}
+const BLANK: Lane = Lane { hash: 0, len: 0, tos: 0, ttl: 0, at: 0 };
 
 /// Bytes that a plain frame has at least: to the ports.
 const LEN_V4: usize = ethernet::LEN + ipv4::MIN_LEN + 4;
 const LEN_V6: usize = ethernet::LEN + ipv6::LEN + 4;
 
+/// What packets of a burst are compared with.
+struct Door<'a> {
+    tables: &'a Replica,
+    key: &'a FlowKey,
+    mac: OwnMac,
+    own4: u32,
+    own6: Key6,
+    underlay: bool,
+}
+
 impl Outbound {
     pub(in crate::worker) fn new() -> Self {
-        Self {
-            lanes: [Lane::BLANK; BURST],
-            v4: Keys::new(),
-            v6: Keys::new(),
-            entries: [0; BURST],
-            routes: [0; BURST],
-        }
+        Self { v4: Row::new(BLANK), v6: Row::new(BLANK) }
     }
 
     /// Whether packets of this port may go this way: nothing is to be found out about their sources, and
@@ -68,176 +71,228 @@ impl Outbound {
         (port, vrf): (&PortSpec, &VrfSpec),
         done: &mut Done,
     ) -> (u64, u64) {
-        let count = self.look((tables, key), burst, port);
-        self.look_up(tables, port.vrf);
-        let missing = self.entries.iter().take(count).any(|entry| *entry == NO_MATCH);
-        let forwarded = if missing { self.forward(tables, burst, (port.vrf, count), done) } else { 0 };
-        let encapsulated = self.encapsulate(tables, burst, (vrf, count), done);
+        self.look((tables, key), burst, port);
+        let Self { v4, v6 } = self;
+        let (id, header) = (port.vrf, lisp::Lisp::header(vrf.instance_id));
+        let (mut encapsulated, mut forwarded) = (0, 0);
+        if !v4.is_empty() {
+            v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
+            encapsulated += encapsulate::<false, _, _>(v4, tables, burst, header, done);
+            if v4.any_missing() {
+                v4.keep(|entry| entry == NO_MATCH);
+                v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
+                forwarded += forward::<false, _, _>(v4, Hops::new(tables, id), burst, done);
+            }
+        }
+        if !v6.is_empty() {
+            v6.look_up(|keys, found| tables.map_lookup6_burst(id, keys, found));
+            encapsulated += encapsulate::<true, _, _>(v6, tables, burst, header, done);
+            if v6.any_missing() {
+                v6.keep(|entry| entry == NO_MATCH);
+                v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
+                forwarded += forward::<true, _, _>(v6, Hops::new(tables, id), burst, done);
+            }
+        }
         (encapsulated, forwarded)
     }
 
-    /// Packets with a mapping.
-    #[inline(always)]
-    fn encapsulate<P: PacketBurst>(
-        &mut self,
-        tables: &Replica,
-        burst: &mut P,
-        (vrf, count): (&VrfSpec, usize),
-        done: &mut Done,
-    ) -> u64 {
-        let mut slots: [Option<&EntrySlot>; BURST] = [None; BURST];
-        for (slot, entry) in slots.iter_mut().zip(&self.entries).take(count) {
-            if *entry != NO_MATCH {
-                *slot = tables.entry_slot(EntryId(*entry));
-                if let Some(slot) = slot {
-                    dpdk_sys::prefetch(*slot);
-                }
-            }
-        }
-        for (lane, slot) in self.lanes.iter_mut().zip(&mut slots).take(count) {
-            let target = slot.and_then(|slot| match slot.action() {
-                MapAction::Encapsulate(Target::Rloc(rloc)) => Some(rloc),
-                MapAction::Encapsulate(Target::Set(set)) => tables.set_pick(set, lane.inner.hash),
-                _ => None,
-            });
-            match target {
-                Some(rloc) => {
-                    lane.rloc = rloc;
-                    tables.prefetch_rloc(rloc);
-                }
-                None => *slot = None,
-            }
-        }
-        let mut packets = 0;
-        let header = lisp::Lisp::header(vrf.instance_id);
-        for (lane, slot) in self.lanes.iter().zip(slots).take(count) {
-            let (Some(slot), Some(buf)) = (slot, burst.get_mut(usize::from(lane.at))) else { continue };
-            let Rloc::Ready(outer) = tables.rloc(lane.rloc) else { continue };
-            let Inner { len, .. } = lane.inner;
-            let overhead = pitr::overhead(outer);
-            if len as usize + overhead > usize::from(outer.plain_mtu()) {
-                continue;
-            }
-            // What Ethernet has padded goes; both can only fail for what is left to others as it is.
-            let framed = ethernet::LEN + len as usize;
-            if (buf.total_len() != framed && !buf.truncate(framed)) || buf.prepend(overhead).is_none() {
-                continue;
-            }
-            pitr::write(buf.data_mut(), &lane.inner, header, outer);
-            slot.count(1, u64::from(len));
-            tables.count_rloc(lane.rloc, u64::from(len) + overhead as u64);
-            done.add(lane.at, outer.port(), framed + overhead);
-            packets += 1;
-        }
-        packets
-    }
-
-    /// Packets without a mapping.
-    fn forward<P: PacketBurst>(
-        &mut self,
-        tables: &Replica,
-        burst: &mut P,
-        (vrf, count): (VrfId, usize),
-        done: &mut Done,
-    ) -> u64 {
-        let Self { v4, v6, entries, routes, lanes } = self;
-        v4.resolve_missing(entries, routes, |keys, found| tables.fib_lookup4_burst(vrf, keys, found));
-        v6.resolve_missing(entries, routes, |keys, found| tables.fib_lookup6_burst(vrf, keys, found));
-        let mut packets = 0;
-        for ((lane, entry), route) in lanes.iter().zip(entries).zip(routes).take(count) {
-            if *entry != NO_MATCH {
-                continue;
-            }
-            let Inner { len, v6, hash, .. } = lane.inner;
-            let Some(hop) = native::next_hop(tables, vrf, *route, hash) else { continue };
-            let Some(buf) = burst.get_mut(usize::from(lane.at)) else { continue };
-            let framed = ethernet::LEN + len as usize;
-            if len > u32::from(hop.mtu) || (buf.total_len() != framed && !buf.truncate(framed)) {
-                continue;
-            }
-            hop.write(buf, v6);
-            done.add(lane.at, hop.port, framed);
-            packets += 1;
-        }
-        packets
-    }
-
-    /// Finds the plain packets and gathers their keys. Returns how many there are.
+    /// Finds the plain packets and gathers their keys.
     #[inline(never)]
-    fn look<P: PacketBurst>(
-        &mut self,
-        (tables, key): (&Replica, &FlowKey),
-        burst: &P,
-        port: &PortSpec,
-    ) -> usize {
+    fn look<P: PacketBurst>(&mut self, (tables, key): (&Replica, &FlowKey), burst: &P, port: &PortSpec) {
         self.v4.clear();
         self.v6.clear();
-        let own4 = port.ipv4.map_or(0, |own| own.to_bits());
-        let own6 = port.ipv6.map_or(Key6::default(), Key6::from);
-        let mut count = 0;
+        let door = Door {
+            tables,
+            key,
+            mac: OwnMac::new(port.mac.0),
+            own4: port.ipv4.map_or(0, |own| own.to_bits()),
+            own6: port.ipv6.map_or(Key6::default(), Key6::from),
+            underlay: port.underlay,
+        };
         for at in 0..burst.len().min(BURST) {
-            let (Some(buf), Some(lane)) = (burst.get(at), self.lanes.get_mut(count)) else { break };
+            let Some(buf) = burst.get(at) else { break };
             let data = buf.data();
-            let available = buf.total_len().wrapping_sub(ethernet::LEN);
-            let Some((ethernet, _)) = data.split_first_chunk() else { continue };
-            match plain::addressed(ethernet, port.mac.0) {
-                Some(ethernet::IPV4) => {
-                    let Some(h) = data.first_chunk::<LEN_V4>() else { continue };
-                    let ([.., p0, p1, p2, p3], Some((_, header))) =
-                        (h, h.split_first_chunk::<{ ethernet::LEN }>())
-                    else {
-                        continue;
-                    };
-                    let Some(header) = header.first_chunk() else { continue };
-                    let Some(ip) = plain::v4(header, available, buf.ip_checksum_known_good()) else {
-                        continue;
-                    };
-                    let Some(ports) = plain::ports(ip.protocol, [*p0, *p1, *p2, *p3], key) else { continue };
-                    let for_us = port.underlay && tables.is_local_rloc4(Key4(ip.destination));
-                    if ip.source == own4 || ip.ttl <= 1 || is_lisp(ip.protocol, ports) || for_us {
-                        continue;
+            let Some(h) = data.first_chunk::<LEN_V4>() else { continue };
+            match door.mac.ethertype(h) {
+                ethernet::IPV4 => {
+                    if let Some((destination, lane)) = door.look_v4(buf, h) {
+                        self.v4.add(destination, Lane { at: at as u8, ..lane });
                     }
-                    let hash = key.ipv4(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
-                    let (len, tos, ttl) = (u32::from(ip.len), ip.tos, ip.ttl);
-                    lane.inner = Inner { len, hash, tos, ttl, v6: false, forwarded: true };
-                    self.v4.add(Key4(ip.destination), count);
                 }
-                Some(ethernet::IPV6) => {
-                    let Some(h) = data.first_chunk::<LEN_V6>() else { continue };
-                    let ([.., p0, p1, p2, p3], Some((_, header))) =
-                        (h, h.split_first_chunk::<{ ethernet::LEN }>())
-                    else {
-                        continue;
-                    };
-                    let Some(header) = header.first_chunk() else { continue };
-                    let Some(ip) = plain::v6(header, available) else { continue };
-                    let Some(ports) = plain::ports(ip.protocol, [*p0, *p1, *p2, *p3], key) else { continue };
-                    let for_us = port.underlay && tables.is_local_rloc6(ip.destination);
-                    if ip.source == own6 || ip.ttl <= 1 || is_lisp(ip.protocol, ports) || for_us {
-                        continue;
+                ethernet::IPV6 => {
+                    if let Some(h) = data.first_chunk()
+                        && let Some((destination, lane)) = door.look_v6(buf, h)
+                    {
+                        self.v6.add(destination, Lane { at: at as u8, ..lane });
                     }
-                    let hash = key.ipv6(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
-                    let (len, tos, ttl) = (u32::from(ip.len), ip.tos, ip.ttl);
-                    lane.inner = Inner { len, hash, tos, ttl, v6: true, forwarded: true };
-                    self.v6.add(ip.destination, count);
                 }
-                _ => continue,
+                _ => {}
             }
-            lane.at = at as u8;
-            count += 1;
         }
-        count
+    }
+}
+
+impl Door<'_> {
+    #[inline(always)]
+    fn look_v4<B: PacketBuf>(&self, buf: &B, h: &[u8; LEN_V4]) -> Option<(Key4, Lane)> {
+        let available = buf.total_len().wrapping_sub(ethernet::LEN);
+        let ip = plain::v4(chunk(h, ethernet::LEN)?, available, || buf.ip_checksum_known_good())?;
+        let ports = plain::ports(ip.protocol, be32(h, LEN_V4 - 4)?, self.key)?;
+        let destination = Key4(ip.destination);
+        if ip.source == self.own4 || ip.ttl <= 1 || is_lisp(ip.protocol, ports) {
+            return None;
+        }
+        if self.underlay && self.tables.is_local_rloc4(destination) {
+            return None;
+        }
+        let hash = self.key.ipv4(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
+        Some((destination, Lane { hash, len: ip.len, tos: ip.tos, ttl: ip.ttl, at: 0 }))
     }
 
     #[inline(always)]
-    fn look_up(&mut self, tables: &Replica, vrf: VrfId) {
-        self.v4.resolve(&mut self.entries, |keys, found| tables.map_lookup4_burst(vrf, keys, found));
-        self.v6.resolve(&mut self.entries, |keys, found| tables.map_lookup6_burst(vrf, keys, found));
+    fn look_v6<B: PacketBuf>(&self, buf: &B, h: &[u8; LEN_V6]) -> Option<(Key6, Lane)> {
+        let available = buf.total_len().wrapping_sub(ethernet::LEN);
+        let ip = plain::v6(chunk(h, ethernet::LEN)?, available)?;
+        let ports = plain::ports(ip.protocol, be32(h, LEN_V6 - 4)?, self.key)?;
+        if ip.source == self.own6 || ip.ttl <= 1 || is_lisp(ip.protocol, ports) {
+            return None;
+        }
+        if self.underlay && self.tables.is_local_rloc6(ip.destination) {
+            return None;
+        }
+        let hash = self.key.ipv6(ip.source, ip.destination, flow::input(ip.protocol, ports, false));
+        Some((ip.destination, Lane { hash, len: ip.len, tos: ip.tos, ttl: ip.ttl, at: 0 }))
     }
 }
 
 /// LISP data, perhaps nested: not plain.
 #[inline(always)]
 fn is_lisp(protocol: u8, ports: u32) -> bool {
-    protocol == proto::UDP && ports as u16 == lisp::DATA_PORT
+    ports as u16 == lisp::DATA_PORT && protocol == proto::UDP
+}
+
+/// Packets with a mapping.
+#[inline(always)]
+fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
+    row: &Row<K, Lane>,
+    tables: &Replica,
+    burst: &mut P,
+    header: [u8; lisp::LEN],
+    done: &mut Done,
+) -> u64 {
+    let mut slots: [Option<&EntrySlot>; BURST] = [None; BURST];
+    for (at, entry) in row.found() {
+        if let (Some(found), Some(slot)) = (tables.entry_slot(EntryId(entry)), slots.get_mut(at)) {
+            dpdk_sys::prefetch(found);
+            *slot = Some(found);
+        }
+    }
+    let mut ways: [Option<RlocWay<'_>>; BURST] = [None; BURST];
+    for (at, lane) in row.lanes() {
+        let (Some(Some(slot)), Some(place)) = (slots.get(at), ways.get_mut(at)) else { continue };
+        let rloc = match slot.action() {
+            MapAction::Encapsulate(Target::Rloc(rloc)) => Some(rloc),
+            MapAction::Encapsulate(Target::Set(set)) => tables.set_pick(set, lane.hash),
+            _ => None,
+        };
+        if let Some(way) = rloc.and_then(|rloc| tables.rloc_way(rloc)) {
+            way.prefetch();
+            *place = Some(way);
+        }
+    }
+    // Writing headers and counting are two loops: one with both has more on its hands than there are
+    // registers.
+    let (mut sent, mut doing) = (0u32, Doing::default());
+    for (at, lane) in row.lanes() {
+        let (Some(Some(way)), Some(buf)) = (ways.get(at), burst.get_mut(usize::from(lane.at))) else {
+            continue;
+        };
+        let Some(outer) = way.ready() else { continue };
+        let ready = if outer.is_ipv6() {
+            put_v6::<V6, _>(buf, lane, header, outer)
+        } else {
+            put_v4::<V6, _>(buf, lane, header, outer)
+        };
+        sent |= u32::from(ready) << at;
+    }
+    for (at, lane) in row.lanes() {
+        if let (true, Some(Some(slot)), Some(Some(way))) = (sent >> at & 1 != 0, slots.get(at), ways.get(at))
+            && let Some(outer) = way.ready()
+        {
+            let len = usize::from(lane.len);
+            let outer_len = len + pitr::overhead(outer);
+            slot.count(1, len as u64);
+            way.count(1, outer_len as u64);
+            done.add(&mut doing, lane.at, outer.port(), ethernet::LEN + outer_len);
+        }
+    }
+    done.take_over(doing)
+}
+
+impl Lane {
+    #[inline(always)]
+    fn inner(&self, v6: bool) -> Inner {
+        let Self { hash, len, tos, ttl, .. } = *self;
+        Inner { len: u32::from(len), hash, tos, ttl, v6, forwarded: true }
+    }
+}
+
+/// Encapsulates a packet for an IPv4 RLOC, if it fits.
+#[inline(always)]
+fn put_v4<const V6: bool, B: PacketBuf>(
+    buf: &mut B,
+    lane: &Lane,
+    header: [u8; lisp::LEN],
+    outer: &OuterTemplate,
+) -> bool {
+    let len = usize::from(lane.len);
+    if len + pitr::OVERHEAD_V4 > usize::from(outer.plain_mtu()) {
+        return false;
+    }
+    // What Ethernet has padded goes. Can only fail for what is left to others as it is.
+    let Some(data) = buf.rehead(pitr::OVERHEAD_V4, ethernet::LEN + len) else { return false };
+    pitr::write_v4(data, &lane.inner(V6), header, outer);
+    true
+}
+
+/// The same for an IPv6 RLOC.
+#[inline(never)]
+fn put_v6<const V6: bool, B: PacketBuf>(
+    buf: &mut B,
+    lane: &Lane,
+    header: [u8; lisp::LEN],
+    outer: &OuterTemplate,
+) -> bool {
+    let len = usize::from(lane.len);
+    if len + pitr::OVERHEAD_V6 > usize::from(outer.plain_mtu()) {
+        return false;
+    }
+    let Some(data) = buf.rehead(pitr::OVERHEAD_V6, ethernet::LEN + len) else { return false };
+    pitr::write_v6(data, &lane.inner(V6), header, outer);
+    true
+}
+
+/// Packets without a mapping.
+#[inline(never)]
+fn forward<const V6: bool, K: Copy + Default, P: PacketBurst>(
+    row: &Row<K, Lane>,
+    mut hops: Hops<'_>,
+    burst: &mut P,
+    done: &mut Done,
+) -> u64 {
+    let mut doing = Doing::default();
+    for (lane, route) in row.answers() {
+        let Some(hop) = hops.get(route, || Some(lane.hash)) else { continue };
+        let Some(buf) = burst.get_mut(usize::from(lane.at)) else { continue };
+        let framed = ethernet::LEN + usize::from(lane.len);
+        if lane.len > hop.mtu {
+            continue;
+        }
+        let Some(data) = buf.rehead(0, framed) else { continue };
+        let Some((room, packet)) = data.split_first_chunk_mut() else { continue };
+        hop.write::<V6>(room);
+        crate::path::ip::decrement_ttl(packet, V6);
+        done.add(&mut doing, lane.at, hop.port, framed);
+    }
+    done.take_over(doing)
 }

@@ -1,8 +1,11 @@
 //! Which packets are plain: those that `path/classify.rs` would let pass without a second look.
+//!
+//! Headers are read as a few wide words from arrays of known length: one bounds check a packet.
 
 use crate::lpm::Key6;
 use crate::path::address::{self, Kind};
 use crate::path::flow::FlowKey;
+use crate::wire::bytes::{be16, be32, chunk};
 use crate::wire::{ethernet, ipv4, ipv6, proto};
 
 /// An IPv4 header without options, of no fragment, with ordinary addresses.
@@ -28,57 +31,105 @@ pub(super) struct Plain6 {
     pub(super) tos: u8,
 }
 
-/// The frame is for this port alone. Returns its EtherType.
+/// The first six bytes of eight, as a number.
+const MAC: u64 = u64::from_be_bytes([0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]);
+
+/// A port's Ethernet address, to be compared with in one go.
+#[derive(Clone, Copy)]
+pub(super) struct OwnMac(u64);
+
+impl OwnMac {
+    pub(super) const fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self(u64::from_be_bytes([a, b, c, d, e, f, 0, 0]))
+    }
+
+    /// The EtherType of a frame that is for this port alone, 0 for others. It begins with `h`.
+    #[inline(always)]
+    pub(super) fn ethertype<const N: usize>(self, h: &[u8; N]) -> u16 {
+        const { assert!(N >= ethernet::LEN) };
+        let destination = chunk(h, 0).map_or(0, |b| u64::from_be_bytes(*b)) & MAC;
+        if destination == self.0 { be16(h, 12).unwrap_or(0) } else { 0 }
+    }
+}
+
+/// By first byte of an IPv4 address: not 0 where some that begin so are not ordinary.
+#[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
+const DOUBTFUL: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut first = 0;
+    while first < 256 {
+        table[first] = (first == 0 || first == 127 || first == 169 || first >= 224) as u8;
+        first += 1;
+    }
+    table
+};
+
+/// Both are ordinary unicast addresses.
 #[inline(always)]
-pub(super) fn addressed(h: &[u8; ethernet::LEN], mac: [u8; 6]) -> Option<u16> {
-    let [d0, d1, d2, d3, d4, d5, .., t0, t1] = *h;
-    ([d0, d1, d2, d3, d4, d5] == mac).then_some(u16::from_be_bytes([t0, t1]))
+fn are_unicast_v4(source: u32, destination: u32) -> bool {
+    let doubt = |addr: u32| DOUBTFUL.get((addr >> 24) as usize).copied().unwrap_or(1);
+    doubt(source) | doubt(destination) == 0 || exactly_v4(source, destination)
+}
+
+#[cold]
+fn exactly_v4(source: u32, destination: u32) -> bool {
+    address::kind_v4(source) == Kind::Unicast && address::kind_v4(destination) == Kind::Unicast
 }
 
 /// `available`: bytes that the packet can have; the four behind the header must be among them.
 #[inline(always)]
-pub(super) fn v4(h: &[u8; ipv4::MIN_LEN], available: usize, checksum_known_good: bool) -> Option<Plain4> {
-    let len = u16::from_be_bytes([h[2], h[3]]);
-    let fragment = u16::from_be_bytes([h[6], h[7]]) & (ipv4::MORE_FRAGMENTS | ipv4::OFFSET_MASK);
-    let (source, destination) =
-        (u32::from_be_bytes([h[12], h[13], h[14], h[15]]), u32::from_be_bytes([h[16], h[17], h[18], h[19]]));
+pub(super) fn v4(h: &[u8; ipv4::MIN_LEN], available: usize, known_good: impl Fn() -> bool) -> Option<Plain4> {
+    const FRAGMENT: u32 = (ipv4::MORE_FRAGMENTS | ipv4::OFFSET_MASK) as u32;
+    let word = |at: usize| be32(h, at).unwrap_or(0);
+    let (first, second, third, source, destination) = (word(0), word(4), word(8), word(12), word(16));
+    let len = first as u16;
     let fits = usize::from(len) >= ipv4::MIN_LEN + 4 && usize::from(len) <= available;
-    let ordinary =
-        address::kind_v4(source) == Kind::Unicast && address::kind_v4(destination) == Kind::Unicast;
-    if h[0] != 0x45 || fragment != 0 || !fits || !ordinary {
+    if first >> 24 != 0x45 || second & FRAGMENT != 0 || !fits || !are_unicast_v4(source, destination) {
         return None;
     }
-    if !checksum_known_good && !ipv4::header_sum_is_right(h) {
+    // The sum of a right header is all ones when folded: a multiple of that, and never zero.
+    let sum = [first, second, third, source, destination].map(u64::from).iter().sum::<u64>();
+    if !sum.is_multiple_of(0xFFFF) && !known_good() {
         return None;
     }
-    Some(Plain4 { source, destination, len, protocol: h[9], ttl: h[8], tos: h[1] })
+    let (protocol, ttl, tos) = ((third >> 16) as u8, (third >> 24) as u8, (first >> 16) as u8);
+    Some(Plain4 { source, destination, len, protocol, ttl, tos })
 }
 
 /// `available` as in [`v4`].
 #[inline(always)]
 pub(super) fn v6(h: &[u8; ipv6::LEN], available: usize) -> Option<Plain6> {
-    let payload = usize::from(u16::from_be_bytes([h[4], h[5]]));
+    let half = |at: usize| chunk(h, at).map_or(0, |b| u64::from_be_bytes(*b));
+    let first = half(0);
+    let payload = (first >> 16 & 0xFFFF) as usize;
     let len = ipv6::LEN + payload;
-    let halves = |at: usize| {
-        let half = |at: usize| h.get(at..at + 8)?.first_chunk().map(|b| u64::from_be_bytes(*b));
-        Some(Key6 { high: half(at)?, low: half(at + 8)? })
-    };
-    let (source, destination) = (halves(8)?, halves(24)?);
+    let source = Key6 { high: half(8), low: half(16) };
+    let destination = Key6 { high: half(24), low: half(32) };
     let ordinary =
         address::kind_v6(source) == Kind::Unicast && address::kind_v6(destination) == Kind::Unicast;
-    if h[0] >> 4 != 6 || payload < 4 || len > available.min(65_535) || !ordinary || ipv6::is_extension(h[6]) {
+    let protocol = (first >> 8) as u8;
+    let fits = payload >= 4 && len <= available.min(65_535);
+    if first >> 60 != 6 || !fits || !ordinary || ipv6::is_extension(protocol) {
         return None;
     }
-    let (tos, len) = (h[0] << 4 | h[1] >> 4, len as u16);
-    Some(Plain6 { source, destination, len, protocol: h[6], ttl: h[7], tos })
+    let (ttl, tos, len) = (first as u8, (first >> 52) as u8, len as u16);
+    Some(Plain6 { source, destination, len, protocol, ttl, tos })
 }
+
+/// By protocol: all ones where the word behind the header is ports.
+#[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
+const PORTS: [u32; 256] = {
+    let mut table = [0; 256];
+    table[proto::UDP as usize] = u32::MAX;
+    table[proto::TCP as usize] = u32::MAX;
+    table[proto::SCTP as usize] = u32::MAX;
+    table
+};
 
 /// The word behind the header, if it is ports; `None`: the flow is more than that.
 #[inline(always)]
-pub(super) fn ports(protocol: u8, word: [u8; 4], key: &FlowKey) -> Option<u32> {
-    match protocol {
-        proto::UDP | proto::TCP | proto::SCTP => Some(u32::from_be_bytes(word)),
-        _ if key.looks_into(protocol) => None,
-        _ => Some(0),
-    }
+pub(super) fn ports(protocol: u8, word: u32, key: &FlowKey) -> Option<u32> {
+    let mask = PORTS.get(usize::from(protocol)).copied().unwrap_or(0);
+    let more = mask == 0 && key.looks_into(protocol);
+    (!more).then_some(word & mask)
 }
