@@ -45,8 +45,8 @@ count decap_v4in4_1k "${WAY}inbound::Inbound::run"
 all=$(of encap_v4in4_1k 'PROGRAM TOTALS')
 parse=$(of encap_v4in4_1k 'Outbound::look')
 lookup=$(of encap_v4in4_1k 'lookup_burst')
-hold parse "$parse" 220
-hold lookup "$lookup" 160
-hold encapsulate $((all - parse - lookup)) 335
-hold decapsulate $(($(of decap_v4in4_1k 'PROGRAM TOTALS') - $(of decap_v4in4_1k 'lookup_burst'))) 630
+hold parse "$parse" 140
+hold lookup "$lookup" 102
+hold encapsulate $((all - parse - lookup)) 222
+hold decapsulate $(($(of decap_v4in4_1k 'PROGRAM TOTALS') - $(of decap_v4in4_1k 'lookup_burst'))) 395
 exit $failed

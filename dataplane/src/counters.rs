@@ -121,8 +121,14 @@ impl WorkerStats {
     /// Counts a dropped packet.
     #[inline]
     pub fn drop_one(&self, reason: DropReason) {
+        self.drop_many(reason, 1);
+    }
+
+    /// Counts so many dropped packets.
+    #[inline]
+    pub fn drop_many(&self, reason: DropReason, packets: u64) {
         if let Some(counter) = self.drops.get(reason.index()) {
-            counter.add(1);
+            counter.add(packets);
         }
     }
 }

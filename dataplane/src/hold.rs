@@ -1,7 +1,8 @@
 //! Packets that wait for a mapping, an underlay next hop or a neighbour.
 //!
 //! Bounded three ways: packets per key, packets in all, time. When one of the first two is reached
-//! the oldest packet makes room. Everything is allocated when the table is made.
+//! the oldest packet makes room, but only so often: in a flood of misses a packet that waits is worth more
+//! than the next one that comes, which is turned away. Everything is allocated when the table is made.
 
 use crate::path::route::Context;
 use crate::replica::Touched;
@@ -50,8 +51,37 @@ pub struct Held<B> {
 pub struct HeldNow<B> {
     /// The packet that had to make room.
     pub evicted: Option<Held<B>>,
+    /// The packet itself, turned away.
+    pub refused: Option<Held<B>>,
     /// Ask control for what the packet waits for: the first time, and again each second.
     pub ask: bool,
+}
+
+/// How often packets may make room: per second so many times what the table holds, so that in a flood one
+/// that waits does so for a sixteenth of a second at least, time for a mapping to come.
+const TURNOVER: u64 = 16;
+/// How many may make room at once.
+const EVICTIONS_AT_ONCE: u64 = 64;
+
+/// A limit on evictions: the tick at which the next one is due, and how far that may lie ahead.
+#[derive(Clone, Copy, Debug)]
+struct Evictions {
+    interval: u64,
+    due: u64,
+}
+
+impl Evictions {
+    fn new(packets: usize, hz: u64) -> Self {
+        Self { interval: hz / (TURNOVER * packets as u64).max(1), due: 0 }
+    }
+
+    const fn is_allowed(&self, now: u64) -> bool {
+        self.due <= now.saturating_add(self.interval * EVICTIONS_AT_ONCE)
+    }
+
+    fn count(&mut self, now: u64) {
+        self.due = self.due.max(now).saturating_add(self.interval);
+    }
 }
 
 /// "None" in the links.
@@ -91,6 +121,7 @@ pub struct HoldTable<B> {
     per_key: usize,
     timeout: u64,
     ask_again: u64,
+    evictions: Evictions,
 }
 
 impl<B> HoldTable<B> {
@@ -116,6 +147,7 @@ impl<B> HoldTable<B> {
             per_key: limits.packets_per_key.max(1),
             timeout: crate::clock::ticks(hz, limits.timeout_ms),
             ask_again: hz,
+            evictions: Evictions::new(packets, hz),
         }
     }
 
@@ -129,6 +161,12 @@ impl<B> HoldTable<B> {
         self.order.is_empty()
     }
 
+    /// Whatever packet comes now for want of a mapping is turned away.
+    #[inline]
+    pub const fn is_closed(&self, now: u64) -> bool {
+        self.free_nodes.is_empty() && !self.evictions.is_allowed(now)
+    }
+
     /// Keeps a packet for `key`.
     pub fn hold(&mut self, key: HoldKey, packet: Held<B>, now: u64) -> HeldNow<B> {
         let full_row =
@@ -138,6 +176,13 @@ impl<B> HoldTable<B> {
             None if self.free_nodes.is_empty() => self.oldest,
             None => END,
         };
+        if make_room != END {
+            // What waits for anything but a mapping is rare, and no stranger can make it come in floods.
+            if matches!(key, HoldKey::Eid(_)) && !self.evictions.is_allowed(now) {
+                return HeldNow { evicted: None, refused: Some(packet), ask: false };
+            }
+            self.evictions.count(now);
+        }
         // Taking a packet out may remove its row and move the others: look the key up afterwards.
         let evicted = self.take(make_room);
         let (row, new) = match self.find(&key) {
@@ -146,7 +191,7 @@ impl<B> HoldTable<B> {
         };
         let (Some(row), Some(node)) = (row, self.free_nodes.pop()) else {
             // Cannot be: a place was made above, and there are as many rows as places.
-            return HeldNow { evicted: evicted.or(Some(packet)), ask: false };
+            return HeldNow { evicted, refused: Some(packet), ask: false };
         };
         self.link(node, row, packet);
         let ask_again = self.ask_again;
@@ -157,7 +202,7 @@ impl<B> HoldTable<B> {
             }
             ask
         });
-        HeldNow { evicted, ask }
+        HeldNow { evicted, refused: None, ask }
     }
 
     /// Takes out all packets that a change concerns, in the order in which they came per key.
@@ -309,6 +354,27 @@ mod tests {
         HoldTable::new(HoldLimits { packets_per_key: per_key, packets, timeout_ms: 1000 }, 1000)
     }
 
+    #[test]
+    fn in_a_flood_who_waits_is_not_pushed_out_by_everybody() {
+        let mut table = table(4, 16);
+        let key = |n: u32| HoldKey::Eid(Eid { vrf: VrfId(0), addr: IpAddr::V4(n.into()) });
+        let flood = |table: &mut HoldTable<u32>, numbers: std::ops::Range<u32>, now| {
+            let held: Vec<_> = numbers.map(|n| table.hold(key(n), packet(n, now), now)).collect();
+            let count = |what: fn(&HeldNow<u32>) -> bool| held.iter().filter(|held| what(held)).count();
+            (count(|held| held.evicted.is_some()), count(|held| held.refused.is_some() && !held.ask))
+        };
+        assert_eq!(flood(&mut table, 0..16, 1000), (0, 0));
+        assert!(!table.is_closed(1000));
+        // At 1000 ticks a second one eviction each 3 ticks, and 64 at once.
+        assert_eq!(flood(&mut table, 16..1000, 1000), (65, 984 - 65));
+        assert!(table.is_closed(1000) && table.len() == 16);
+        assert_eq!(flood(&mut table, 1000..2000, 1300), (65, 935));
+        let mut out = Vec::new();
+        table.release(&Touched::Mapping { vrf: VrfId(0), prefix: "0.0.0.0/0".parse().unwrap() }, &mut out);
+        assert_eq!(numbers(out), (1049..1065).collect::<Vec<_>>());
+        assert!(!table.is_closed(1300), "there is room");
+    }
+
     fn numbers(held: Vec<Held<u32>>) -> Vec<u32> {
         held.into_iter().map(|held| held.buf).collect()
     }
@@ -365,6 +431,7 @@ mod tests {
         #[test]
         fn it_behaves_like_a_list(acts in acts(), per_key in 1usize..5, packets in 1usize..12) {
             let mut table = table(per_key, packets);
+            table.evictions.interval = 0;
             let mut list: Vec<(HoldKey, u32, u64)> = Vec::new();
             let (mut now, mut next) = (0u64, 0u32);
             for act in acts {

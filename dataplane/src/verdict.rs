@@ -210,7 +210,7 @@ drop_reasons! {
     OuterIdsExhausted, "outer_ids_exhausted", "The outer packet must be fragmented, and too many were to this RLOC of late (RFC 6864).";
     NoHeadroom, "no_headroom", "The buffer has no room for the outer headers.";
     // Waiting.
-    HoldOverflow, "hold_overflow", "Too many packets waited; the oldest made room (R-002).";
+    HoldOverflow, "hold_overflow", "Too many packets waited; the oldest made room, or in a flood of them the newest was turned away (R-002).";
     HoldTimeout, "hold_timeout", "What the packet waited for did not come in time.";
     ResolutionFailed, "resolution_failed", "The control plane gave up on the mapping that the packet waited for.";
     // Leaving.

@@ -1,7 +1,7 @@
 //! Many lookups at once, level by level: the memory accesses of one level depend on nothing but the
 //! level above, so that the processor has those of all keys under way together.
 
-use super::node::{BUCKET, Leaf};
+use super::node::{BUCKET, COVERING, Leaf};
 use super::shortcuts::{self, ROOT};
 use super::table::{Lpm, Step, select, step};
 use super::{Key, NO_MATCH};
@@ -74,6 +74,9 @@ impl<K: Key> Lpm<K> {
         let mut words = [0u64; LANES];
         let mut runs = [&nothing; LANES];
         let (mut more, mut others) = (Set(0), Set(0));
+        if self.kept.current.is_large() {
+            keys.iter().take(count).for_each(|key| self.kept.current.prefetch(*key));
+        }
         for lane in 0..count {
             let (Some(key), Some(place), Some(run)) =
                 (keys.get(lane), words.get_mut(lane), runs.get_mut(lane))
@@ -121,12 +124,19 @@ impl<K: Key> Lpm<K> {
         }
     }
 
-    /// The word of a key that shortcuts have none for: to the root, unless that leads nowhere.
-    #[inline(always)]
+    /// The word of a key that shortcuts have none for: to the root, or what that says when nothing hangs in
+    /// the key's slot.
+    #[inline(never)]
     fn outside(&self, key: K) -> u64 {
-        let slots = self.root.low | self.root.high | self.root.child;
-        let nothing = self.root.inner == 0 && slots >> self.root.slot_number(key) & 1 == 0;
-        if nothing { u64::from(NO_MATCH) } else { ROOT }
+        let root = &self.root;
+        let slot = root.slot_number(key);
+        if (root.low | root.high | root.child) >> slot & 1 != 0 {
+            return ROOT;
+        }
+        let covering = COVERING.get((slot >> 1) as usize).copied().unwrap_or(0) & root.inner;
+        let longest = 63u32.checked_sub(covering.leading_zeros());
+        let leaf = longest.and_then(|number| self.leaves.get(root.run() + root.inner_place(number) as u32));
+        u64::from(leaf.map_or(NO_MATCH, |leaf| leaf.value))
     }
 
     /// Lanes whose way leads through nodes, or whose prefixes are the last ones of a chunk.

@@ -16,6 +16,8 @@ use super::Key;
 pub(super) const MIN_BITS: u8 = 6;
 /// Most bits.
 pub(super) const MAX_BITS: u8 = 24;
+/// From so many bits on, words are asked for before they are read: 512 KiB.
+const LARGE_BITS: u8 = if cfg!(test) { 7 } else { 16 };
 /// Blocks, as a power of two, that one prefix may be spread over: the most words that one update
 /// writes.
 const SPREAD_BITS: u8 = if cfg!(test) { 4 } else { 10 };
@@ -115,6 +117,22 @@ impl<K: Key> Shortcuts<K> {
         let block = key.bits(self.base, self.bits);
         let word = self.chunks.get((block >> CHUNK_BITS) as usize)?.get(block as usize & (CHUNK - 1))?;
         (key.common_bits(self.region) >= self.base).then_some(*word)
+    }
+
+    /// There are more words than the nearer caches hold.
+    #[inline(always)]
+    pub(super) const fn is_large(&self) -> bool {
+        self.bits >= LARGE_BITS
+    }
+
+    /// Asks for the word for a key.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, key: K) {
+        let block = key.bits(self.base, self.bits);
+        let chunk = self.chunks.get((block >> CHUNK_BITS) as usize);
+        if let Some(word) = chunk.and_then(|words| words.get(block as usize & (CHUNK - 1))) {
+            dpdk_sys::prefetch(word);
+        }
     }
 
     /// Number of bits after which a shortcut arrives; 0: there are none.

@@ -162,9 +162,14 @@ impl Stages {
         for (at, (lane, buf)) in lanes.iter().zip(burst.drain()).enumerate() {
             match done.port(at) {
                 Some(port) => core.put_out(port, buf, From::Nic),
+                None if done.is_doomed(at) => core.doom(buf),
                 None if watched => finish_watched(core, at, lane, buf),
                 None => core.finish(buf, &lane.facts, lane.verdict),
             }
+        }
+        if done.doomed() > 0 {
+            core.stats().drop_many(DropReason::HoldOverflow, done.doomed());
+            drop(core.doomed.drain());
         }
     }
 }
@@ -211,7 +216,8 @@ fn take_express<I: Io>(
         return;
     }
     if Outbound::suits(known.port, known.vrf) {
-        let ways = outbound.run((tables, key), burst, (known.port, known.vrf), done);
+        let closed = core.hold.is_closed(core.now);
+        let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done);
         tally.encapsulated += ways.0;
         tally.forwarded += ways.1;
     }
@@ -240,7 +246,7 @@ fn look<P: PacketBurst>(
     for (at, lane) in lanes.iter_mut().enumerate() {
         let Some(buf) = burst.get_mut(at) else { break };
         let facts = &mut lane.facts;
-        lane.routed = done.port(at).is_none();
+        lane.routed = !done.is_settled(at);
         if !lane.routed {
             continue;
         }

@@ -58,6 +58,8 @@ pub(super) struct Core<I: Io> {
     /// Room for the pieces of a packet that is being split; taken while one is.
     pub(super) pieces: Option<I::Burst>,
     pub(super) outer_ids: OuterIds,
+    /// Packets of a burst that are dropped together.
+    pub(super) doomed: I::Burst,
 }
 
 impl<I: Io> Core<I> {
@@ -74,6 +76,7 @@ impl<I: Io> Core<I> {
             icmp: config.icmp,
             egress: std::iter::repeat_with(Egress::default).take(ports).collect(),
             pieces: Some(I::Burst::default()),
+            doomed: I::Burst::default(),
             recent: Recent::new(clock.hz()),
             outer_ids: OuterIds::new(config.share, clock.hz(), config.flow_key),
             key: config.flow_key,
@@ -299,6 +302,9 @@ impl<I: Io> Core<I> {
         };
         let packet = Held { buf, cx: facts.cx, since: facts.since.unwrap_or(self.now) };
         let held = self.hold.hold(key, packet, self.now);
+        if let Some(refused) = held.refused {
+            return self.turn_away(&refused, DropReason::HoldOverflow);
+        }
         self.waiting(facts.cx.origin, true);
         if let Some(evicted) = held.evicted {
             self.let_go(&evicted, DropReason::HoldOverflow);
@@ -308,9 +314,21 @@ impl<I: Io> Core<I> {
         }
     }
 
+    /// Puts a packet to those that will be dropped together.
+    #[inline]
+    pub(super) fn doom(&mut self, buf: I::Buf) {
+        // There is room for a whole burst; a packet for which there is none is freed at once.
+        drop(self.doomed.push(buf));
+    }
+
     /// Counts a held packet that will not be sent.
     pub(super) fn let_go(&mut self, held: &Held<I::Buf>, reason: DropReason) {
         self.waiting(held.cx.origin, false);
+        self.turn_away(held, reason);
+    }
+
+    /// Counts a packet that should wait and can not.
+    fn turn_away(&mut self, held: &Held<I::Buf>, reason: DropReason) {
         let unknown = held.cx.origin == Origin::Encapsulated;
         let reason = if unknown { DropReason::InnerSourceUnknown } else { reason };
         match held.cx.origin {

@@ -196,6 +196,34 @@ fn every_length() {
     }
 }
 
+/// More misses than can wait, among packets that have their mapping and packets for ourselves.
+#[test]
+fn floods_of_misses() {
+    let mut pair = Pair::new(false);
+    let mut next = 0u32;
+    for round in 0..24 {
+        let frames: Vec<_> = (0..30u32)
+            .map(|n| {
+                next += 1;
+                let packet = match n % 6 {
+                    0 => udp("192.0.2.9", "10.4.0.9", 40),
+                    1 => udp("2001:db8:1::9", "2001:db8:e004::9", 40).tos(0xb9),
+                    2 => udp("2001:db8:1::9", &format!("2001:db8:e099::{next:x}"), 40),
+                    3 => udp("192.0.2.9", "198.51.100.2", 40),
+                    _ => udp("192.0.2.9", &format!("10.99.{}.{}", next >> 8, next & 0xFF), 40).ttl(2),
+                };
+                packet.frame(OUR_MAC[0], HOST_MAC)
+            })
+            .collect();
+        pair.burst(NATIVE, &frames);
+        let (held, total) = (pair.express.snapshot().held, pair.express.io().pool().in_use());
+        assert_eq!(held, if round == 0 { 15 } else { 16 });
+        assert_eq!(total as u64, held, "who waits has a buffer, nobody else");
+    }
+    let dropped = pair.express.snapshot().dropped(pxtr_dataplane::verdict::DropReason::HoldOverflow);
+    assert!(dropped > 300, "{dropped}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     /// Plain and other packets in one burst keep their order.

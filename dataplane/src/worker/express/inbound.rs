@@ -149,7 +149,7 @@ impl Inbound {
         let some_done = !done.is_empty();
         for at in 0..burst.len().min(BURST) {
             let Some(buf) = burst.get(at) else { break };
-            if some_done && done.port(at).is_some() {
+            if some_done && done.is_settled(at) {
                 continue;
             }
             let data = buf.data();

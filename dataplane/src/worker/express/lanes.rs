@@ -9,6 +9,8 @@ use crate::types::PortId;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::worker) struct Done {
     mask: u32,
+    /// Packets that would have to wait and can not.
+    doomed: u32,
     ports: [PortId; BURST],
     /// Bytes of these packets as they will be sent.
     pub(in crate::worker) bytes: u64,
@@ -23,7 +25,7 @@ pub(super) struct Doing {
 
 impl Done {
     /// None yet.
-    pub(in crate::worker) const NONE: Self = Self { mask: 0, ports: [PortId(0); BURST], bytes: 0 };
+    pub(in crate::worker) const NONE: Self = Self { mask: 0, doomed: 0, ports: [PortId(0); BURST], bytes: 0 };
 
     /// This packet, of so many bytes now, is to be sent on this port.
     #[inline(always)]
@@ -50,16 +52,40 @@ impl Done {
         self.ports.get(at).copied().filter(|_| self.mask >> (at & 31) & 1 != 0)
     }
 
-    /// None is ready.
+    /// This packet is to be dropped: it would have to wait and can not.
     #[inline(always)]
-    pub(super) const fn is_empty(&self) -> bool {
-        self.mask == 0
+    pub(super) const fn doom(&mut self, at: u8) {
+        self.doomed |= 1 << (at & 31);
     }
 
-    /// All of so many packets are ready.
+    /// Whether this packet is to be dropped.
     #[inline(always)]
-    pub(in crate::worker) fn all(&self, count: usize) -> bool {
-        self.mask.count_ones() as usize == count
+    pub(in crate::worker) const fn is_doomed(&self, at: usize) -> bool {
+        self.doomed >> (at & 31) & 1 != 0
+    }
+
+    /// Packets to be dropped.
+    #[inline(always)]
+    pub(in crate::worker) const fn doomed(&self) -> u64 {
+        self.doomed.count_ones() as u64
+    }
+
+    /// Whether nothing more is to be found out about this packet.
+    #[inline(always)]
+    pub(in crate::worker) const fn is_settled(&self, at: usize) -> bool {
+        (self.mask | self.doomed) >> (at & 31) & 1 != 0
+    }
+
+    /// Whether nothing is settled yet.
+    #[inline(always)]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.mask | self.doomed == 0
+    }
+
+    /// All of so many packets are settled.
+    #[inline(always)]
+    pub(in crate::worker) const fn all(&self, count: usize) -> bool {
+        (self.mask | self.doomed).count_ones() as usize == count
     }
 
     /// The port that all of so many packets go to.
@@ -67,7 +93,7 @@ impl Done {
     pub(in crate::worker) fn one_port(&self, count: usize) -> Option<PortId> {
         let (first, rest) = self.ports.get(..count)?.split_first()?;
         let mixed = rest.iter().fold(0, |mixed, port| mixed | (port.0 ^ first.0));
-        (mixed == 0 && self.all(count)).then_some(*first)
+        (mixed == 0 && self.mask.count_ones() as usize == count).then_some(*first)
     }
 }
 
@@ -93,6 +119,12 @@ impl<K: Copy + Default, L: Copy> Row<K, L> {
             (*place, *known) = (key, lane);
             self.count = at + 1;
         }
+    }
+
+    /// The keys, as they were added.
+    #[inline(always)]
+    pub(super) fn keys(&self) -> &[K] {
+        self.keys.get(..self.count).unwrap_or(&[])
     }
 
     #[inline(always)]
@@ -130,6 +162,21 @@ impl<K: Copy + Default, L: Copy> Row<K, L> {
     #[inline(always)]
     pub(super) fn answers(&self) -> impl Iterator<Item = (&L, u32)> {
         self.lanes().filter_map(|(at, lane)| Some((lane, *self.found.get(at)?)))
+    }
+
+    /// Becomes those of another row that are in the set. Returns their answers, in the same order.
+    #[inline(never)]
+    pub(super) fn take_from(&mut self, other: &Self, set: u32) -> [u32; BURST] {
+        self.clear();
+        let mut answers = [NO_MATCH; BURST];
+        let all = other.answers().zip(other.keys()).enumerate();
+        for (_, ((lane, found), key)) in all.filter(|(at, _)| set >> at & 1 != 0) {
+            if let Some(answer) = answers.get_mut(self.count) {
+                *answer = found;
+            }
+            self.add(*key, *lane);
+        }
+        answers
     }
 
     /// Keeps only those whose answer meets a condition.

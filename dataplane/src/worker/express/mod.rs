@@ -7,7 +7,7 @@
 //!
 //! A packet that is not plain in any respect is left exactly as it was, for the stages of `burst`: they
 //! alone decide about drops, notices, waiting and everything rare. So a rule that is added to the path
-//! needs a thought here only when it concerns plain packets; `express_tests.rs` holds both ways to the
+//! needs a thought here only when it concerns plain packets; `tests/path/express.rs` holds both ways to the
 //! same bytes and the same counts.
 
 mod inbound;

@@ -6,13 +6,14 @@ use super::native::Hops;
 use super::plain::{self, OwnMac};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, Target, VrfSpec};
+use crate::fib::RouteRef;
 use crate::io::{BURST, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::mapcache::{EntrySlot, OuterTemplate, RlocWay};
 use crate::path::flow::{self, FlowKey};
 use crate::path::pitr::{self, Inner};
 use crate::replica::Replica;
-use crate::types::EntryId;
+use crate::types::{EntryId, VrfId};
 use crate::wire::bytes::{be32, chunk};
 use crate::wire::{ethernet, ipv4, ipv6, lisp, proto};
 
@@ -21,6 +22,9 @@ use crate::wire::{ethernet, ipv4, ipv6, lisp, proto};
 pub(in crate::worker) struct Outbound {
     v4: Row<Key4, Lane>,
     v6: Row<Key6, Lane>,
+    /// Packets that would have to wait for a mapping.
+    misses_v4: Row<Key4, Lane>,
+    misses_v6: Row<Key6, Lane>,
 }
 
 /// What is known of a plain packet besides its destination.
@@ -51,7 +55,12 @@ struct Door<'a> {
 
 impl Outbound {
     pub(in crate::worker) fn new() -> Self {
-        Self { v4: Row::new(BLANK), v6: Row::new(BLANK) }
+        Self {
+            v4: Row::new(BLANK),
+            v6: Row::new(BLANK),
+            misses_v4: Row::new(BLANK),
+            misses_v6: Row::new(BLANK),
+        }
     }
 
     /// Whether packets of this port may go this way: nothing is to be found out about their sources, and
@@ -62,22 +71,30 @@ impl Outbound {
         port.native && vrf.pitr && port.sources.is_none() && !changed
     }
 
-    /// Encapsulates or forwards what is plain. Returns how many packets went which way.
+    /// Encapsulates or forwards what is plain. Returns how many packets went which way. `closed`: no
+    /// packet can wait for a mapping now.
     #[inline(never)] // Once a burst; perf/budget.sh counts its instructions.
     pub(in crate::worker) fn run<P: PacketBurst>(
         &mut self,
-        (tables, key): (&Replica, &FlowKey),
+        (tables, key, closed): (&Replica, &FlowKey, bool),
         burst: &mut P,
         (port, vrf): (&PortSpec, &VrfSpec),
         done: &mut Done,
     ) -> (u64, u64) {
         self.look((tables, key), burst, port);
-        let Self { v4, v6 } = self;
+        let Self { v4, v6, misses_v4, misses_v6 } = self;
         let (id, header) = (port.vrf, lisp::Lisp::header(vrf.instance_id));
         let (mut encapsulated, mut forwarded) = (0, 0);
         if !v4.is_empty() {
             v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
-            encapsulated += encapsulate::<false, _, _>(v4, tables, burst, header, done);
+            let (done_now, misses) = encapsulate::<false, _, _>(v4, tables, burst, header, done);
+            encapsulated += done_now;
+            if closed && misses != 0 {
+                let entries = misses_v4.take_from(v4, misses);
+                misses_v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
+                let ours = |key| tables.is_local_rloc4(key);
+                turn_away(misses_v4, &entries, (tables, id), ours, done);
+            }
             if v4.any_missing() {
                 v4.keep(|entry| entry == NO_MATCH);
                 v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
@@ -86,7 +103,14 @@ impl Outbound {
         }
         if !v6.is_empty() {
             v6.look_up(|keys, found| tables.map_lookup6_burst(id, keys, found));
-            encapsulated += encapsulate::<true, _, _>(v6, tables, burst, header, done);
+            let (done_now, misses) = encapsulate::<true, _, _>(v6, tables, burst, header, done);
+            encapsulated += done_now;
+            if closed && misses != 0 {
+                let entries = misses_v6.take_from(v6, misses);
+                misses_v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
+                let ours = |key| tables.is_local_rloc6(key);
+                turn_away(misses_v6, &entries, (tables, id), ours, done);
+            }
             if v6.any_missing() {
                 v6.keep(|entry| entry == NO_MATCH);
                 v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
@@ -171,7 +195,7 @@ fn is_lisp(protocol: u8, ports: u32) -> bool {
     ports as u16 == lisp::DATA_PORT && protocol == proto::UDP
 }
 
-/// Packets with a mapping.
+/// Packets with a mapping. Returns how many there were, and which of the row have to wait for one.
 #[inline(always)]
 fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
     row: &Row<K, Lane>,
@@ -179,7 +203,7 @@ fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
     burst: &mut P,
     header: [u8; lisp::LEN],
     done: &mut Done,
-) -> u64 {
+) -> (u64, u32) {
     let mut slots: [Option<&EntrySlot>; BURST] = [None; BURST];
     for (at, entry) in row.found() {
         if let (Some(found), Some(slot)) = (tables.entry_slot(EntryId(entry)), slots.get_mut(at)) {
@@ -188,11 +212,16 @@ fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
         }
     }
     let mut ways: [Option<RlocWay<'_>>; BURST] = [None; BURST];
+    let mut misses = 0u32;
     for (at, lane) in row.lanes() {
         let (Some(Some(slot)), Some(place)) = (slots.get(at), ways.get_mut(at)) else { continue };
         let rloc = match slot.action() {
             MapAction::Encapsulate(Target::Rloc(rloc)) => Some(rloc),
             MapAction::Encapsulate(Target::Set(set)) => tables.set_pick(set, lane.hash),
+            MapAction::SendMapRequest => {
+                misses |= 1 << at;
+                None
+            }
             _ => None,
         };
         if let Some(way) = rloc.and_then(|rloc| tables.rloc_way(rloc)) {
@@ -226,7 +255,27 @@ fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
             done.add(&mut doing, lane.at, outer.port(), ethernet::LEN + outer_len);
         }
     }
-    done.take_over(doing)
+    (done.take_over(doing), misses)
+}
+
+/// Packets that would have to wait for a mapping, and can not: what `path/route.rs` does with them, but
+/// that they are dropped together. Those for ourselves are left to it.
+#[inline(never)]
+fn turn_away<K: Copy + Default>(
+    misses: &Row<K, Lane>,
+    entries: &[u32; BURST],
+    (tables, vrf): (&Replica, VrfId),
+    is_local_rloc: impl Fn(K) -> bool,
+    done: &mut Done,
+) {
+    for (((lane, route), key), entry) in misses.answers().zip(misses.keys()).zip(entries) {
+        let local = || tables.route(vrf, route).is_some_and(|hit| hit.route == RouteRef::Local);
+        if is_local_rloc(*key) || local() {
+            continue;
+        }
+        tables.count(EntryId(*entry), u64::from(lane.len));
+        done.doom(lane.at);
+    }
 }
 
 impl Lane {
