@@ -1,6 +1,7 @@
 //! Tables indexed by slot numbers that control hands out: made of chunks, so that growth neither
 //! copies nor moves what is there, and bounded, so that an absurd number costs nothing.
 
+use dpdk_sys::Zeroed;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use zerocopy::FromZeros;
@@ -84,7 +85,7 @@ impl<T: Default> Slots<T> {
 /// checks one bound. Of slots that nobody has written the kernel only keeps the promise.
 #[derive(Debug)]
 pub struct SharedSlots<T> {
-    slots: Box<[T]>,
+    slots: Zeroed<T>,
     /// Chunks that were reserved: what the table is held to take.
     chunks: Box<[AtomicBool]>,
 }
@@ -93,8 +94,7 @@ impl<T: FromZeros> SharedSlots<T> {
     /// An empty table that will take slot numbers below `limit`.
     #[must_use]
     pub fn new(limit: u32) -> Arc<Self> {
-        // An absurd limit makes a table that takes nothing.
-        let slots = T::new_vec_zeroed(limit as usize).unwrap_or_default().into_boxed_slice();
+        let slots = Zeroed::new(limit as usize);
         let chunks = slots.len().div_ceil(CHUNK);
         Arc::new(Self { slots, chunks: std::iter::repeat_with(AtomicBool::default).take(chunks).collect() })
     }

@@ -33,6 +33,7 @@ mod queue;
 mod ring;
 mod stats;
 mod tap;
+mod zeroed;
 
 pub use burst::{BURST, Burst, Drain};
 pub use clock::{prefetch, tsc, tsc_hz};
@@ -47,3 +48,4 @@ pub use queue::{RxQueue, TxQueue};
 pub use ring::ring_pair;
 pub use stats::{Link, PortStats, XStat};
 pub use tap::Tap;
+pub use zeroed::Zeroed;
