@@ -56,7 +56,7 @@ pub struct RlocWay<'a> {
 }
 
 impl<'a> RlocWay<'a> {
-    /// Asks for what [`RlocWay::ready`] and [`RlocWay::count`] touch.
+    /// Asks for what [`RlocWay::ready`] and `count` touch.
     #[inline(always)]
     pub fn prefetch(&self) {
         dpdk_sys::prefetch(self.state);

@@ -302,8 +302,8 @@ impl<I: Io> Core<I> {
         };
         let packet = Held { buf, cx: facts.cx, since: facts.since.unwrap_or(self.now) };
         let held = self.hold.hold(key, packet, self.now);
-        if let Some(refused) = held.refused {
-            return self.turn_away(&refused, DropReason::HoldOverflow);
+        if held.refused.is_some() {
+            return self.dropped(facts, given_up(facts.cx.origin, DropReason::HoldOverflow));
         }
         self.waiting(facts.cx.origin, true);
         if let Some(evicted) = held.evicted {
@@ -324,13 +324,7 @@ impl<I: Io> Core<I> {
     /// Counts a held packet that will not be sent.
     pub(super) fn let_go(&mut self, held: &Held<I::Buf>, reason: DropReason) {
         self.waiting(held.cx.origin, false);
-        self.turn_away(held, reason);
-    }
-
-    /// Counts a packet that should wait and can not.
-    fn turn_away(&mut self, held: &Held<I::Buf>, reason: DropReason) {
-        let unknown = held.cx.origin == Origin::Encapsulated;
-        let reason = if unknown { DropReason::InnerSourceUnknown } else { reason };
+        let reason = given_up(held.cx.origin, reason);
         match held.cx.origin {
             Origin::Own => self.stats().originated_lost.add(1),
             _ => {
@@ -419,6 +413,12 @@ impl<I: Io> Core<I> {
             _ => self.dropped(facts, DropReason::NotFragmentable),
         }
     }
+}
+
+/// Why a packet is dropped that waited, or should have: one that still has its outer headers waited for what
+/// is known of its inner source.
+fn given_up(origin: Origin, reason: DropReason) -> DropReason {
+    if origin == Origin::Encapsulated { DropReason::InnerSourceUnknown } else { reason }
 }
 
 /// What a packet is kept by while it waits.
