@@ -6,6 +6,7 @@
 
 mod args;
 mod debug;
+mod exit;
 mod lig;
 mod packet_filter;
 mod pcapng;

@@ -1,17 +1,12 @@
 //! From the command line to an exit code.
 
 use super::args::{Cli, Command, Debug, Show, Trace};
+use super::exit::{UNREACHABLE, failed, print};
 use super::socket::{RUN_DIR, find};
 use super::{debug, lig, render, watch};
-use crate::api::{Answer, Client, ClientError, Reply};
-use std::io::{self, Write};
+use crate::api::{Answer, Client, Reply};
 use std::path::Path;
 use std::process::ExitCode;
-
-pub(super) const FAILED: u8 = 1;
-/// Wrong usage.
-pub(super) const USAGE: u8 = 2;
-pub(super) const UNREACHABLE: u8 = 3;
 
 /// Does what the command line says.
 #[must_use]
@@ -42,29 +37,10 @@ pub fn run(cli: &Cli) -> ExitCode {
     }
 }
 
-/// Says why the daemon did not do it.
-pub(super) fn failed(error: &ClientError) -> ExitCode {
-    eprintln!("pxtr: {error}");
-    ExitCode::from(if matches!(error, ClientError::Api(_)) { FAILED } else { UNREACHABLE })
-}
-
 fn finish(cli: &Cli, reply: Reply) -> ExitCode {
     let ready = !matches!(&reply, Reply::Health(health) if !health.ready);
     let text = output(cli, reply);
     print(&text, ready)
-}
-
-/// Prints, and ends well if all is `good`.
-pub(super) fn print(text: &str, good: bool) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // `pxtr ... | head` has all it wants.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("pxtr: can not write: {error}");
-            ExitCode::from(FAILED)
-        }
-        _ if good => ExitCode::SUCCESS,
-        _ => ExitCode::from(FAILED),
-    }
 }
 
 /// What is printed for a reply.

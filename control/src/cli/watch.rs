@@ -1,11 +1,11 @@
 //! `trace add` and `capture`: packets as they go by, in words or in a file.
 
 use super::args::{CaptureArgs, TraceArgs};
+use super::exit::{FAILED, json_line, stream, wrong_usage};
 use super::packet_filter::watch_query;
 use super::pcapng::CaptureFile;
 use super::render;
-use super::run::{FAILED, USAGE, failed};
-use crate::api::{Answer, Client, Reply, Request, WatchQuery};
+use crate::api::{Reply, Request, WatchQuery};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -15,11 +15,11 @@ use std::process::ExitCode;
 pub(super) fn trace(args: &TraceArgs, json: bool, path: &Path) -> ExitCode {
     let query = match watch_query(&args.filters) {
         Ok(query) => WatchQuery { count: Some(args.count), ..query },
-        Err(why) => return wrong(&why),
+        Err(why) => return wrong_usage(&why),
     };
     run(query, path, |reply| {
         let text = match reply {
-            reply if json => serde_json::to_string(&Answer::from(reply)).unwrap_or_default() + "\n",
+            reply if json => json_line(reply),
             Reply::Packet(packet) => render::packet(&packet),
             Reply::WatchDone(done) => render::watch_done(done),
             _ => String::new(),
@@ -32,7 +32,7 @@ pub(super) fn trace(args: &TraceArgs, json: bool, path: &Path) -> ExitCode {
 pub(super) fn capture(args: &CaptureArgs, path: &Path) -> ExitCode {
     let query = match watch_query(&args.filters) {
         Ok(query) => WatchQuery { count: args.count, snap: Some(args.snap), ..query },
-        Err(why) => return wrong(&why),
+        Err(why) => return wrong_usage(&why),
     };
     let out: io::Result<Box<dyn Write>> = match args.write.as_os_str() {
         name if name == "-" => Ok(Box::new(io::stdout())),
@@ -57,26 +57,9 @@ pub(super) fn capture(args: &CaptureArgs, path: &Path) -> ExitCode {
 
 /// Asks the daemon, and hands on what it sends until it says that this was all.
 fn run(query: WatchQuery, path: &Path, mut each: impl FnMut(Reply) -> io::Result<()>) -> ExitCode {
-    let mut written = Ok(());
-    let streamed = Client::connect(path).and_then(|mut client| {
-        eprintln!("pxtr: watching; Ctrl-C ends it");
-        client.stream(&Request::WatchPackets(query), |reply| {
-            let last = matches!(reply, Reply::WatchDone(_));
-            written = each(reply);
-            written.is_ok() && !last
-        })
-    });
-    match (streamed, written) {
-        (Err(error), _) => failed(&error),
-        (_, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("pxtr: can not write: {error}");
-            ExitCode::from(FAILED)
-        }
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-fn wrong(why: &str) -> ExitCode {
-    eprintln!("pxtr: {why}");
-    ExitCode::from(USAGE)
+    stream(&Request::WatchPackets(query), path, "watching", |reply| {
+        let last = matches!(reply, Reply::WatchDone(_));
+        each(reply)?;
+        Ok(!last)
+    })
 }
