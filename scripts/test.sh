@@ -27,9 +27,8 @@ perf/budget.sh
 say "simulator: 10,000 seeds"
 target/release/pxtr-sim run --seeds 10000
 
-# One of each kind, about half a minute each. Not dr-move: in two of seven runs some flows waited 3 s for the second SMR,
-# a little more than its check allows.
-quick=(interworking traceroute spoof v6-migration-3 v4-islands mobility-hot mobility-cold mobility-silent mobility-spoof te-backup)
+# One of each kind, about half a minute each.
+quick=(interworking traceroute spoof v6-migration-3 v4-islands mobility-hot mobility-cold mobility-silent mobility-spoof dr-move te-backup)
 say "labs: ${quick[*]}"
 for lab in "${quick[@]}"; do
   scripts/lab.sh run "$lab"

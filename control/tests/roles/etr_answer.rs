@@ -138,6 +138,22 @@ fn r206_a_sender_has_a_rate_and_the_others_are_not_affected() {
 }
 
 #[test]
+fn r206_who_floods_the_map_server_does_not_use_up_what_it_passes_on_for_others() {
+    let mut config = xtr(&["10.0.0.0/8"]);
+    config.limits.map_requests_received_per_source_per_second = 50;
+    config.map_servers = vec![peer("203.0.113.53")];
+    let mut n = Node::new(config);
+    n.take();
+    let ask = |n: &mut Node, i: u8, itr: &str| {
+        n.hear("203.0.113.53:4342", &in_ecm(&request(&format!("10.0.0.{i}/32"), &[itr])));
+        n.take().len()
+    };
+    let answers: usize = (0..200).map(|i| ask(&mut n, i, "198.51.100.66")).sum();
+    assert_eq!((answers, n.count(Counter::RequestsOverSenderRate)), (50, 150));
+    assert_eq!((0..40).map(|i| ask(&mut n, i, "198.51.100.1")).sum::<usize>(), 40, "another ITR");
+}
+
+#[test]
 fn r103_a_request_that_wants_no_reply_gets_none() {
     let mut n = Node::new(xtr(&["10.4.0.0/24"]));
     let silent = MapRequest { no_reply: true, ..request("10.4.0.9/32", &["198.51.100.1"]) };

@@ -27,14 +27,17 @@ impl Etr {
     ) -> Handled {
         let Some(records) = self.own_records(cx.config, request, None) else { return Handled::No };
         cx.count(Counter::MapRequestsReceived);
-        if request.no_reply || !self.limits.admit_sender(cx, meta.from.ip()) {
+        if request.no_reply {
             return Handled::Yes;
         }
-        let Ok(signer) = signer(cx, meta, ecm, request.nonce) else { return Handled::Yes };
         let Some(to) = reply::destination(cx, meta, request) else {
             cx.count(Counter::RequestsWithoutItrRloc);
             return Handled::Yes;
         };
+        if !self.limits.admit_sender(cx, asker(cx.config, meta, ecm, to.ip())) {
+            return Handled::Yes;
+        }
+        let Ok(signer) = signer(cx, meta, ecm, request.nonce) else { return Handled::Yes };
         self.remember(cx, to.ip(), request, true);
         if self.limits.admit_repeat(cx, to.ip(), &request.records) {
             cx.count(Counter::MapRepliesSent);
@@ -127,6 +130,14 @@ impl Etr {
         records.iter_mut().for_each(|r| r.ttl_minutes = ttl);
         Some(records)
     }
+}
+
+/// Whose rate a Map-Request is counted against: its sender's; the ITR's if a Map-Server of ours passed it on.
+/// All that it passes on have its address, and one who floods it would use up what the others need.
+fn asker(config: &EngineConfig, meta: &Meta, ecm: Option<&Ecm>, itr: IpAddr) -> IpAddr {
+    let from = meta.from.ip();
+    let passed_on = ecm.is_some() && config.map_servers.iter().any(|server| server.address == from);
+    if passed_on { itr } else { from }
 }
 
 /// What signs the answer; an error: the Map-Request is dropped, and counted.
