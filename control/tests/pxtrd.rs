@@ -71,7 +71,7 @@ eid_prefixes = [{ prefix = "10.4.0.0/24", instance_id = 0, accept_more_specifics
 const MISSING_PORT: &str = r#"[dpdk]
 hugepages = false
 memory_mib = 64
-mbufs = 8192
+mbufs = 12288
 [workers]
 cores = [0]
 idle = "sleep"

@@ -140,6 +140,11 @@ fn a_flood_of_one_class_leaves_the_others_their_room_and_their_turn_r161() {
     let worker = &mut workers[0];
     let pings = (0..1000).take_while(|i| worker.to_kernel(HostClass::Icmp, setup.packet(*i)).is_ok()).count();
     assert_eq!(pings, 64);
+    // What a site that moves solicits for at once, several times over.
+    let solicits = (0..1000)
+        .take_while(|i| worker.to_kernel(HostClass::Control, setup.packet(2000 + i)).is_ok())
+        .count();
+    assert_eq!(solicits, 512);
     for i in 0..10 {
         worker.to_kernel(HostClass::Routing, setup.packet(5000 + i)).expect("room");
     }
@@ -150,10 +155,14 @@ fn a_flood_of_one_class_leaves_the_others_their_room_and_their_turn_r161() {
     until("all packets at the kernel", || {
         kernel_rx.burst(&mut burst);
         seen.extend(burst.drain().map(|mbuf| number(&mbuf)));
-        seen.len() == pings + 10
+        seen.len() == pings + solicits + 10
     });
     let routing: Vec<_> = (0..seen.len()).filter(|at| seen[*at] >= 5000).collect();
-    assert_eq!(routing, [0, 1, 2, 3, 4, 5, 6, 7, 12, 13], "its share of the turn, then what is left");
+    assert_eq!(
+        routing,
+        [8, 9, 10, 11, 12, 13, 14, 15, 40, 41],
+        "its share of each turn, after that of LISP control"
+    );
 }
 
 #[test]

@@ -116,7 +116,7 @@ mod tests {
                 "[[lisp.path]]\nrlocs = [\"::/0\"]\nudp_checksum = \"computed\"\n[[lisp.map_server]]",
                 &[],
             ),
-            ("mbufs = 8192", "mbufs = 16384", &["[dpdk]"]),
+            ("mbufs = 12288", "mbufs = 16384", &["[dpdk]"]),
             ("idle_sleep_us = 100", "idle_sleep_us = 200", &["[workers]"]),
             ("mtu = 1500", "mtu = 1400", &["[[port]] (its device, queues, MTU or addresses)"]),
             ("127.0.0.1:9342", "127.0.0.1:9352", &["[daemon]"]),

@@ -39,11 +39,14 @@ impl HostClass {
         self as usize
     }
 
-    /// Packets that wait in its ring, at most.
+    /// Packets that wait in its ring, at most. LISP control comes in bursts: a site that moves solicits for
+    /// a hundred EID-prefixes at once, a Map-Server answers as many Map-Registers, and what is lost
+    /// of that is missed for seconds.
     pub(super) const fn depth(self) -> usize {
         match self {
-            Self::Neighbour | Self::Control | Self::Icmp => 64,
+            Self::Neighbour | Self::Icmp => 64,
             Self::Routing | Self::Other => 128,
+            Self::Control => 512,
         }
     }
 

@@ -83,6 +83,8 @@ class SiteMove:
         fleet.drain()
         self._judge(lab, fleet.flows(), moved)
         for node in ("pxtr", "xtr"):
+            lost = lab.cli(node, "show", "statistics")["dataplane"].get("drop_host_full_control", 0)
+            lab.record(f"{node}: control messages lost on their way to the kernel", lost == 0, lost, "")
             measure.fates(lab, f"{node}: fates sum up to packets received", node)
 
     def _judge(self, lab, flows, moved):
