@@ -14,7 +14,8 @@ set -uo pipefail
 if ! command -v ip >/dev/null || ! command -v tshark >/dev/null || ! command -v traceroute >/dev/null; then
   need_packages "${LAB_PACKAGES[@]}"
 fi
-if [ ! -x "${PXTR_BIN_DIR:-$ROOT/target/release}/pxtrd" ]; then
+# Only what starts daemons needs them built.
+if [[ "${1:-}" =~ ^(run|up)$ ]] && [ ! -x "${PXTR_BIN_DIR:-$ROOT/target/release}/pxtrd" ]; then
   need_packages "${BUILD_PACKAGES[@]}"
   need_rust
   build_release || exit 1

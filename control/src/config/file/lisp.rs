@@ -23,7 +23,8 @@ pub struct LispTable {
     /// The addresses by which other LISP routers know this one.
     ///
     /// They must be addresses of the host interfaces of underlay ports (of any interface for roles of the
-    /// mapping system). The first of each family is used as source.
+    /// mapping system). The first of each family is used as source. A Map-Resolver or Map-Server on an address that
+    /// several machines share lists one of its own first: answers must come back to the machine that asked.
     /// Required. Change: live.
     #[schemars(extend("x-required" = true))]
     pub rlocs: Key<Vec<At<Word<IpAddr>>>>,
