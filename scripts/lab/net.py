@@ -247,9 +247,10 @@ class Lab:
         self.wait(f"{node}: the dead daemon is gone", lambda: self._collect() or not alive(self.daemons[node]))
 
     def wait_interface(self, node, *interfaces, timeout=20):
+        """They are there, and up: the kernel refuses a gateway behind one that is not yet."""
         for name in interfaces:
-            self.wait(f"{node}: interface {name}",
-                      lambda n=name: self.run(node, "ip", "link", "show", n, check=False).returncode == 0,
+            self.wait(f"{node}: interface {name} is up",
+                      lambda n=name: self.run(node, "ip", "link", "show", n, "up", check=False).stdout != "",
                       timeout, lambda: self.check_alive(node.split(".")[0]))
 
     def wait(self, what, condition, timeout=10.0, meanwhile=None):
