@@ -4,7 +4,7 @@ use crate::messages::*;
 use crate::node::*;
 use pxtr_control::codec::{Address, MapRequest, Message};
 use pxtr_control::engine::Counter;
-use pxtr_control::engine::config::EngineConfig;
+use pxtr_control::engine::config::{AuthAlgorithm, EngineConfig};
 
 const ITR: &str = "198.51.100.1";
 const PROBER: &str = "198.51.100.2";
@@ -138,6 +138,71 @@ fn r100_who_got_the_mapping_longer_ago_than_its_ttl_does_not_hold_it() {
     n.pass(1441 * 60_000);
     n.reconfigure(changed(&[0]));
     assert!(n.silent());
+}
+
+/// The same site, registered with two Map-Servers, and the nonces of its new Map-Registers after a change.
+fn registered(change: EngineConfig) -> (Node, Vec<u64>) {
+    let both = |mut config: EngineConfig| {
+        config.map_servers = vec![peer(MS), peer("203.0.113.54")];
+        config
+    };
+    let mut n = Node::new(both(changed(&[])));
+    n.hear("203.0.113.53:4342", &in_ecm(&request("10.4.0.9/32", &[ITR])));
+    for sent in n.take() {
+        if let Message::MapRegister(register) = sent.message {
+            n.hear(
+                &sent.to.to_string(),
+                &notify(register.nonce, AuthAlgorithm::HmacSha256, vec![], "site-key"),
+            );
+        }
+    }
+    n.reconfigure(both(change));
+    let sent = n.take();
+    assert!(sent.iter().all(|s| matches!(s.message, Message::MapRegister(_))), "no SMR yet");
+    (n, sent.iter().map(|s| s.register().nonce).collect())
+}
+
+#[test]
+fn r100_smrs_wait_until_all_map_servers_know_the_new_mapping() {
+    let (mut n, nonces) = registered(changed(&[0]));
+    let notified = |nonce: u64| notify(nonce, AuthAlgorithm::HmacSha256, vec![], "site-key");
+    assert_eq!(nonces.len(), 2);
+    n.pass(30);
+    n.hear("203.0.113.53:4342", &notified(nonces[0]));
+    // Once more, and one under another key: neither is the other Map-Server's.
+    n.hear("203.0.113.53:4342", &notified(nonces[0]));
+    n.hear("203.0.113.54:4342", &notify(nonces[1], AuthAlgorithm::HmacSha256, vec![], "another"));
+    n.pass(400);
+    assert!(n.silent(), "one of two knows it");
+    n.hear("203.0.113.54:4342", &notified(nonces[1]));
+    let told = smrs(&mut n);
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].1.as_str(), told[0].2.as_str()), ("198.51.100.1:4342", "10.4.0.0/24"));
+}
+
+#[test]
+fn r100_smrs_do_not_wait_longer_than_half_a_second_for_a_map_server_that_is_silent() {
+    let (mut n, nonces) = registered(changed(&[0]));
+    n.hear("203.0.113.53:4342", &notify(nonces[0], AuthAlgorithm::HmacSha256, vec![], "site-key"));
+    let changed_at = n.now.0;
+    n.pass(499);
+    assert!(n.silent());
+    n.pass(1);
+    assert_eq!(smrs(&mut n)[0].0, changed_at + 500);
+}
+
+#[test]
+fn r100_what_is_no_longer_ours_is_told_when_all_else_is_registered() {
+    let mut without = changed(&[]);
+    without.database.remove(0);
+    let (mut n, nonces) = registered(without);
+    // To each Map-Server a withdrawal, which nobody acknowledges, and what is left.
+    assert_eq!(nonces.len(), 4);
+    for (from, nonce) in [("203.0.113.53:4342", nonces[2]), ("203.0.113.54:4342", nonces[3])] {
+        assert!(n.silent());
+        n.hear(from, &notify(nonce, AuthAlgorithm::HmacSha256, vec![], "site-key"));
+    }
+    assert_eq!(smrs(&mut n).len(), 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::first_hop::FirstHops;
 use super::registrar::{Registrar, Taken};
 use super::solicitor::Solicitor;
 use super::view::{self, AwayView, DatabaseView, DynamicEidView};
+use super::withheld::Withheld;
 use crate::codec::{Ecm, MapNotify, MapRegister, MapRequest};
 use crate::engine::config::{DatabaseMapping, EngineConfig};
 use crate::engine::event::{EidPrefix, HostSeen, Place, Time};
@@ -43,6 +44,7 @@ pub struct Etr {
     pub(super) limits: AnswerLimits,
     pub(super) audience: Audience,
     pub(super) solicitor: Solicitor,
+    withheld: Withheld,
     registrar: Registrar,
     dynamic: DynamicEids,
     first_hops: FirstHops,
@@ -126,6 +128,12 @@ impl Etr {
         taken
     }
 
+    fn solicit(&mut self, cx: &Cx<'_>, told: Vec<(IpAddr, EidPrefix)>) {
+        for (itr, eid) in told {
+            self.solicitor.solicit(cx, itr, eid);
+        }
+    }
+
     /// Those who got the mapping of a host from us are told that it moved, once: what they send here
     /// makes us tell them again.
     fn tell_audience(&mut self, cx: &mut Cx<'_>, moved: Vec<EidPrefix>) {
@@ -150,8 +158,14 @@ impl Role for Etr {
         }
         let changes = self.registrar.configure(cx);
         // What is no longer ours has no mapping to ask us for, but the ITRs are to notice.
-        for (itr, eid) in self.audience.of(cx.now, &changes.eids, changes.ttl_ms) {
-            self.solicitor.solicit(cx, itr, eid);
+        if !changes.eids.is_empty() {
+            let told = self.audience.of(cx.now, &changes.eids, changes.ttl_ms);
+            let Self { withheld, registrar, database, .. } = self;
+            let free = withheld.hold(cx.now, told, |eid| match database.get(eid) {
+                Some(Owned::Database(index)) => registrar.awaited(Some(*index)),
+                _ => registrar.awaited(None),
+            });
+            self.solicit(cx, free);
         }
         let gone = changes.eids.iter().filter(|eid| self.database.get(eid).is_none());
         gone.for_each(|eid| self.audience.forget(eid));
@@ -196,6 +210,10 @@ impl Role for Etr {
         match self.registrar.on_map_notify(cx, meta, raw, notify, &mut self.dynamic) {
             Taken::NotOurs => return Handled::No,
             Taken::Done => {}
+            Taken::Acknowledged(members) => {
+                let free = self.withheld.acknowledged(&members);
+                self.solicit(cx, free);
+            }
             Taken::News(server) => {
                 let mut moved = self.dynamic.on_notify(cx, server, notify);
                 moved.extend(self.taken_over(cx, server, notify));
@@ -211,6 +229,8 @@ impl Role for Etr {
         self.dynamic.on_tick(cx, &mut self.registrar);
         self.first_hops.tell(cx, &mut self.dynamic);
         self.first_hops.on_tick(cx);
+        let free = self.withheld.on_tick(cx.now);
+        self.solicit(cx, free);
         self.solicitor.on_tick(cx);
     }
 
@@ -218,6 +238,7 @@ impl Role for Etr {
         let all = [
             self.registrar.next_deadline(),
             self.dynamic.next_deadline(),
+            self.withheld.next_deadline(),
             self.solicitor.next_deadline(),
             self.first_hops.next_deadline(),
         ];

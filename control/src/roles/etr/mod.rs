@@ -11,6 +11,7 @@ mod machine;
 mod registrar;
 mod solicitor;
 mod view;
+mod withheld;
 
 pub use dynamic::{Found, HostChange};
 pub use machine::Etr;

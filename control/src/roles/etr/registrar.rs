@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, map_register};
 use super::dynamic::DynamicEids;
+use super::withheld::Awaited;
 use crate::codec::{AuthData, CONTROL_PORT, EidRecord, MapAction, MapNotify, MapRegister, Message, auth};
 use crate::engine::config::{DatabaseMapping, EngineConfig, MapServerPeer};
 use crate::engine::event::{EidPrefix, Time};
@@ -10,6 +11,7 @@ use crate::roles::limit::{Bucket, Rate};
 use crate::roles::reply;
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 /// Longest wait between retransmissions; shorter while registering quickly.
 const RETRY_MAX_MS: u64 = 60_000;
@@ -39,12 +41,14 @@ pub(super) struct Changes {
 }
 
 /// What a Map-Notify was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// We register nowhere.
     NotOurs,
     /// An answer, or dropped.
     Done,
+    /// The first answer to a registration of these mappings, by their place in the database.
+    Acknowledged(Range<usize>),
     /// Authentic and not asked for: what this Map-Server has to say.
     News(IpAddr),
 }
@@ -108,6 +112,13 @@ impl Registrar {
             changes.ttl_ms = changes.ttl_ms.max(u64::from(mapping.ttl_minutes).saturating_mul(60_000));
         }
         changes
+    }
+
+    /// The Map-Notifies that must come until all Map-Servers know a mapping of the database, or that one is
+    /// no longer in it, which has just changed.
+    pub(super) fn awaited(&self, index: Option<usize>) -> Awaited {
+        let of = |batch: &&Batch| index.is_none_or(|index| batch.members.contains(&index));
+        Awaited { index, notifies: self.batches.iter().filter(of).count() }
     }
 
     /// Sends what is due.
@@ -205,8 +216,12 @@ impl Registrar {
                     let sent = batch.last_sent.unwrap_or(cx.now);
                     self.timers.set(slot, sent.plus_ms(u64::from(config.limits.register_interval_ms)));
                 }
-                batch.acknowledged(cx.now);
                 cx.count(Counter::RegistersAcknowledged);
+                let first = batch.last_notify.is_none();
+                batch.acknowledged(cx.now);
+                if first {
+                    return Taken::Acknowledged(batch.members.clone());
+                }
             }
             None if of_host.is_some() => dynamic.acknowledged(cx, notify.nonce),
             None => {
