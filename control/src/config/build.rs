@@ -5,8 +5,8 @@ use super::admission::{admission, peer_nonces};
 use super::check::secret;
 use super::file::{
     DelegationTable, DynamicEidTable, EidTable, File, FirstHopRouterTable, KeyTable, LispSecTable,
-    LocatorTable, MapServerPeerTable, PathTable, PortTable, PubSubTable, SiteTable, StaticMappingTable,
-    SubscriberTable, VrfTable,
+    LocatorTable, MapServerPeerTable, PathTable, PolicyTable, PortTable, PubSubTable, SiteTable,
+    StaticMappingTable, SubscriberTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
@@ -14,9 +14,11 @@ use super::words::{
     ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, FlowWord, HexId, IdleWord,
     Name, TagWord,
 };
+use crate::codec::MapAction;
 use crate::engine::config::{
-    AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Ddt, Delegation, DynamicEidRange, FirstHopRouter,
-    Key as AuthKey, LispSec, MapServerPeer, Roles, Site, SitePrefix, StaticMapping, Subscriber, Subscribing,
+    AnswerPolicy, AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Ddt, Delegation, DynamicEidRange,
+    FirstHopRouter, Key as AuthKey, LispSec, MapServerPeer, Roles, Site, SitePrefix, StaticMapping,
+    Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::feed::RlocOptions;
@@ -61,6 +63,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
             .map(|mapping| static_mapping(mapping, file, &vrfs))
             .collect::<Option<_>>()?,
         sites: sites(file)?,
+        policies: policies(file)?,
         lisp_sec: file.lisp_sec.get().map_or(Some(LispSec::default()), lisp_sec)?,
         admission: admission(file, &vrfs)?,
         peer_nonces: peer_nonces(file)?,
@@ -432,6 +435,18 @@ fn delegation(table: &DelegationTable) -> Option<Delegation> {
 fn sites(file: &File) -> Option<Vec<Site>> {
     let tables = file.map_server.get().map_or(&[][..], |ms| ms.site.items());
     tables.iter().map(|table| site(table)).collect()
+}
+
+fn policies(file: &File) -> Option<Vec<AnswerPolicy>> {
+    let tables = file.map_server.get().map_or(&[][..], |ms| ms.policy.items());
+    let build = |table: &At<PolicyTable>| {
+        Some(AnswerPolicy {
+            eid: EidPrefix { iid: Iid(number(&table.instance_id, 0)), prefix: table.prefix.get()?.0.0 },
+            action: table.action.get().map_or(MapAction::DropPolicyDenied, |word| word.0.into()),
+            ttl_minutes: number(&table.ttl_minutes, 15),
+        })
+    };
+    tables.iter().map(build).collect()
 }
 
 fn site(table: &SiteTable) -> Option<Site> {

@@ -29,6 +29,7 @@ impl Config {
             use_petr: self.use_petr.clone(),
             static_mappings: self.static_mappings.clone(),
             sites: self.sites.clone(),
+            policies: self.policies.clone(),
             lisp_sec: self.lisp_sec.clone(),
             subscribing: self.subscribing.clone(),
             subscribers: self.subscribers.clone(),

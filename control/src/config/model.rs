@@ -3,8 +3,8 @@
 use super::admission::Admission;
 use super::words::RoleWord;
 use crate::engine::config::{
-    ConfiguredLocator, DatabaseMapping, Ddt, DynamicEidRange, FirstHopRouter, Limits, LispSec, MapServerPeer,
-    Roles, Site, StaticMapping, Subscriber, Subscribing,
+    AnswerPolicy, ConfiguredLocator, DatabaseMapping, Ddt, DynamicEidRange, FirstHopRouter, Limits, LispSec,
+    MapServerPeer, Roles, Site, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
@@ -58,6 +58,8 @@ pub struct Config {
     pub static_mappings: Vec<StaticMapping>,
     /// Sites of the Map-Server.
     pub sites: Vec<Site>,
+    /// What the Map-Server answers by policy.
+    pub policies: Vec<AnswerPolicy>,
     /// LISP-SEC.
     pub lisp_sec: LispSec,
     /// Who may send LISP data to us.

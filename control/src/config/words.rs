@@ -1,6 +1,7 @@
 //! The words of the file: what may stand between quotes.
 
 use super::leaf::Leaf;
+use crate::codec::MapAction;
 use crate::engine::config::AuthAlgorithm;
 use ipnet::IpNet;
 use pxtr_dataplane::admission::{Nonce, UnknownSources};
@@ -414,6 +415,19 @@ words! {
         DropPolicyDenied = "drop-policy-denied",
         /// ACT 5.
         DropAuthFailure = "drop-auth-failure",
+    }
+}
+
+impl From<ActionWord> for MapAction {
+    fn from(word: ActionWord) -> Self {
+        match word {
+            ActionWord::NoAction => Self::NoAction,
+            ActionWord::NativelyForward => Self::NativelyForward,
+            ActionWord::SendMapRequest => Self::SendMapRequest,
+            ActionWord::DropNoReason => Self::DropNoReason,
+            ActionWord::DropPolicyDenied => Self::DropPolicyDenied,
+            ActionWord::DropAuthFailure => Self::DropAuthFailure,
+        }
     }
 }
 

@@ -246,12 +246,25 @@ pub struct SitePrefix {
     pub accept_more_specifics: bool,
 }
 
+/// What our Map-Server says of an EID-prefix, whoever registers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerPolicy {
+    /// EID-prefix.
+    pub eid: EidPrefix,
+    /// What the ITRs are to do with its packets.
+    pub action: crate::codec::MapAction,
+    /// How long they keep that, minutes.
+    pub ttl_minutes: u32,
+}
+
 /// Limits and intervals; the defaults are those of the requirements' table of constants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Most map-cache entries learnt from the network.
     pub map_cache_entries: u32,
+    /// Most of them in one instance; 0: no bound of its own.
+    pub map_cache_entries_per_instance: u32,
     /// Most EIDs being resolved at once.
     pub pending_requests: u32,
     /// Map-Requests per second in total.
@@ -293,6 +306,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             map_cache_entries: 1_000_000,
+            map_cache_entries_per_instance: 0,
             pending_requests: 10_000,
             map_requests_per_second: 5_000,
             lookups_per_source_per_second: 200,
@@ -352,6 +366,8 @@ pub struct EngineConfig {
     pub static_mappings: Vec<StaticMapping>,
     /// Map-Server: sites.
     pub sites: Vec<Site>,
+    /// Map-Server: what is answered by policy.
+    pub policies: Vec<AnswerPolicy>,
     /// LISP-SEC.
     pub lisp_sec: LispSec,
     /// ITR: subscribe to what is looked up.

@@ -271,6 +271,8 @@ counters! {
     LispSecMissing => "lisp_sec_replies_unsigned",
     #[doc = "Map-Replies with wrong LISP-SEC data; dropped (R-201)."]
     LispSecForged => "lisp_sec_replies_forged",
+    #[doc = "Authentic Map-Replies by another HMAC than asked for; dropped, and asked for again with that one (R-201)."]
+    LispSecOtherHmac => "lisp_sec_other_hmac",
     #[doc = "Map-Reply records outside of what the Map-Server vouches for; ignored (R-201)."]
     LispSecOverclaims => "lisp_sec_overclaims",
     #[doc = "Map-Replies that say their ETR can not sign; not taken where LISP-SEC is required (R-202)."]

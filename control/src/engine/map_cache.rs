@@ -6,7 +6,7 @@
 
 use super::cx::Cx;
 use super::event::{Action, EidPrefix, Forwarding, Iid, Time};
-use super::lists::{Head, Lists};
+use super::lru::Lru;
 use super::mapping::{Act, MappedLocator, Origin};
 use super::rlocs::Rlocs;
 use super::slab::Slab;
@@ -61,9 +61,8 @@ pub struct MapCache {
     pub(super) tries: BTreeMap<Iid, JointPrefixMap<IpNet, u32>>,
     pub(super) entries: Slab<Entry>,
     pub(super) timers: Timers,
-    /// Learnt entries, least recently used first: negative ones (0) and positive ones (1).
-    pub(super) lru: [Head; 2],
-    pub(super) links: Lists,
+    /// Learnt entries.
+    pub(super) lru: Lru,
     /// Configured EID space: what an EID-prefix falls back to when its mapping goes.
     pub(super) space: BTreeSet<EidPrefix>,
 }
@@ -138,7 +137,7 @@ impl MapCache {
             return self.replace(cx, rlocs, slot, new);
         }
         if new.origin.is_learnt() {
-            self.make_room(cx, rlocs);
+            self.make_room(cx, rlocs, eid.iid);
         }
         let set = wanted_set(cx, rlocs, new.act, &new.locators);
         let entry = Entry {

@@ -3,7 +3,8 @@
 
 use super::counters::Counter;
 use super::cx::Cx;
-use super::event::{EidPrefix, Time};
+use super::event::{EidPrefix, Iid, Time};
+use super::lru::Kind;
 use super::map_cache::{Entry, MapCache, NEVER, NewEntry};
 use super::mapping::{Act, Origin};
 use super::rlocs::Rlocs;
@@ -16,8 +17,6 @@ const REFRESH_RETRY_MS: u64 = 3_000;
 const TICK_ENTRIES: usize = 4_096;
 /// An entry is in use when a packet used it within a tenth of its TTL, and at least this.
 const USED_WITHIN_MS: u64 = 60_000;
-/// Negative entries may fill this share of a full map-cache before they are the ones to go.
-const NEGATIVE_SHARE: usize = 8;
 
 impl Entry {
     fn ttl_ms(&self) -> u64 {
@@ -28,8 +27,9 @@ impl Entry {
         now.since(self.used) <= (self.ttl_ms() / 10).max(USED_WITHIN_MS)
     }
 
-    fn lru(&self) -> Option<usize> {
-        self.origin.is_learnt().then_some(usize::from(self.act == Act::Encapsulate))
+    fn lru(&self) -> Option<(Iid, Kind)> {
+        let kind = if self.act == Act::Encapsulate { Kind::Positive } else { Kind::Negative };
+        self.origin.is_learnt().then_some((self.eid.iid, kind))
     }
 }
 
@@ -45,7 +45,7 @@ impl MapCache {
     /// Learnt entries.
     #[must_use]
     pub fn learnt(&self) -> usize {
-        self.lru.iter().map(super::lists::Head::len).sum()
+        self.lru.len()
     }
 
     /// Packets were forwarded by this entry. False: there is none.
@@ -53,8 +53,8 @@ impl MapCache {
         let Some(slot) = self.slot(eid) else { return false };
         let Some(entry) = self.entries.get_mut(slot) else { return false };
         entry.used = now;
-        if let Some(list) = entry.lru() {
-            self.links.move_to_back(&mut self.lru[list], slot);
+        if let Some((iid, kind)) = entry.lru() {
+            self.lru.touch(iid, kind, slot);
         }
         true
     }
@@ -144,26 +144,36 @@ impl MapCache {
         }
     }
 
-    /// Makes room for one more learnt entry: negative ones go first, except that they may
-    /// not be crowded out by, nor crowd out, the positive ones (a scan makes negative entries).
-    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs) {
-        let limit = (cx.config.limits.map_cache_entries as usize).max(1);
-        while self.learnt() >= limit {
-            let [negative, positive] = self.lru;
-            let first = if negative.len() > limit / NEGATIVE_SHARE { negative } else { positive };
-            let victim = first.first().or(negative.first()).or(positive.first());
-            let Some(eid) = victim.and_then(|slot| self.entries.get(slot)).map(|e| e.eid) else {
-                return;
-            };
-            // No hole, that would make no room: what covers it goes too, and is asked for again.
-            while let Some(around) = self.covering(&eid).filter(|e| e.origin == Origin::MapReply) {
-                let around = around.eid;
-                cx.count(Counter::EntriesEvicted);
-                self.remove(cx, rlocs, &around);
-            }
+    /// Makes room for one more learnt entry of an instance: among its own where it is at its
+    /// bound; where all together are, among those of the instance that has most, so that a scan in one
+    /// does not push out the mappings of the others.
+    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs, iid: Iid) {
+        let limits = &cx.config.limits;
+        let limit = (limits.map_cache_entries as usize).max(1);
+        let own = match limits.map_cache_entries_per_instance {
+            0 => usize::MAX,
+            own => own as usize,
+        };
+        while self.lru.len_of(iid) >= own && self.evict(cx, rlocs, iid) {}
+        while self.learnt() >= limit
+            && let Some(largest) = self.lru.largest(iid)
+            && self.evict(cx, rlocs, largest)
+        {}
+    }
+
+    /// Takes out the entry of an instance that is to go first. False: there is none.
+    fn evict(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs, iid: Iid) -> bool {
+        let victim = self.lru.first_to_go(iid).and_then(|slot| self.entries.get(slot));
+        let Some(eid) = victim.map(|entry| entry.eid) else { return false };
+        // No hole, that would make no room: what covers it goes too, and is asked for again.
+        while let Some(around) = self.covering(&eid).filter(|e| e.origin == Origin::MapReply) {
+            let around = around.eid;
             cx.count(Counter::EntriesEvicted);
-            self.remove(cx, rlocs, &eid);
+            self.remove(cx, rlocs, &around);
         }
+        cx.count(Counter::EntriesEvicted);
+        self.remove(cx, rlocs, &eid);
+        true
     }
 
     /// Forgets what was learnt: all of it, or what lies inside a prefix.
@@ -180,15 +190,15 @@ impl MapCache {
 
     /// Enters an entry into the LRU order it belongs to.
     pub(super) fn track(&mut self, slot: u32) {
-        if let Some(list) = self.entries.get(slot).and_then(Entry::lru) {
-            self.links.push_back(&mut self.lru[list], slot);
+        if let Some((iid, kind)) = self.entries.get(slot).and_then(Entry::lru) {
+            self.lru.push(iid, kind, slot);
         }
     }
 
     /// Takes an entry out of its LRU order.
     pub(super) fn untrack(&mut self, slot: u32) {
-        if let Some(list) = self.entries.get(slot).and_then(Entry::lru) {
-            self.links.remove(&mut self.lru[list], slot);
+        if let Some((iid, kind)) = self.entries.get(slot).and_then(Entry::lru) {
+            self.lru.remove(iid, kind, slot);
         }
     }
 }

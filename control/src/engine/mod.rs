@@ -16,6 +16,7 @@ mod hosts;
 mod itr;
 mod lists;
 mod locator_sets;
+mod lru;
 mod map_cache;
 mod map_cache_upkeep;
 mod map_resolvers;

@@ -13,7 +13,7 @@ use super::send::{self, Lookup};
 use super::slab::Slab;
 use super::subscriptions::{self, SubscribeNonces};
 use super::timers::Timers;
-use crate::codec::lisp_sec::HMAC_SHA256_128;
+use crate::codec::lisp_sec::{HMAC_SHA1_96, HMAC_SHA256_128};
 use crate::codec::lisp_sec_keys::KDF_HKDF_SHA256;
 use crate::codec::{EcmAd, EidAd, Otk};
 use crate::roles::limit::{Bucket, HashedBuckets, Rate, sender};
@@ -96,6 +96,8 @@ pub struct Pending {
     last_sent: Time,
     /// The ETR can not do LISP-SEC, and it is not required: the rest of the tries goes without.
     insecure: bool,
+    /// The HMAC that LISP-SEC is asked to use.
+    hmac_id: u16,
 }
 
 /// A Map-Request that may still be answered.
@@ -105,8 +107,17 @@ struct Sent {
     at: Time,
     resolver: IpAddr,
     subscribes: bool,
-    /// The one-time key of LISP-SEC, if it was sent with one.
-    otk: Option<Otk>,
+    /// LISP-SEC, if it was sent with it.
+    secured: Option<Secured>,
+}
+
+/// What the answer to a Map-Request with LISP-SEC is checked by.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    /// The one-time key.
+    pub otk: Otk,
+    /// The HMAC asked for.
+    pub hmac_id: u16,
 }
 
 /// A reply's nonce was ours.
@@ -179,6 +190,7 @@ impl Resolver {
             again: None,
             last_sent: cx.now,
             insecure: false,
+            hmac_id: HMAC_SHA256_128,
         });
         self.by_eid.insert(eid, slot);
         self.asking += 1;
@@ -247,11 +259,23 @@ impl Resolver {
         pending.is_some_and(|p| p.nonces.iter().any(|sent| sent.nonce == nonce && sent.subscribes))
     }
 
-    /// The one-time key that went with the Map-Request of this nonce.
+    /// What went with the Map-Request of this nonce for LISP-SEC.
     #[must_use]
-    pub fn otk(&self, nonce: u64) -> Option<Otk> {
+    pub fn secured(&self, nonce: u64) -> Option<Secured> {
         let pending = self.table.get(*self.nonces.get(&nonce)?)?;
-        pending.nonces.iter().find(|sent| sent.nonce == nonce)?.otk.clone()
+        pending.nonces.iter().find(|sent| sent.nonce == nonce)?.secured.clone()
+    }
+
+    /// The answer to this nonce is authentic, by another HMAC than was asked for: the next tries, at their
+    /// own pace, ask for the other one (RFC 9303 section 6.9, R-201).
+    pub fn ask_for_another_hmac(&mut self, nonce: u64) {
+        let slot = self.nonces.get(&nonce).copied();
+        let Some(pending) = slot.and_then(|slot| self.table.get_mut(slot)) else { return };
+        let Some(sent) = pending.nonces.iter().find(|sent| sent.nonce == nonce) else { return };
+        pending.hmac_id = match &sent.secured {
+            Some(Secured { hmac_id: HMAC_SHA256_128, .. }) => HMAC_SHA1_96,
+            _ => HMAC_SHA256_128,
+        };
     }
 
     /// The answer to this nonce can not be signed: the next tries do without LISP-SEC.
@@ -382,7 +406,8 @@ impl Resolver {
         let resolver = self.resolvers.choose(cx, &asked, patient);
         let identity = subscriptions::identity(cx.config).filter(|_| pending.tries < SUBSCRIBE_TRIES);
         let nonce = if identity.is_some() { self.subscribe_nonces.next(cx) } else { cx.rng.nonce() };
-        let (otk, ad) = secured(cx, nonce, pending.insecure).unzip();
+        let hmac_id = (!pending.insecure).then_some(pending.hmac_id);
+        let (secured, ad) = secure(cx, nonce, hmac_id).unzip();
         let lookup = Lookup {
             eid: pending.eid,
             security: ad,
@@ -406,7 +431,7 @@ impl Resolver {
         if !send::to_map_resolver(cx, resolver, nonce, &lookup) {
             return;
         }
-        pending.nonces.push(Sent { nonce, at: cx.now, resolver, subscribes: identity.is_some(), otk });
+        pending.nonces.push(Sent { nonce, at: cx.now, resolver, subscribes: identity.is_some(), secured });
         self.nonces.insert(nonce, slot);
         cx.count(Counter::MapRequestsSent);
         if identity.is_some() {
@@ -469,15 +494,15 @@ impl Resolver {
     }
 }
 
-/// A fresh one-time key and what carries it, where LISP-SEC is configured (RFC 9303 section 6.4).
-fn secured(cx: &mut Cx<'_>, nonce: u64, insecure: bool) -> Option<(Otk, EcmAd)> {
-    let key = cx.config.lisp_sec.itr.as_ref().filter(|_| !insecure)?;
+/// A fresh one-time key and what carries it, where LISP-SEC is configured (RFC 9303 section 6.4) and wanted.
+fn secure(cx: &mut Cx<'_>, nonce: u64, hmac_id: Option<u16>) -> Option<(Secured, EcmAd)> {
+    let (key, hmac_id) = (cx.config.lisp_sec.itr.as_ref()?, hmac_id?);
     let mut bytes = Zeroizing::new([0; 16]);
     cx.rng.fill(bytes.as_mut_slice());
     let otk = Otk::new(*bytes);
     let request = EidAd::request(KDF_HKDF_SHA256);
-    match EcmAd::wrap(&otk, nonce, key.id, &key.secret, HMAC_SHA256_128, request) {
-        Ok(ad) => Some((otk, ad)),
+    match EcmAd::wrap(&otk, nonce, key.id, &key.secret, hmac_id, request) {
+        Ok(ad) => Some((Secured { otk, hmac_id }, ad)),
         Err(error) => {
             cx.notice(Counter::EncodeErrors, error);
             None

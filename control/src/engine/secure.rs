@@ -4,8 +4,8 @@ use super::counters::Counter;
 use super::cx::Cx;
 use super::event::EidPrefix;
 use super::itr::Itr;
-use crate::codec::lisp_sec::HMAC_SHA256_128;
-use crate::codec::{EidRecord, MapReply, Otk, verify_reply};
+use super::resolve::Secured;
+use crate::codec::{EidRecord, MapReply, verify_reply};
 
 impl Itr {
     /// The records of a Map-Reply to a lookup that may be looked at; `None`: it is dropped, and its
@@ -17,14 +17,14 @@ impl Itr {
         reply: &MapReply,
     ) -> Option<Vec<EidRecord>> {
         let required = cx.config.lisp_sec.required;
-        let Some(otk) = self.resolver.otk(reply.nonce) else {
+        let Some(secured) = self.resolver.secured(reply.nonce) else {
             // Sent without: an operator who requires it has given the secret for it, too.
             return (!required).then(|| reply.records.clone());
         };
         if reply.security.is_none() && !required {
             return Some(reply.records.clone());
         }
-        let prefixes = self.vouched(cx, raw, reply, &otk)?;
+        let prefixes = self.vouched(cx, raw, reply, &secured)?;
         let (kept, claimed): (Vec<EidRecord>, Vec<EidRecord>) =
             reply.records.iter().cloned().partition(|record| is_vouched(&prefixes, record));
         for record in &claimed {
@@ -41,23 +41,24 @@ impl Itr {
         cx: &mut Cx<'_>,
         raw: &[u8],
         reply: &MapReply,
-        otk: &Otk,
+        secured: &Secured,
     ) -> Option<Vec<EidPrefix>> {
         let Some(ad) = &reply.security else {
             cx.notice(Counter::LispSecMissing, format_args!("Map-Reply {:016x}", reply.nonce));
             return None;
         };
-        let signed = match verify_reply(raw, otk) {
+        let signed = match verify_reply(raw, &secured.otk) {
             Ok(signed) => signed,
             Err(error) => {
                 cx.notice(Counter::LispSecForged, format_args!("Map-Reply {:016x}: {error}", reply.nonce));
                 return None;
             }
         };
-        // RFC 9303 section 6.9: not another algorithm than was asked for.
-        if signed.hmac_id != HMAC_SHA256_128 || ad.pkt_hmac_id != HMAC_SHA256_128 {
-            let detail = format_args!("Map-Reply {:016x}: another HMAC than asked for", reply.nonce);
-            cx.notice(Counter::LispSecForged, detail);
+        // RFC 9303 section 6.9: not another algorithm than was asked for, but the next try asks for that.
+        if signed.hmac_id != secured.hmac_id || ad.pkt_hmac_id != secured.hmac_id {
+            let detail = format_args!("Map-Reply {:016x}: HMAC {}", reply.nonce, signed.hmac_id);
+            cx.notice(Counter::LispSecOtherHmac, detail);
+            self.resolver.ask_for_another_hmac(reply.nonce);
             return None;
         }
         if signed.etr_cant_sign && reply.records.iter().all(|r| r.locators.is_empty()) {

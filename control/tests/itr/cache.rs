@@ -1,9 +1,10 @@
 //! Map-cache upkeep and configuration: R-068 (PETR), R-074 to R-076, reload, clear.
 
 use crate::world::*;
-use pxtr_control::codec::MapAction;
+use pxtr_control::codec::{EidRecord, LocatorRecord, MapAction};
 use pxtr_control::engine::Counter;
-use pxtr_control::engine::event::{Action, Event, Forwarding};
+use pxtr_control::engine::config::VrfConfig;
+use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid};
 use pxtr_control::engine::mapping::Origin;
 use pxtr_control::engine::select::shares;
 
@@ -142,6 +143,52 @@ fn r076_a_full_cache_evicts_and_goes_on_negative_entries_first() {
     }
     let positive = w.engine.map_cache().filter(|v| !v.locators.is_empty()).count();
     assert!(positive >= 6, "a scan does not push the mappings out, {positive} are left");
+}
+
+/// Two more instances than the default one.
+fn three_instances(per_instance: u32) -> World {
+    let mut config = pitr();
+    config.limits.map_cache_entries = 12;
+    config.limits.map_cache_entries_per_instance = per_instance;
+    for iid in [1, 2] {
+        let vrf = VrfConfig { name: format!("vrf{iid}"), iid: Iid(iid), ..config.vrfs[0].clone() };
+        config.vrfs.push(vrf);
+    }
+    World::new(config)
+}
+
+/// Learns 10.IID.N.0/24 in an instance: how many entries each instance has then.
+fn learn_in(w: &mut World, iid: u32, numbers: std::ops::Range<u32>) -> [usize; 3] {
+    for n in numbers {
+        let prefix = EidPrefix { iid: Iid(iid), prefix: net(&format!("10.{iid}.{n}.0/24")) };
+        w.requests();
+        w.step(Event::Miss { iid: Iid(iid), eid: prefix.prefix.network(), source: ip("203.0.113.9") });
+        let nonce = w.request().message.nonce;
+        let locators = vec![LocatorRecord::new(ip(A.0), 1, 100)];
+        w.reply(nonce, vec![EidRecord { locators, ..EidRecord::new(prefix, 1440) }]);
+    }
+    let learnt =
+        |iid: u32| w.engine.map_cache().filter(|v| v.iid == Iid(iid) && !v.locators.is_empty()).count();
+    [learnt(0), learnt(1), learnt(2)]
+}
+
+#[test]
+fn r076_an_instance_at_its_bound_evicts_its_own_entries_and_no_others() {
+    let mut w = three_instances(4);
+    assert_eq!(learn_in(&mut w, 1, 0..3), [0, 3, 0]);
+    assert_eq!(learn_in(&mut w, 2, 0..50), [0, 3, 4], "a scan in one");
+    assert_eq!(learn_in(&mut w, 1, 3..5), [0, 4, 4]);
+    assert_eq!(w.count(Counter::EntriesEvicted), 46 + 1);
+}
+
+#[test]
+fn r076_where_all_instances_together_are_at_their_bound_the_largest_one_makes_room() {
+    let mut w = three_instances(0);
+    assert_eq!(learn_in(&mut w, 1, 0..2), [0, 2, 0]);
+    assert_eq!(learn_in(&mut w, 2, 0..50), [0, 2, 10], "without a bound of its own");
+    assert_eq!(learn_in(&mut w, 0, 0..30), [5, 2, 5], "each gets its share");
+    assert_eq!(learn_in(&mut w, 1, 2..30), [4, 4, 4]);
+    assert_eq!(w.engine.sizes().map_cache_learnt, 12);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::messages::{record, rloc};
 use crate::node::{Node, blank, ip, locator, map_server, net, peer, secret, site, xtr};
-use pxtr_control::codec::lisp_sec::HMAC_SHA256_128;
+use pxtr_control::codec::lisp_sec::{HMAC_SHA1_96, HMAC_SHA256_128};
 use pxtr_control::codec::{Ecm, EcmAd, EidAd, MapReply, Message, Otk, ReplyAd, sign_reply};
 use pxtr_control::engine::Counter;
 use pxtr_control::engine::config::{EngineConfig, Key, LispSec, Roles};
@@ -285,4 +285,33 @@ fn r200_a_plain_key_or_an_unknown_secret_is_refused() {
         assert!(net.node(MR).silent());
         assert_eq!(net.count(MR, Counter::LispSecRequestsRefused), n as u64 + 1);
     }
+}
+
+#[test]
+fn r201_an_answer_by_another_hmac_than_asked_for_is_asked_for_again_with_that_one() {
+    let mut net = Net::new(pitr(true), mr(), ms(), etr());
+    net.miss("10.4.0.7");
+    let sent = net.node(PITR).take_one();
+    let Message::Ecm(ecm) = sent.message else { panic!("an ECM") };
+    let Ok(Message::MapRequest(request)) = Message::decode(&ecm.payload) else { panic!("a request") };
+    let ad = ecm.security.expect("LISP-SEC");
+    assert_eq!(ad.requested_hmac_id, HMAC_SHA256_128);
+    let otk = ad.unwrap_otk(request.nonce, &secret("itr-mr"), false).expect("unwraps");
+    // Authentic, and by the old HMAC.
+    let eid_ad =
+        EidAd::sign(2, HMAC_SHA1_96, false, &[crate::node::eid("10.4.0.0/24")], &otk).expect("signs");
+    let security = Some(ReplyAd::unsigned(eid_ad, HMAC_SHA1_96).expect("known"));
+    let records = vec![record("10.4.0.0/24", &[rloc(ETR, 1)])];
+    let mut reply = bytes(MapReply { security, ..MapReply::new(request.nonce, records) });
+    sign_reply(&mut reply, &otk.derive_ms_otk(2).expect("derives")).expect("signs");
+    net.forge(&reply);
+    assert_eq!(net.count(PITR, Counter::LispSecOtherHmac), 1);
+    assert_eq!(net.way("10.4.0.7"), "10.0.0.0/8 SendMapRequest", "discarded");
+    assert!(net.node(PITR).silent(), "and not asked again at once");
+    net.node(PITR).pass(1500);
+    net.settle();
+    let again = net.ecms(PITR, MR).pop().and_then(|ecm| ecm.security).expect("asked again");
+    assert_eq!(again.requested_hmac_id, HMAC_SHA1_96);
+    assert_eq!(net.way("10.4.0.7"), "10.4.0.0/24 Encapsulate");
+    assert_eq!(net.count(PITR, Counter::LispSecVerified), 1);
 }

@@ -4,7 +4,8 @@ use crate::messages::*;
 use crate::node::*;
 use pxtr_control::codec::{Address, Ecm, EidRecord, Lcaf, MapAction, MapRegister, MapRequest, Message};
 use pxtr_control::engine::Counter;
-use pxtr_control::engine::config::EngineConfig;
+use pxtr_control::engine::config::{AnswerPolicy, EngineConfig};
+use std::slice;
 
 const ETR: &str = "198.51.100.21:4342";
 const ITR: &str = "198.51.100.1";
@@ -62,6 +63,75 @@ fn r169_r170_with_p_the_map_server_answers_itself_without_a_and_l() {
     assert_eq!((r.authoritative, r.ttl_minutes), (false, 77), "R-048: A only from an ETR");
     let flags: Vec<_> = r.locators.iter().map(|l| (l.priority, l.local, l.reachable)).collect();
     assert_eq!(flags, [(1, false, true), (2, false, false), (1, false, true)], "R as registered, L=0");
+}
+
+/// Answers by policy.
+fn policies(list: &[(&str, MapAction, u32)]) -> EngineConfig {
+    let policy = |&(prefix, action, ttl_minutes): &_| AnswerPolicy { eid: eid(prefix), action, ttl_minutes };
+    EngineConfig { policies: list.iter().map(policy).collect(), ..config() }
+}
+
+fn said(records: &[EidRecord]) -> Vec<(String, MapAction, u32)> {
+    records.iter().map(|r| (show(r), r.action, r.ttl_minutes)).collect()
+}
+
+#[test]
+fn r169_a_policy_answers_for_its_prefix_whoever_registered_it() {
+    let denied = MapAction::DropPolicyDenied;
+    let mut n =
+        Node::new(policies(&[("10.1.9.0/24", denied, 20), ("192.168.0.0/16", MapAction::DropNoReason, 5)]));
+    let m = MapRegister {
+        proxy_reply: true,
+        ..register(1, vec![record("10.1.0.0/16", &[rloc("198.51.100.21", 1)])])
+    };
+    n.hear(ETR, &signed_register(&m, "key-a"));
+    let host =
+        MapRegister { nonce: 2, records: vec![record("10.1.9.7/32", &[rloc("198.51.100.22", 1)])], ..m };
+    n.hear(ETR, &signed_register(&host, "key-a"));
+    n.take();
+    let deny = ("10.1.9.0/24 -> ".to_owned(), denied, 20);
+    assert_eq!(said(&answer(&mut n, "10.1.9.1/32")), slice::from_ref(&deny));
+    assert_eq!(
+        said(&answer(&mut n, "10.1.9.7/32")),
+        slice::from_ref(&deny),
+        "a host that registered all the same"
+    );
+    let around = said(&answer(&mut n, "10.1.8.1/32"));
+    assert_eq!(
+        around,
+        [("10.1.0.0/16 -> 198.51.100.21".into(), MapAction::NoAction, 1440), deny],
+        "exceptions"
+    );
+    let hole = said(&answer(&mut n, "192.169.0.1/32"));
+    assert_eq!(
+        hole,
+        [("192.169.0.0/16 -> ".into(), MapAction::NativelyForward, 15)],
+        "no hole reaches into it"
+    );
+    let unknown = said(&answer(&mut n, "192.168.3.3/32"));
+    assert_eq!(
+        unknown,
+        [("192.168.0.0/16 -> ".into(), MapAction::DropNoReason, 5)],
+        "no site needs to have it"
+    );
+    // A reload takes it back.
+    n.reconfigure(config());
+    assert_eq!(
+        show_all(&answer(&mut n, "10.1.9.9/32")),
+        ["10.1.0.0/16 -> 198.51.100.21", "10.1.9.7/32 -> 198.51.100.22"]
+    );
+}
+
+#[test]
+fn r169_a_policy_inside_another_one_is_an_exception_to_it() {
+    let natively = MapAction::NativelyForward;
+    let mut n = Node::new(policies(&[
+        ("10.2.0.0/16", MapAction::DropPolicyDenied, 15),
+        ("10.2.128.0/24", natively, 15),
+    ]));
+    assert_eq!(said(&answer(&mut n, "10.2.128.1/32")), [("10.2.128.0/24 -> ".into(), natively, 15)]);
+    let outer = said(&answer(&mut n, "10.2.1.1/32"));
+    assert_eq!(outer, [("10.2.0.0/17 -> ".into(), MapAction::DropPolicyDenied, 15)], "narrowed");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use crate::messages::{record, register, request, rloc, show_all, signed, signed_register, xtr_id};
 use crate::node::{Node, Sent, blank, eid, ip, map_server, net, secret, site};
 use pxtr_control::codec::{Address, MapAction, MapNotify, MapRequest, Message};
-use pxtr_control::engine::config::{AuthAlgorithm, EngineConfig, Key, Roles, Subscriber, Subscribing};
+use pxtr_control::engine::config::{
+    AnswerPolicy, AuthAlgorithm, EngineConfig, Key, Roles, Subscriber, Subscribing,
+};
 use pxtr_control::engine::event::{EidPrefix, Event, Forwarding, Iid};
 use pxtr_control::engine::{Counter, Engine};
 use std::net::SocketAddr;
@@ -197,6 +199,23 @@ fn r196_r197_changes_are_published_and_applied() {
     pair.pass(5);
     pair.register("10.4.0.0/24", &["198.51.100.6"]);
     assert_eq!(pair.way("10.4.0.7"), "10.4.0.0/24 Encapsulate 198.51.100.6");
+}
+
+#[test]
+fn r169_r197_a_policy_that_comes_and_goes_is_published() {
+    let mut pair = Pair::new(pitr_config(), ms_config());
+    pair.miss("10.4.0.7");
+    let (action, ttl_minutes) = (MapAction::DropPolicyDenied, 15);
+    let policies = vec![AnswerPolicy { eid: eid("10.4.0.0/16"), action, ttl_minutes }];
+    pair.ms.reconfigure(EngineConfig { policies, ..ms_config() });
+    pair.settle();
+    assert_eq!(pair.way("10.4.0.7"), "10.4.0.0/24 DropPolicyDenied ");
+    pair.pass(5);
+    pair.register("10.4.0.0/24", &["198.51.100.9"]);
+    assert_eq!(pair.way("10.4.0.7"), "10.4.0.0/24 DropPolicyDenied ", "whatever is registered");
+    pair.ms.reconfigure(ms_config());
+    pair.settle();
+    assert_eq!(pair.way("10.4.0.7"), "10.4.0.0/24 Encapsulate 198.51.100.9");
 }
 
 #[test]

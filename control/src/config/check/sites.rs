@@ -34,6 +34,17 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     }
     overlaps(sites, problems);
     subscribers(cx, problems);
+    policies(cx, problems);
+}
+
+fn policies(cx: &Cx<'_>, problems: &mut Problems) {
+    let policies = cx.file.map_server.get().map_or(&[][..], |ms| ms.policy.items());
+    let prefixes = policies.iter().filter_map(|policy| {
+        let iid = policy.instance_id.get().map_or(0, |id| id.get::<u32>());
+        let prefix = policy.prefix.at()?;
+        Some((format!("{} of instance {iid}", prefix.0.0), prefix.span()))
+    });
+    unique("map_server.policy.prefix", prefixes, "give each prefix one policy", problems);
 }
 
 fn subscribers(cx: &Cx<'_>, problems: &mut Problems) {

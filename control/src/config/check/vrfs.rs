@@ -54,6 +54,10 @@ fn ids(cx: &Cx<'_>) -> Vec<(&'static str, u32, Range<usize>)> {
             ids.extend(prefix.instance_id.at().map(|id| (path, id.get(), id.span())));
         }
     }
+    for policy in cx.file.map_server.get().map_or(&[][..], |ms| ms.policy.items()) {
+        let path = "map_server.policy.instance_id";
+        ids.extend(policy.instance_id.at().map(|id| (path, id.get(), id.span())));
+    }
     ids
 }
 

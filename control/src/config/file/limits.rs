@@ -14,6 +14,12 @@ pub struct LimitsTable {
     ///
     /// Default: `1000000`. Change: process restart.
     pub map_cache_entries: Key<Bounded<16, 16_000_000>>,
+    /// The number of map-cache entries of one VRF learnt from the network, at most; 0: no bound but that of all.
+    ///
+    /// A VRF at its bound gives up entries of its own. Where all VRFs together are at theirs, the one with
+    /// the most entries gives up some.
+    /// Default: `0`. Change: live.
+    pub map_cache_entries_per_instance: Key<Bounded<0, 16_000_000>>,
     /// The number of EIDs being looked up at a time, at most.
     ///
     /// Default: `10000`. Change: live.
@@ -103,6 +109,7 @@ impl LimitsTable {
         }
         let mut l = Limits::default();
         set(&mut l.map_cache_entries, &self.map_cache_entries);
+        set(&mut l.map_cache_entries_per_instance, &self.map_cache_entries_per_instance);
         set(&mut l.pending_requests, &self.pending_requests);
         set(&mut l.map_requests_per_second, &self.map_requests_per_second);
         set(&mut l.lookups_per_source_per_second, &self.lookups_per_source_per_second);

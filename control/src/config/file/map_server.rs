@@ -2,7 +2,7 @@
 
 use super::DelegationTable;
 use crate::config::leaf::{At, Bounded, Key, Word};
-use crate::config::words::{AbsolutePath, AlgorithmWord, HexId, Name, Prefix, SecretText};
+use crate::config::words::{AbsolutePath, ActionWord, AlgorithmWord, HexId, Name, Prefix, SecretText};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -20,6 +20,37 @@ pub struct MapServerTable {
     /// Map-Requests of others that want to subscribe are answered as if they did not.
     /// Default: none. Change: live.
     pub subscriber: Key<Vec<At<SubscriberTable>>>,
+    /// The EID prefixes for which Map-Requests are answered by policy, one table each.
+    ///
+    /// Whoever registers them or parts of them. An ETR that answers for itself still speaks for its whole
+    /// prefix: one with a policy inside should ask for proxy replies.
+    /// Default: none. Change: live.
+    pub policy: Key<Vec<At<PolicyTable>>>,
+}
+
+/// `[[map_server.policy]]`: what is answered for an EID prefix.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyTable {
+    /// The EID prefix.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub prefix: Key<Word<Prefix>>,
+    /// The Instance-ID of the prefix.
+    ///
+    /// Default: `0`. Change: live.
+    pub instance_id: Key<Bounded<0, 4_294_967_295>>,
+    /// The action that ITRs are told.
+    ///
+    /// "natively-forward", "send-map-request", "no-action", "drop-no-reason", "drop-policy-denied",
+    /// "drop-auth-failure".
+    /// Default: `"drop-policy-denied"`. Change: live.
+    pub action: Key<Word<ActionWord>>,
+    /// The time for which ITRs keep the answer, in minutes.
+    ///
+    /// Default: `15`. Change: live.
+    pub ttl_minutes: Key<Bounded<1, 1_440>>,
 }
 
 /// `[[map_server.subscriber]]`: who may subscribe.

@@ -28,7 +28,7 @@ pub use lisp::{
 };
 pub use lisp_sec::LispSecTable;
 pub use map_server::{
-    KeyTable, MapResolverTable, MapServerTable, SitePrefixTable, SiteTable, SubscriberTable,
+    KeyTable, MapResolverTable, MapServerTable, PolicyTable, SitePrefixTable, SiteTable, SubscriberTable,
 };
 pub use path::PathTable;
 pub use port::{PortTable, VrfTable};

@@ -1,6 +1,7 @@
 //! What good files become.
 
 use super::{FULL, parse};
+use crate::codec::MapAction;
 use crate::config::{Machine, check_config, parse_config};
 use crate::engine::config::{AuthAlgorithm, Limits};
 use crate::engine::event::{Forwarding, Iid};
@@ -78,10 +79,15 @@ fn engine_and_data_plane_are_told_their_part() {
 fn a_mapping_system_daemon_needs_no_port() {
     let config = parse(
         "[daemon]\nname='ms'\n[lisp]\nroles=['map-server','map-resolver']\nrlocs=['127.0.0.1']\n\
-         [[map_server.site]]\nname='s'\nkeys=[{id=1,secret='x'}]\neid_prefixes=[{prefix='10.0.0.0/8'}]\n",
+         [[map_server.site]]\nname='s'\nkeys=[{id=1,secret='x'}]\neid_prefixes=[{prefix='10.0.0.0/8'}]\n\
+         [[map_server.policy]]\nprefix='10.9.0.0/16'\n[[map_server.policy]]\nprefix='10.9.0.0/16'\n\
+         instance_id=7\naction='natively-forward'\nttl_minutes=3\n",
     )
     .unwrap();
     assert!(config.launch().is_none());
+    let policies = config.engine(0).policies.into_iter().map(|p| (p.eid.iid.0, p.action, p.ttl_minutes));
+    let expected = [(0, MapAction::DropPolicyDenied, 15), (7, MapAction::NativelyForward, 3)];
+    assert_eq!(policies.collect::<Vec<_>>(), expected);
     assert_eq!(config.vrfs.len(), 1);
     assert_eq!((&*config.vrfs[0].name, config.vrfs[0].iid, config.vrfs[0].table), ("default", Iid(0), 254));
 }

@@ -93,6 +93,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "map_server.site.eid_prefixes",
         "[{ prefix = \"10.4.0.0/16\", instance_id = 0, accept_more_specifics = true }]",
     ),
+    ("map_server.policy.prefix", "\"10.4.99.0/24\""),
     ("map_server.site.keys.secret_file", "\"/etc/pxtr/site4.key\""),
 ];
 

@@ -117,7 +117,9 @@ impl MapServer {
     /// Nothing of it is configured here, and the Map-Resolver in this daemon knows whom to ask; or the
     /// DDT node in this daemon is meant.
     fn is_elsewhere(&self, config: &EngineConfig, ecm: &Ecm, request: &MapRequest) -> bool {
-        let configured = |eid: EidPrefix| self.sites.prefixes().lookup_prefix(&eid).is_some();
+        let configured = |eid: EidPrefix| {
+            self.sites.prefixes().lookup_prefix(&eid).is_some() || self.store.policies.covers(&eid)
+        };
         let others_know = if ecm.ddt {
             config.roles.ddt_node
         } else {
@@ -155,6 +157,10 @@ impl MapServer {
         request: &MapRequest,
         ourselves: bool,
     ) -> Decision {
+        // R-169 (3).
+        if let Some(said) = self.store.policies.answer(eid) {
+            return Decision::Answer(vec![said]);
+        }
         let addr = eid.prefix.network();
         let configured = self.sites.prefixes().lookup(eid.iid, addr).map(|(prefix, _)| prefix);
         let mut answer = self.store.prefixes().answer(eid, ANSWER_MAX_RECORDS).into_iter();
@@ -169,14 +175,16 @@ impl MapServer {
             return Decision::Forward(route(config, row, request.nonce));
         }
         let whole = prefix == row.eid.prefix;
-        let Some(silent) = whole.then(|| self.silent_inside(&row.eid)).flatten() else {
+        let Some(exceptions) = whole.then(|| self.exceptions_inside(&row.eid)).flatten() else {
             let narrowed =
                 hole(addr, row.eid.prefix.prefix_len().saturating_add(1), |p| self.is_touched(eid, p));
             return Decision::Answer(vec![proxy_record(row, narrowed)]);
         };
         let mut records = vec![proxy_record(row, prefix)];
-        records.extend(answer.filter_map(|(p, slot)| Some(proxy_record(self.store.row(*slot)?, p))));
-        records.extend(silent);
+        let registered =
+            answer.filter(|(p, _)| !self.store.policies.covers(&EidPrefix { iid: eid.iid, prefix: *p }));
+        records.extend(registered.filter_map(|(p, slot)| Some(proxy_record(self.store.row(*slot)?, p))));
+        records.extend(exceptions);
         Decision::Answer(records)
     }
 
@@ -193,6 +201,7 @@ impl MapServer {
             }
             let whole = EidPrefix { iid: eid.iid, prefix: p };
             self.store.prefixes().any_inside(eid.iid, p)
+                || self.store.policies.any_inside(&whole)
                 || self.sites.prefixes().inside(&whole).nth(1).is_some()
         };
         let prefix = hole(addr, min_len, others_inside);
@@ -200,19 +209,25 @@ impl MapServer {
     }
 
     fn is_touched(&self, eid: &EidPrefix, prefix: IpNet) -> bool {
-        self.sites.prefixes().any_inside(eid.iid, prefix) || self.store.prefixes().any_inside(eid.iid, prefix)
+        self.sites.prefixes().any_inside(eid.iid, prefix)
+            || self.store.prefixes().any_inside(eid.iid, prefix)
+            || self.store.policies.any_inside(&EidPrefix { iid: eid.iid, prefix })
     }
 
-    /// Negative records for the configured prefixes inside a registered one that nobody registered:
-    /// the less-specific mapping is not theirs. `None` when they are too many to say.
-    fn silent_inside(&self, registered: &EidPrefix) -> Option<Vec<EidRecord>> {
+    /// Negative records for what lies inside a registered EID-prefix and is not its: EID-prefixes that are
+    /// configured and that nobody registered, and those of policies. `None` when they are too many to say.
+    fn exceptions_inside(&self, registered: &EidPrefix) -> Option<Vec<EidRecord>> {
         let configured = self.sites.prefixes().inside(registered).take(ANSWER_MAX_RECORDS + 1);
         let eids: Vec<EidPrefix> =
             configured.map(|(prefix, _)| EidPrefix { iid: registered.iid, prefix }).collect();
-        let is_silent = |p: &&EidPrefix| *p != registered && self.store.get(p).is_none();
+        let policies = &self.store.policies;
+        let denied: Vec<EidRecord> = policies.inside(registered, ANSWER_MAX_RECORDS + 1).collect();
+        let is_silent =
+            |p: &&EidPrefix| *p != registered && self.store.get(p).is_none() && !policies.covers(p);
         let negative =
             |p: &EidPrefix| reply::negative(p, MapAction::NativelyForward, NOT_REGISTERED_TTL_MINUTES);
-        (eids.len() <= ANSWER_MAX_RECORDS).then(|| eids.iter().filter(is_silent).map(negative).collect())
+        (eids.len() + denied.len() <= ANSWER_MAX_RECORDS)
+            .then(|| eids.iter().filter(is_silent).map(negative).chain(denied).collect())
     }
 }
 

@@ -72,6 +72,9 @@ impl Role for MapServer {
             self.store.remove(&eid);
             self.publisher.changed(cx, &self.store, &eid);
         }
+        for eid in self.store.policies.configure(cx.config) {
+            self.publisher.policy_changed(cx, &self.store, &eid);
+        }
     }
 
     fn on_encapsulated_map_request(

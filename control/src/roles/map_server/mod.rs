@@ -4,6 +4,7 @@
 mod answer;
 mod machine;
 mod nonces;
+mod policies;
 mod publisher;
 mod refer;
 mod register;

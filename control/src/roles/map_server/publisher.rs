@@ -8,7 +8,7 @@
 use super::answer::proxy_record;
 use super::store::Store;
 use super::subscriptions::{Subscription, Subscriptions, XtrId};
-use crate::codec::{AuthData, CONTROL_PORT, EidRecord, MapAction, MapNotify, Message, auth};
+use crate::codec::{Address, AuthData, CONTROL_PORT, EidRecord, MapAction, MapNotify, Message, auth};
 use crate::engine::config::{EngineConfig, Subscriber};
 use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Counter, Cx, Slab, Timers};
@@ -130,6 +130,21 @@ impl Publisher {
             let best = store.prefixes().lookup_prefix(inner);
             best.is_none_or(|(prefix, _)| eid.prefix.contains(&inner.prefix) && prefix == eid.prefix)
         };
+        self.tell(cx, store, eid, mapped_by);
+    }
+
+    /// A policy came or went, which counts for whatever is registered inside of it.
+    pub(super) fn policy_changed(&mut self, cx: &mut Cx<'_>, store: &Store, eid: &EidPrefix) {
+        self.tell(cx, store, eid, |_| true);
+    }
+
+    fn tell(
+        &mut self,
+        cx: &mut Cx<'_>,
+        store: &Store,
+        eid: &EidPrefix,
+        mapped_by: impl Fn(&EidPrefix) -> bool,
+    ) {
         for (slot, about) in self.table.concerned(eid, mapped_by) {
             let Some(row) = self.table.get_mut(slot) else { continue };
             row.news.insert(about);
@@ -354,9 +369,16 @@ impl Publisher {
     }
 }
 
-/// The mapping of exactly this EID-prefix, or what the one around it says of it; with TTL 0 when
+/// What policy says of this EID-prefix, its mapping, or what the one around it says of it; with TTL 0 when
 /// there is none (RFC 9437 section 6: withdrawn).
 fn record_of(store: &Store, eid: &EidPrefix) -> EidRecord {
+    if let Some(said) = store.policies.answer(eid) {
+        return EidRecord {
+            eid: Address::from_eid(eid.iid, eid.prefix.network()),
+            mask_len: eid.prefix.prefix_len(),
+            ..said
+        };
+    }
     let row = store.prefixes().lookup_prefix(eid).and_then(|(_, slot)| store.row(*slot));
     row.map_or_else(|| reply::negative(eid, MapAction::NoAction, 0), |row| proxy_record(row, eid.prefix))
 }

@@ -25,7 +25,7 @@ impl MapServer {
     }
 
     fn standing(&self, cx: &Cx<'_>, asked: &EidPrefix, request: &MapRequest) -> (EidPrefix, ReferralAction) {
-        if self.sites.prefixes().lookup_prefix(asked).is_none() {
+        if self.sites.prefixes().lookup_prefix(asked).is_none() && !self.store.policies.covers(asked) {
             return (*asked, ReferralAction::NotAuthoritative);
         }
         match self.decide(cx.config, asked, request, false) {

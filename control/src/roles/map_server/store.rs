@@ -1,5 +1,7 @@
-//! The registrations: by EID-prefix, each with a timer. No operation looks at more than one prefix.
+//! The registrations: by EID-prefix, each with a timer. No operation looks at more than one prefix. And the
+//! policies that count in their place.
 
+use super::policies::Policies;
 use super::registrant::{Registered, Registrant, RegistrantId};
 use super::sites::SiteId;
 use crate::engine::config::{AuthAlgorithm, Site};
@@ -15,6 +17,8 @@ const REGISTRANTS_PER_PREFIX: usize = 32;
 /// All registrations.
 #[derive(Debug, Default)]
 pub(super) struct Store {
+    /// What is answered whoever registers it.
+    pub(super) policies: Policies,
     by_eid: EidTable<u32>,
     rows: Slab<Registered>,
     /// Slot of a row; armed for its first expiry or earlier.
