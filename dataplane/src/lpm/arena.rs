@@ -4,7 +4,9 @@
 //! Free runs of equal length hang in a list that is kept in the free records themselves: the first
 //! and the last record of a free run know its length, the first one its neighbours in the list. A
 //! bit per record tells free from used, so that a freed run is joined with a free one before or
-//! behind it at once (boundary tags). All operations take bounded time; only a new chunk allocates.
+//! behind it at once (boundary tags). As long as there is one chunk it grows in small steps, and a run that
+//! grows takes what is free behind it before it moves. All operations take bounded time; only growth
+//! allocates.
 
 /// Something that can be kept in an [`Arena`] and can stand for a free run of records.
 pub(super) trait Record: Copy + Default {
@@ -33,27 +35,30 @@ pub(super) struct FreeRun {
 /// No index.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// An arena's only chunk starts with this many records and grows in these steps until it is whole,
-/// so that a small table is small.
-const FIRST_STEPS: [usize; 7] = [16, 64, 160, 320, 512, 768, 1024];
+/// An arena begins with so many bytes of records.
+const FIRST_BYTES: usize = 256;
+/// It grows by this part of itself, at most by a chunk.
+const GROWTH: usize = 16;
 /// Records that are addressed: what the root index has bits for.
 pub(super) const MAX_RECORDS: u32 = 1 << 29;
-/// Runs of at least so many records, less one, hang in one list. Runs that are asked for are shorter.
+/// Runs of at least so many records hang in one list. Runs that are asked for are shorter.
 const CLASSES: usize = 256;
 
 /// Runs of records, addressed by the index of their first record.
 #[derive(Clone, Debug)]
 pub(super) struct Arena<T> {
     chunks: Vec<Box<[T]>>,
-    /// By chunk; bit set: record in use. Apart from the chunks, whose directory lookups read.
+    /// By chunk, as large as that; bit set: record in use. Apart from the chunks, whose directory lookups
+    /// read.
     used: Vec<Box<[u64]>>,
     lists: Option<Box<FreeLists>>,
 }
 
 #[derive(Clone, Debug)]
 struct FreeLists {
-    first: [u32; CLASSES],
-    /// Bit set: the list of this length is not empty.
+    /// By class; as many as were needed.
+    first: Vec<u32>,
+    /// Bit set: the list of this class is not empty.
     filled: [u64; CLASSES / 64],
 }
 
@@ -135,13 +140,35 @@ impl<T: Record> Arena<T> {
             self.write(index + at as u32, insert);
             return index;
         }
-        let new = self.allocate(length - remove + insert.len());
+        let (tail_from, tail_to) = (at + remove, at + insert.len());
+        let tail = length - tail_from;
+        if remove < insert.len() && self.extend(index, length, insert.len() - remove) {
+            self.copy(index + tail_from as u32, index + tail_to as u32, tail);
+            self.write(index + at as u32, insert);
+            return index;
+        }
+        let new = self.allocate(tail_to + tail);
         self.copy(index, new, at);
         self.write(new.wrapping_add(at as u32), insert);
-        let (tail_from, tail_to) = (at + remove, at + insert.len());
-        self.copy(index + tail_from as u32, new.wrapping_add(tail_to as u32), length - tail_from);
+        self.copy(index + tail_from as u32, new.wrapping_add(tail_to as u32), tail);
         self.free(index, length);
         new
+    }
+
+    /// Takes `more` records right behind a run of `length`, if they are free. Small arenas only: large ones
+    /// waste less when runs move to where they fit.
+    fn extend(&mut self, index: u32, length: usize, more: usize) -> bool {
+        let (chunk, place) = Self::split(index);
+        let size = self.chunks.get(chunk).map_or(0, |chunk| chunk.len());
+        let end = index.wrapping_add(length as u32);
+        if self.chunks.len() != 1 || length == 0 || place + length + more > size || self.is_used(end) {
+            return false;
+        }
+        if usize::from(self.free_run(end).length) < more {
+            return false;
+        }
+        self.take(end, more);
+        true
     }
 
     fn copy(&mut self, from: u32, to: u32, length: usize) {
@@ -175,13 +202,18 @@ impl<T: Record> Arena<T> {
                 None => return NONE,
             }
         };
+        self.take(index, length);
+        index
+    }
+
+    /// Takes the first `length` records of the free run at `index`, which has so many.
+    fn take(&mut self, index: u32, length: usize) {
         let found = self.free_run(index).length;
         self.unlink(index);
         self.mark(index, length, true);
         if usize::from(found) > length {
             self.link(index + length as u32, found - length as u16);
         }
-        index
     }
 
     /// Gives a run back.
@@ -207,14 +239,19 @@ impl<T: Record> Arena<T> {
         self.link(start, total);
     }
 
-    /// First free run of at least `length` records, of the shortest length there is.
+    /// First free run of at least `length` records, of the shortest length there is: others leave a large
+    /// table half empty.
     fn find(&self, length: usize) -> Option<u32> {
         let lists = self.lists.as_ref()?;
         let (mut word, bit) = (length / 64, length % 64);
         let mut filled = lists.filled.get(word)? & (u64::MAX << bit);
         while filled == 0 {
             word += 1;
-            filled = *lists.filled.get(word)?;
+            match lists.filled.get(word) {
+                Some(more) => filled = *more,
+                // What is longest hangs in list 0.
+                None => return lists.first.first().copied().filter(|index| *index != NONE),
+            }
         }
         lists.first.get(word * 64 + filled.trailing_zeros() as usize).copied()
     }
@@ -281,33 +318,49 @@ impl<T: Record> Arena<T> {
         }
     }
 
-    /// Adds free records: a whole chunk, or a step towards the first one's full size. False: the
-    /// indices are used up.
-    fn grow(&mut self) -> bool {
-        let count = self.chunks.len();
-        let step = |size: usize| FIRST_STEPS.into_iter().find(|step| *step > size).unwrap_or(Self::CHUNK);
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < Self::CHUNK => {
-                let from = chunk.len();
-                let to = step(from).min(Self::CHUNK);
-                let mut records = Vec::with_capacity(to);
-                records.extend_from_slice(chunk);
-                records.resize(to, T::default());
-                *chunk = records.into();
-                self.free(from as u32, to - from);
-            }
-            None => self.add_chunk(step(0)),
-            Some(_) if count < Self::MAX_CHUNKS => self.add_chunk(Self::CHUNK),
-            Some(_) => return false,
-        }
-        true
+    /// An empty arena that has room for so many records, at most a chunk.
+    pub(super) fn with_room(records: usize) -> Self {
+        let mut arena = Self::default();
+        arena.grow_by(records);
+        arena
     }
 
-    fn add_chunk(&mut self, size: usize) {
-        let index = (self.chunks.len() << T::CHUNK_BITS) as u32;
-        self.chunks.push(vec![T::default(); size].into());
-        self.used.push(vec![0; Self::CHUNK / 64].into());
-        self.free(index, size);
+    /// Records, free ones included.
+    pub(super) fn capacity(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    /// Records in use.
+    pub(super) fn used(&self) -> usize {
+        self.used.iter().flatten().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Adds free records: to the last chunk, or another one. False: the indices are used up.
+    fn grow(&mut self) -> bool {
+        self.grow_by((self.capacity() / GROWTH).max(FIRST_BYTES / size_of::<T>()))
+    }
+
+    fn grow_by(&mut self, records: usize) -> bool {
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == Self::CHUNK) {
+            if self.chunks.len() == Self::MAX_CHUNKS {
+                return false;
+            }
+            if self.chunks.is_empty() {
+                // One is all that most tables have.
+                self.chunks.reserve_exact(1);
+                self.used.reserve_exact(1);
+            }
+            self.chunks.push(Box::default());
+            self.used.push(Box::default());
+        }
+        let number = self.chunks.len() - 1;
+        let (Some(chunk), Some(used)) = (self.chunks.last_mut(), self.used.last_mut()) else { return false };
+        let from = chunk.len();
+        let to = (from + records).min(Self::CHUNK);
+        resize(chunk, to);
+        resize(used, to.div_ceil(64));
+        self.free(((number << T::CHUNK_BITS) + from) as u32, to - from);
+        true
     }
 
     /// All records in use, in no order.
@@ -340,10 +393,18 @@ impl<T: Record> Arena<T> {
         let records: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
         let directories = (self.chunks.capacity() + self.used.capacity()) * size_of::<Box<[T]>>();
         records * size_of::<T>()
-            + self.used.len() * Self::CHUNK / 8
+            + self.used.iter().map(|used| size_of_val(&**used)).sum::<usize>()
             + directories
-            + self.lists.as_ref().map_or(0, |lists| size_of_val(&**lists))
+            + self.lists.as_ref().map_or(0, |lists| lists.memory_bytes())
     }
+}
+
+/// Makes a slice longer.
+fn resize<T: Copy + Default>(slice: &mut Box<[T]>, to: usize) {
+    let mut vec = std::mem::take(slice).into_vec();
+    vec.reserve_exact(to.saturating_sub(vec.len()));
+    vec.resize(to, T::default());
+    *slice = vec.into_boxed_slice();
 }
 
 /// One bit of a bitmap.
@@ -353,11 +414,12 @@ fn bit(map: &[u64], place: usize) -> bool {
 
 impl FreeLists {
     fn boxed() -> Box<Self> {
-        Box::new(Self { first: [NONE; CLASSES], filled: [0; CLASSES / 64] })
+        Box::new(Self { first: Vec::new(), filled: [0; CLASSES / 64] })
     }
 
+    /// One for each length, and list 0 for all beyond.
     fn class(length: u16) -> usize {
-        usize::from(length).min(CLASSES - 1)
+        if usize::from(length) < CLASSES { usize::from(length) } else { 0 }
     }
 
     /// Makes `index` the first of its list and returns the former first.
@@ -369,13 +431,21 @@ impl FreeLists {
 
     fn set_first(&mut self, length: u16, index: u32) {
         let class = Self::class(length);
+        if class >= self.first.len() {
+            self.first.reserve_exact(class + 1 - self.first.len());
+            self.first.resize(class + 1, NONE);
+        }
         if let Some(first) = self.first.get_mut(class) {
             *first = index;
         }
-        if let Some(word) = self.filled.get_mut(class / 64) {
+        if let (Some(word), true) = (self.filled.get_mut(class / 64), class > 0) {
             let bit = 1 << (class % 64);
             *word = if index == NONE { *word & !bit } else { *word | bit };
         }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.first.capacity() * size_of::<u32>()
     }
 }
 
@@ -423,7 +493,7 @@ mod tests {
                     let remove = (count / 2).min(items.len() - at);
                     let insert: Vec<_> = (0..count as u32).map(|n| item(serial + n)).collect();
                     serial += 1000;
-                    if items.len() - remove + insert.len() < CLASSES {
+                    if items.len() - remove + insert.len() < 256 {
                         *index = arena.splice(*index, items.len(), at, remove, &insert);
                         items.splice(at..at + remove, insert);
                     }
@@ -443,6 +513,17 @@ mod tests {
                 prop_assert_eq!(usize::from(run.length), chunk.len());
             }
         }
+    }
+
+    #[test]
+    fn a_run_that_grows_stays_where_it_is_if_it_can() {
+        let mut arena = Arena::<Item>::default();
+        let mut index = arena.add(&[item(1)]);
+        for n in 1..200 {
+            index = arena.splice(index, n, n, 0, &[item(1)]);
+        }
+        assert_eq!(index, 0);
+        assert!(arena.memory_bytes() < 200 * size_of::<Item>() * 5 / 4 + 400, "{}", arena.memory_bytes());
     }
 
     #[test]

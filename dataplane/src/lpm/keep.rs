@@ -18,7 +18,9 @@ const FILL: usize = if cfg!(test) { 3 } else { 16 };
 const AT_ONCE: u32 = if cfg!(test) { 1 } else { 64 };
 /// Prefixes that are looked at to find the region, and how many of them must lie in it.
 const SAMPLES: usize = 64;
-/// Up to so many prefixes, shortcuts are four times as many as prefixes rather than once or twice.
+/// Prefixes from which on there are shortcuts in a thrifty table.
+const THRIFTY_FROM: usize = 2048;
+/// Up to so many prefixes, shortcuts are two to four times as many as prefixes rather than once or twice.
 const SMALL: usize = 1 << 15;
 const IN_REGION: usize = 56;
 /// So few prefixes are no crowd: their region is everything.
@@ -33,6 +35,8 @@ pub(super) struct Kept<K> {
     garbage: Vec<Chunk>,
     /// Updates since the region was chosen.
     age: u32,
+    /// One of many tables: few shortcuts, or none.
+    pub thrifty: bool,
     /// Prefixes by length; empty until there is one.
     lengths: Box<[u32]>,
     /// Prefixes that are not spread, the default one apart. When there are some, a lookup that
@@ -43,8 +47,8 @@ pub(super) struct Kept<K> {
 }
 
 impl<K: Key> Kept<K> {
-    pub(super) fn new() -> Self {
-        Self { default: NO_MATCH, ..Self::default() }
+    pub(super) fn new(thrifty: bool) -> Self {
+        Self { default: NO_MATCH, thrifty, ..Self::default() }
     }
 
     fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
@@ -62,6 +66,11 @@ impl<K: Key> Kept<K> {
         if length > 0 && length < self.current.shortest_spread() {
             self.hidden = self.hidden.wrapping_add_signed(change);
         }
+    }
+
+    /// There are no shortcuts, nor any in the making.
+    pub(super) fn is_empty(&self) -> bool {
+        self.current.len() == 0 && self.next.is_none()
     }
 
     /// Takes the finished shortcuts into use.
@@ -197,7 +206,8 @@ impl<K: Key> Lpm<K> {
             return self.kept.replace(Shortcuts::default());
         }
         let bits = self.fitting_bits();
-        let too_few = self.length >= FROM && blocks < 1 << bits;
+        let from = if self.kept.thrifty { THRIFTY_FROM } else { FROM };
+        let too_few = self.length >= from && blocks < 1 << bits;
         let too_many = blocks > 1 << MIN_BITS && self.length < blocks / 16;
         // The prefixes may all be others by now.
         let old = blocks > 0 && self.kept.age as usize > 8 * blocks;
@@ -217,7 +227,7 @@ impl<K: Key> Lpm<K> {
 
     /// Blocks that suit the table, as a power of two: mostly not more than one prefix in each.
     fn fitting_bits(&self) -> u8 {
-        let more = if self.length <= SMALL { 2 } else { 1 };
+        let more = if self.length <= SMALL && !self.kept.thrifty { 2 } else { 1 };
         (self.length.max(1).ilog2() as u8 + more).clamp(MIN_BITS, MAX_BITS)
     }
 

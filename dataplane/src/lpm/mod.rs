@@ -37,6 +37,9 @@
 //! copies nor moves what is there; freed records are joined with their free neighbours and used
 //! again. An empty table has no memory but its struct.
 //!
+//! Where there are very many tables each may be *thrifty* (`thrift.rs`): a small one then has no shortcuts,
+//! and is packed anew when more than an eighth of it lies idle.
+//!
 //! # Bounds
 //!
 //! A lookup takes at most 6 (IPv4) or 22 (IPv6) steps. An update copies at most 255 records and 64
@@ -58,6 +61,7 @@ mod shortcuts;
 mod table;
 #[cfg(test)]
 mod tests;
+mod thrift;
 mod update;
 
 pub use error::LpmError;

@@ -21,9 +21,9 @@ const LARGE_BITS: u8 = if cfg!(test) { 7 } else { 16 };
 /// Blocks, as a power of two, that one prefix may be spread over: the most words that one update
 /// writes.
 const SPREAD_BITS: u8 = if cfg!(test) { 4 } else { 10 };
-/// Words in a chunk, as a power of two: small enough for a small table, large enough for the directory
-/// of a table of a million prefixes to stay in the first-level cache.
-const CHUNK_BITS: u32 = 10;
+/// Words in a chunk, as a power of two: small enough for a small table, of which there may be thousands;
+/// large enough for the directory of a table of a million prefixes to stay in the first-level cache.
+const CHUNK_BITS: u32 = 8;
 const CHUNK: usize = 1 << CHUNK_BITS;
 /// Words of neighbouring blocks. Of a size that the compiler knows, so that a lookup checks one bound.
 pub(super) type Chunk = Box<[u64; CHUNK]>;

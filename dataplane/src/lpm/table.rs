@@ -36,11 +36,22 @@ impl<K: Key> Lpm<K> {
     /// An empty table: no memory but this struct.
     #[must_use]
     pub fn new() -> Self {
+        Self::made(false)
+    }
+
+    /// The same, but thrifty: for one of very many tables. As long as it is small it has no shortcuts, so that
+    /// lookups read a node or two more, and little memory lies idle, so that updates copy more (`thrift.rs`).
+    #[must_use]
+    pub fn thrifty() -> Self {
+        Self::made(true)
+    }
+
+    fn made(thrifty: bool) -> Self {
         Self {
             root: Node::default(),
             nodes: Arena::default(),
             leaves: Arena::default(),
-            kept: Kept::new(),
+            kept: Kept::new(thrifty),
             length: 0,
         }
     }

@@ -27,6 +27,7 @@ impl<K: Key> Lpm<K> {
         let former = self.insert_leaf(leaf);
         self.length += usize::from(former.is_none());
         self.maintain(length, i32::from(former.is_none()));
+        self.save();
         Ok(former)
     }
 
@@ -173,6 +174,7 @@ impl<K: Key> Lpm<K> {
         self.length -= 1;
         self.refresh(key, length);
         self.maintain(length, -1);
+        self.save();
         Some(value)
     }
 

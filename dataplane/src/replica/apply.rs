@@ -90,7 +90,7 @@ impl Replica {
         let former = match slot {
             Some(vrf) => Some(std::mem::replace(&mut vrf.spec, spec).instance_id),
             None => {
-                *slot = Some(Box::new(Vrf::new(spec, self.limits.multipath_routes)));
+                *slot = Some(Box::new(Vrf::new(id, spec, self.limits.multipath_routes)));
                 None
             }
         };

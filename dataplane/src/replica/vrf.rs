@@ -4,8 +4,13 @@ use crate::admission::VrfAdmission;
 use crate::feed::VrfSpec;
 use crate::fib::Fib;
 use crate::lpm::{Lpm4, Lpm6, LpmError};
+use crate::types::VrfId;
 use ipnet::IpNet;
 use std::net::IpAddr;
+
+/// VRFs with numbers from this one on are thrifty with memory: what one has for speed is much when there are
+/// a thousand of them.
+const THRIFTY_FROM: u16 = 32;
 
 /// A set of prefixes of both families with a value each.
 #[derive(Debug, Default)]
@@ -15,6 +20,13 @@ pub(super) struct Prefixes {
 }
 
 impl Prefixes {
+    fn of(vrf: VrfId) -> Self {
+        match vrf.0 < THRIFTY_FROM {
+            true => Self { v4: Lpm4::new(), v6: Lpm6::new() },
+            false => Self { v4: Lpm4::thrifty(), v6: Lpm6::thrifty() },
+        }
+    }
+
     pub(super) fn insert(&mut self, prefix: IpNet, value: u32) -> Result<Option<u32>, LpmError> {
         match prefix {
             IpNet::V4(p) => self.v4.insert(p.network().into(), p.prefix_len(), value),
@@ -46,6 +58,33 @@ impl Prefixes {
             IpAddr::V4(addr) => self.v4.lookup(addr.into()),
             IpAddr::V6(addr) => self.v6.lookup(addr.into()),
         }
+    }
+}
+
+/// The same for what most VRFs have none of: no memory before the first.
+#[derive(Debug, Default)]
+pub(super) struct Few(Option<Box<Prefixes>>);
+
+impl Few {
+    pub(super) fn insert(&mut self, prefix: IpNet, value: u32) -> Result<Option<u32>, LpmError> {
+        self.0.get_or_insert_default().insert(prefix, value)
+    }
+
+    pub(super) fn remove(&mut self, prefix: IpNet) -> Option<u32> {
+        self.0.as_mut()?.remove(prefix)
+    }
+
+    pub(super) fn get(&self, prefix: IpNet) -> Option<u32> {
+        self.0.as_ref()?.get(prefix)
+    }
+
+    #[inline]
+    pub(super) fn lookup(&self, addr: IpAddr) -> Option<u32> {
+        self.0.as_ref()?.lookup(addr)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |prefixes| prefixes.memory_bytes())
     }
 }
 
@@ -94,29 +133,31 @@ pub(super) struct Vrf {
     /// EID-prefix to entry slot.
     pub(super) map_cache: Prefixes,
     /// EID-prefixes of our own site, and hosts of it that are away: [`LocalEid`] as a number.
-    pub(super) local_eids: Prefixes,
+    pub(super) local_eids: Few,
     pub(super) admission: VrfAdmission,
     /// EID-prefixes of the LISP sites that may send to us: the site's number.
-    pub(super) sites: Prefixes,
+    pub(super) sites: Few,
     pub(super) fib: Fib,
 }
 
 impl Vrf {
-    pub(super) fn new(spec: VrfSpec, max_groups: u32) -> Self {
+    pub(super) fn new(id: VrfId, spec: VrfSpec, max_groups: u32) -> Self {
         Self {
             spec,
-            map_cache: Prefixes::default(),
-            local_eids: Prefixes::default(),
+            map_cache: Prefixes::of(id),
+            local_eids: Few::default(),
             admission: VrfAdmission::default(),
-            sites: Prefixes::default(),
+            sites: Few::default(),
             fib: Fib::new(max_groups),
         }
     }
 
+    /// Bytes taken from the heap.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.map_cache.memory_bytes()
+        self.map_cache.memory_bytes() - size_of::<Prefixes>()
             + self.local_eids.memory_bytes()
             + self.sites.memory_bytes()
             + self.fib.memory_bytes()
+            - (size_of::<Lpm4>() + size_of::<Lpm6>())
     }
 }
