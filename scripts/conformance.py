@@ -2,19 +2,25 @@
 
 `tests/conformance.txt` of each room says of each requirement what it is and how far it is done; the tests say
 where that is shown: a test cites R-051 by that word in its comments or text, or by a name that begins
-with r051_ or ends with _r051. The 26 traps of the wire formats (TRAP 6, trap_06_ or _trap6) must all be cited.
+with r051_ or ends with _r051. What the control plane has done is also shown as data: by a case in
+`control/tests/cases/*.toml`, or `tests/conformance.txt` says why there is none ("no case: ..."). The 26 traps of the wire formats (TRAP 6, trap_06_ or _trap6) must all be cited.
 Without arguments: fails when the table is not what it should be. `--write`: writes it.
 """
 
 import os
 import re
 import sys
+import tomllib
 
 ROOT = os.environ.get("ROOT") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Requirements and where their table goes.
 TABLES = {"control/tests/conformance.txt": "control/README.md", "dataplane/tests/conformance.txt": "dataplane/README.md"}
 BEGIN = "<!-- conformance: begin (scripts/conformance.py --write) -->"
 END = "<!-- conformance: end -->"
+CASES = "control/tests/cases"
+# Rooms whose requirements are shown by cases.
+WITH_CASES = ["control/tests/conformance.txt"]
+NO_CASE = "no case: "
 SHOWN = 3
 TRAPS = 26
 WHERE = ["control/tests", "control/src", "dataplane/src", "dataplane/tests"]
@@ -35,8 +41,9 @@ def requirements(data):
             parts = [part.strip() for part in line.split("|")]
             if len(parts) < 3 or parts[1] not in ("done", "partly", "not") or not re.fullmatch(r"R-\d{3}", parts[0]):
                 raise Wrong(f"{data}:{number}: R-000 | done, partly or not | what it is | what is missing")
-            if (len(parts) == 4) != (parts[1] != "done"):
-                raise Wrong(f"{data}:{number}: what is partly or not done says why, what is done does not")
+            without_case = len(parts) == 4 and parts[1] == "done" and parts[3].startswith(NO_CASE)
+            if not without_case and (len(parts) == 4) != (parts[1] != "done"):
+                raise Wrong(f"{data}:{number}: what is partly or not done says why, what is done only '{NO_CASE}...'")
             rows.append((parts[0], parts[1], parts[2], parts[3] if len(parts) == 4 else ""))
     return rows
 
@@ -84,9 +91,38 @@ def citations():
     return cited, traps
 
 
-def table(data, cited):
+def cases():
+    """Requirement -> the files whose cases show it, with how many there are in each."""
+    shown = {}
+    for file in sorted(os.listdir(os.path.join(ROOT, CASES))):
+        if file.endswith(".toml"):
+            with open(os.path.join(ROOT, CASES, file), "rb") as handle:
+                for case in tomllib.load(handle).get("case", []):
+                    for number in set(case["r"]):
+                        files = shown.setdefault(number, {})
+                        files[file] = files.get(file, 0) + 1
+    return shown
+
+
+def case_of(data, number, state, why, shown):
+    """The words about the cases of a requirement, and what is wrong with them."""
+    files = shown.get(number, {})
+    if state == "done" and not files and not why:
+        return "", f"{data}: {number} is done, but no case shows it, and nothing says why not ('{NO_CASE}...')"
+    if files and why.startswith(NO_CASE):
+        return "", f"{data}: {number} says '{why}', but there is one in {', '.join(files)}"
+    if why.startswith(NO_CASE):
+        return why, None
+    return ", ".join(f"{count} in `{file}`" for file, count in files.items()), None
+
+
+def table(data, cited, shown):
     """The text between the markers."""
     rows, states, wrong = [], {"done": 0, "partly": 0, "not": 0}, []
+    with_cases = data in WITH_CASES
+    if with_cases:
+        known = {number for number, *_ in requirements(data)}
+        wrong += [f"{CASES}: {number} is in no table" for number in shown if number not in known]
     for number, state, what, why in requirements(data):
         tests = cited.get(number, [])
         if state == "done" and not tests:
@@ -96,17 +132,23 @@ def table(data, cited):
             names += f" and {len(tests) - SHOWN} more"
         states[state] += 1
         how = {"done": "done", "partly": f"partly: {why}", "not": f"not done: {why}"}[state]
-        rows.append(f"| {number} | {what} | {how} | {names} |")
+        column = ""
+        if with_cases:
+            words, fault = case_of(data, number, state, why, shown)
+            wrong += [fault] if fault else []
+            column = f" {words} |"
+        rows.append(f"| {number} | {what} | {how} |{column} {names} |")
     if wrong:
         raise Wrong("\n".join(wrong))
     head = (
         f"{sum(states.values())} requirements: {states['done']} done, {states['partly']} partly, "
-        f"{states['not']} not done.\n\n| | requirement | state | tests |\n|---|---|---|---|\n"
+        f"{states['not']} not done.\n\n"
+        + ("| | requirement | state | cases | tests |\n|---|---|---|---|---|\n" if with_cases else "| | requirement | state | tests |\n|---|---|---|---|\n")
     )
     return head + "\n".join(rows) + "\n"
 
 
-def check(data, readme, cited):
+def check(data, readme, cited, shown):
     """Compares or writes one table."""
     path = os.path.join(ROOT, readme)
     with open(path, encoding="utf-8") as handle:
@@ -115,7 +157,7 @@ def check(data, readme, cited):
         raise Wrong(f"{readme}: needs one line each: {BEGIN} and {END}")
     head, rest = text.split(BEGIN)
     _, tail = rest.split(END)
-    wanted = f"{head}{BEGIN}\n{table(data, cited)}{END}{tail}"
+    wanted = f"{head}{BEGIN}\n{table(data, cited, shown)}{END}{tail}"
     if "--write" in sys.argv[1:]:
         with open(path, "w", encoding="utf-8") as handle:
             handle.write(wanted)
@@ -125,11 +167,12 @@ def check(data, readme, cited):
 
 def main():
     cited, traps = citations()
+    shown = cases()
     forgotten = sorted(set(range(1, TRAPS + 1)) - traps)
     if forgotten:
         raise Wrong(f"no test cites these traps: {forgotten}")
     for data, readme in TABLES.items():
-        check(data, readme, cited)
+        check(data, readme, cited, shown)
 
 
 if __name__ == "__main__":

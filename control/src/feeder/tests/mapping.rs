@@ -1,6 +1,7 @@
 //! Map-cache entries, RLOCs, locator-sets.
 
 use super::bed::*;
+use pxtr_dataplane::worker::MAX_DELTAS;
 
 #[test]
 fn an_rloc_follows_route_and_neighbour() {
@@ -102,6 +103,24 @@ fn a_locator_set_fails_over_by_one_delta() {
     // The underlay fails one over without the engine.
     bed.route(TABLE_MAIN, "192.0.2.2/32", RouteKind::Unreachable, false);
     assert_eq!(bed.encap(0, "10.6.0.1"), ["ready 192.0.2.1"]);
+}
+
+/// the bound that is no timing. What a worker has to do does not depend on the number of entries,
+/// and is done between two bursts.
+#[test]
+fn r096_an_rloc_that_dies_costs_a_delta_for_each_locator_set_and_one_round_of_a_worker() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    for entry in 0..600 {
+        let other = format!("192.0.2.{}", 100 + entry % 20);
+        let set = [("192.0.2.1", 1, 50), (other.as_str(), 2, 100)];
+        bed.install(0, &format!("10.{}.{}.0/24", entry / 200, entry % 200), &set).unwrap();
+    }
+    assert_eq!(bed.feeder.stats().locator_sets, 20);
+    bed.action(Action::LocatorState { rloc: ip("192.0.2.1"), up: false }).unwrap();
+    assert_eq!(bed.deltas, 1 + 20, "the RLOC and its sets, for 600 entries");
+    assert_eq!(bed.deltas.div_ceil(MAX_DELTAS), 1, "rounds of a worker");
+    assert_eq!(bed.encap(0, "10.2.199.1"), ["ready 192.0.2.119"]);
 }
 
 #[test]
