@@ -7,6 +7,7 @@
 //! Written by control, read by the worker that owns the ring end.
 
 use crate::admission::{Admission, Nonce, SiteRules, VrfAdmission};
+use crate::trust::{Marks, Outdated, Trust};
 use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PortId, RlocId, SiteId, VrfId};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -81,6 +82,9 @@ pub struct RlocOptions {
     pub udp_checksum: bool,
     /// Routers may fragment outer IPv4 packets: DF=0, as far as there are identifications.
     pub may_fragment: bool,
+    /// It is trusted, and gets the Map-Versions of source and destination (RFC 9302). Not together with a
+    /// nonce: there is room for one of them.
+    pub map_versions: bool,
 }
 
 impl RlocOptions {
@@ -356,6 +360,14 @@ pub enum Delta {
     /// The RLOCs of the mapping behind an entry, whether they are up or not: its outer sources, where inner
     /// sources are held to mappings. Sent before the entry.
     EntryRlocs(EntryId, Box<[IpAddr]>),
+    /// Whose headers are heeded.
+    Trust(Box<Trust>),
+    /// What is said of the mapping behind an entry, in LISP headers. Where anybody's are heeded, it is sent for
+    /// each slot that gets a prefix.
+    EntryMarks(EntryId, Marks),
+    /// Those who go on with an old version of a mapping of ours although they were told. Replaces the former
+    /// list; a handful: they are tried in turn.
+    Outdated(Box<[Outdated]>),
     /// What is asked of the inner sources of a VRF. Sent after what it refers to.
     VrfAdmission(VrfId, VrfAdmission),
     /// Let go of the packets held for an EID without a new entry: control gave up on it. They are

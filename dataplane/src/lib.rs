@@ -18,6 +18,7 @@ pub mod reassembly;
 pub mod replica;
 pub mod ring;
 pub mod slots;
+pub mod trust;
 pub mod types;
 pub mod verdict;
 pub mod watch;

@@ -3,6 +3,7 @@
 //! Packets for the kernel do not travel here but over the host path as mbufs. A full ring loses the
 //! event and counts it: every event is a hint that recurs while its cause lasts.
 
+use crate::trust::Said;
 use crate::types::{MacAddr, PortId, RlocId, VrfId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -67,6 +68,18 @@ pub enum Punt {
         eid: IpAddr,
         /// Outer source of the packet.
         rloc: IpAddr,
+    },
+    /// The LISP header of a trusted router says something that is news (RFC 9302). At most once a second
+    /// for an EID and what is said of it.
+    Header {
+        /// VRF.
+        vrf: VrfId,
+        /// The EID that it is about: the inner source or destination.
+        eid: IpAddr,
+        /// Outer source of the packet.
+        rloc: IpAddr,
+        /// What it says.
+        said: Said,
     },
 }
 

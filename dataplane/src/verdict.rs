@@ -182,6 +182,10 @@ drop_reasons! {
     InnerSourceNotBound, "inner_source_not_bound", "The inner source is an EID of a site that has other RLOCs than the outer source (R-025).";
     InnerSourceNotMapped, "inner_source_not_mapped", "The inner source is mapped to other RLOCs than the outer source, or to none (R-040).";
     InnerSourceUnknown, "inner_source_unknown", "The inner source is held to its mapping, and that was not known (R-040).";
+    MapVersionNone, "map_version_none", "The LISP header has Map-Versions of which that of the destination is Null, or our mapping has none (RFC 9302 7.1).";
+    MapVersionNewer, "map_version_newer", "The sender has a newer version of our mapping than we have ourselves (RFC 9302 7.1).";
+    MapVersionOlder, "map_version_older", "The sender has an old version of our mapping, was told in vain, or its TTL is over (RFC 9302 7.1).";
+    MapVersionSourceOlder, "map_version_source_older", "The LISP header has an older version of the mapping of the source than the map-cache (RFC 9302 7.2).";
     InnerMulticast, "inner_multicast", "The inner destination is a multicast address (R-219).";
     InnerIsEid, "inner_is_eid", "The inner destination is an EID and this VRF does not re-encapsulate.";
     InnerNotLocal, "inner_not_local", "The inner destination is not in our site and this VRF is no PETR.";

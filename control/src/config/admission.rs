@@ -6,6 +6,7 @@ use super::model::Vrf;
 use super::words::Prefix;
 use ipnet::IpNet;
 use pxtr_dataplane::admission::{Nonce, UnknownSources};
+use pxtr_dataplane::trust::Trust;
 use pxtr_dataplane::types::VrfId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -53,6 +54,12 @@ pub(super) fn admission(file: &File, vrfs: &[Vrf]) -> Option<Admission> {
 pub(super) fn peer_nonces(file: &File) -> Option<BTreeMap<IpAddr, Nonce>> {
     let tables = file.lisp.get()?.peer_nonces.items();
     tables.iter().map(|table| Some((table.rloc.get()?.0, table.nonce.get()?.0.0))).collect()
+}
+
+/// Whose LISP headers are heeded.
+pub(super) fn trust(file: &File) -> Trust {
+    let Some(table) = file.trusted.get() else { return Trust::default() };
+    Trust { rlocs: prefixes(&table.rlocs).into(), map_versions: flag(&table.map_versioning, false) }
 }
 
 fn site(table: &AdmittedSiteTable, file: &File, vrfs: &[Vrf]) -> Option<AdmittedSite> {

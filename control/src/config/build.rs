@@ -1,7 +1,7 @@
 //! [`File`] to [`Config`]: defaults in, places out. `None` when something required is absent, which
 //! `parse` has noted already.
 
-use super::admission::{admission, peer_nonces};
+use super::admission::{admission, peer_nonces, trust};
 use super::check::secret;
 use super::file::{
     DelegationTable, DynamicEidTable, EidTable, File, FirstHopRouterTable, KeyTable, LispSecTable,
@@ -24,6 +24,7 @@ use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::feed::RlocOptions;
 use pxtr_dataplane::path::flow::FlowFields;
 use pxtr_dataplane::punt::Seen;
+use pxtr_dataplane::trust::MapVersion;
 use pxtr_dataplane::types::{PortId, Tags, VrfId};
 use std::path::PathBuf;
 
@@ -66,6 +67,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
         policies: policies(file)?,
         lisp_sec: file.lisp_sec.get().map_or(Some(LispSec::default()), lisp_sec)?,
         admission: admission(file, &vrfs)?,
+        trust: trust(file),
         peer_nonces: peer_nonces(file)?,
         subscribing: lisp.pubsub.get().map_or(Some(None), |table| subscribing(table).map(Some))?,
         subscribers: subscribers(file)?,
@@ -271,6 +273,8 @@ fn path(table: &PathTable) -> RlocPath {
             ecn_compatible: table.ecn.get().is_some_and(|word| word.0 == EcnWord::NotEct),
             may_fragment: !flag(&table.dont_fragment, true),
             udp_checksum: table.udp_checksum.get().is_some_and(|word| word.0 == ChecksumWord::Computed),
+            // That is for `[trusted]` to say.
+            map_versions: false,
         },
     }
 }
@@ -302,6 +306,7 @@ fn database(file: &File, vrfs: &[Vrf]) -> Option<Vec<DatabaseMapping>> {
             },
             ttl_minutes: number(&table.ttl_minutes, 1440),
             locators: locators(&table.locators)?,
+            map_version: MapVersion::new(number(&table.map_version, 0)),
         });
     }
     Some(database)
@@ -314,7 +319,13 @@ fn dynamic_eids(file: &File, vrfs: &[Vrf]) -> Option<Vec<DynamicEidRange>> {
             EidPrefix { iid: find_vrf(&table.vrf, file, vrfs)?.iid, prefix: table.eid_prefix.get()?.0.0 };
         let ttl_minutes = number(&table.ttl_minutes, 1);
         Some(DynamicEidRange {
-            mapping: DatabaseMapping { eid, ttl_minutes, locators: locators(&table.locators)? },
+            mapping: DatabaseMapping {
+                eid,
+                ttl_minutes,
+                locators: locators(&table.locators)?,
+                // Hosts come and go: nobody could raise it.
+                map_version: MapVersion::NONE,
+            },
             ports: table.ports.items().iter().map(id).collect::<Option<_>>()?,
             first_hop_ports: table.first_hop_ports.items().iter().map(id).collect::<Option<_>>()?,
             seen_by: match table.seen_by.items() {

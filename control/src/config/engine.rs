@@ -35,6 +35,7 @@ impl Config {
             subscribers: self.subscribers.clone(),
             map_resolver_forward_to: self.map_resolver_forward_to.clone(),
             ddt: self.ddt.clone(),
+            trust: self.trust.clone(),
             limits: self.limits.clone(),
             register_nonce_epoch,
         }

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::feed::RlocOptions;
 use pxtr_dataplane::path::flow::FlowFields;
+use pxtr_dataplane::trust::Trust;
 use pxtr_dataplane::types::{MacAddr, PortId, Tags, VrfId};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -64,6 +65,8 @@ pub struct Config {
     pub lisp_sec: LispSec,
     /// Who may send LISP data to us.
     pub admission: Admission,
+    /// Whose LISP headers are heeded.
+    pub trust: Trust,
     /// The nonces that other routers ask for, by their RLOCs.
     pub peer_nonces: BTreeMap<IpAddr, Nonce>,
     /// Subscribe to what is looked up.

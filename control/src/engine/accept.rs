@@ -8,6 +8,7 @@ use super::event::{EidPrefix, Iid, Locator, Time};
 use super::mapping::{Act, MappedLocator};
 use crate::codec::{EidRecord, LocatorRecord};
 use ipnet::IpNet;
+use pxtr_dataplane::trust::MapVersion;
 use std::net::IpAddr;
 
 /// A mapping is kept at most that long, whatever its TTL says: 7 days.
@@ -20,6 +21,8 @@ pub struct Accepted {
     pub eid: EidPrefix,
     /// What the mapping says, and until when. `None`: TTL 0, take it out at once.
     pub mapping: Option<(Act, Vec<MappedLocator>, Time)>,
+    /// Version of the mapping.
+    pub version: MapVersion,
 }
 
 /// The records of a reply to `asked` that are to be applied, more-specific ones first, so that no
@@ -86,7 +89,7 @@ fn space_around(config: &EngineConfig, eid: &EidPrefix) -> Option<IpNet> {
 
 pub(super) fn judge(cx: &mut Cx<'_>, eid: EidPrefix, record: &EidRecord) -> Accepted {
     if record.ttl_minutes == 0 {
-        return Accepted { eid, mapping: None };
+        return Accepted { eid, mapping: None, version: MapVersion::NONE };
     }
     let minutes = match record.ttl_minutes {
         u32::MAX => cx.config.limits.default_ttl_minutes,
@@ -97,7 +100,8 @@ pub(super) fn judge(cx: &mut Cx<'_>, eid: EidPrefix, record: &EidRecord) -> Acce
     // RFC 9306 section 3: all locators of a kind that we do not know is as none at all.
     let unknown = record.locators.iter().all(|l| l.address.rloc().is_none());
     let act = if unknown { Act::from(record.action) } else { Act::Encapsulate };
-    Accepted { eid, mapping: Some((act, locators, cx.now.plus_ms(ttl_ms))) }
+    let version = MapVersion::new(record.map_version);
+    Accepted { eid, mapping: Some((act, locators, cx.now.plus_ms(ttl_ms))), version }
 }
 
 fn locator(cx: &mut Cx<'_>, record: &LocatorRecord) -> Option<MappedLocator> {

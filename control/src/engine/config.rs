@@ -3,6 +3,7 @@
 use super::event::{EidPrefix, Iid};
 use ipnet::IpNet;
 use pxtr_dataplane::punt::Seen;
+use pxtr_dataplane::trust::{MapVersion, Trust};
 use pxtr_dataplane::types::PortId;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -91,6 +92,8 @@ pub struct DatabaseMapping {
     pub ttl_minutes: u32,
     /// Locator-set of the site.
     pub locators: Vec<ConfiguredLocator>,
+    /// Its version, the operator's to raise (RFC 9302 section 6; R-099).
+    pub map_version: MapVersion,
 }
 
 /// A prefix whose hosts come and go (xTR; R-185).
@@ -378,6 +381,8 @@ pub struct EngineConfig {
     pub map_resolver_forward_to: Vec<IpAddr>,
     /// The Delegated Database Tree.
     pub ddt: Ddt,
+    /// Whose LISP headers are heeded.
+    pub trust: Trust,
     /// Limits and intervals.
     pub limits: Limits,
     /// Start of the Map-Register nonce: high 32 bits (seconds since the epoch at start; R-178).

@@ -8,6 +8,7 @@ use super::itr::Itr;
 use super::map_cache::{NEVER, NewEntry};
 use super::mapping::{Act, MappedLocator, Origin};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use pxtr_dataplane::trust::MapVersion;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Itr {
@@ -30,11 +31,17 @@ impl Itr {
         for eid in self.cache.space.clone() {
             if self.cache.get(&eid).is_none() {
                 let (act, origin) = (Act::SendMapRequest, Origin::EidSpace);
-                let new = NewEntry { act, locators: Vec::new(), origin, expires: NEVER };
+                let new =
+                    NewEntry { act, locators: Vec::new(), origin, expires: NEVER, version: MapVersion::NONE };
                 self.cache.put(cx, &mut self.rlocs, eid, new);
             }
         }
         self.cache.retarget_native(cx, &mut self.rlocs);
+        let marking = cx.config.trust.map_versions;
+        if marking && !self.marking {
+            self.cache.iter().for_each(|entry| entry.mark(cx));
+        }
+        self.marking = marking;
     }
 
     /// Takes out what is no longer configured; when EID space was given up, also what was learnt
@@ -82,7 +89,7 @@ fn static_entries(config: &EngineConfig) -> BTreeMap<EidPrefix, NewEntry> {
         let locators: Vec<_> = mapping.locators.iter().map(MappedLocator::from).collect();
         let act = if locators.is_empty() { Act::from(&mapping.action) } else { Act::Encapsulate };
         let eid = EidPrefix { iid: mapping.eid.iid, prefix: mapping.eid.prefix.trunc() };
-        (eid, NewEntry { act, locators, origin: Origin::Static, expires: NEVER })
+        (eid, NewEntry { act, locators, origin: Origin::Static, expires: NEVER, version: MapVersion::NONE })
     };
     config.static_mappings.iter().map(entry).collect()
 }

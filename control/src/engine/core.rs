@@ -5,6 +5,7 @@ use super::counters::Counters;
 use super::cx::Cx;
 use super::dispatch;
 use super::event::{Action, Event, Time};
+use super::header;
 use super::hosts;
 use super::itr::Itr;
 use super::rng::Rng;
@@ -61,6 +62,7 @@ impl Engine {
                 itr.rlocs.on_underlay(&mut cx, rloc, reachable);
             }
             Event::IcmpUnreachable { rloc } => itr.rlocs.on_icmp(&mut cx, rloc),
+            Event::Header { eid, rloc, said } => header::heard(&mut cx, itr, roles, (eid, rloc), said),
             Event::NoncesKept(kept) => {
                 let now = cx.now;
                 roles.map_server_mut().into_iter().for_each(|ms| ms.restore_nonces(now, &kept));

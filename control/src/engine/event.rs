@@ -6,6 +6,7 @@
 use crate::roles::map_server::KeptNonce;
 use ipnet::IpNet;
 use pxtr_dataplane::punt::Seen;
+use pxtr_dataplane::trust::{Marks, Said};
 use pxtr_dataplane::types::{MacAddr, PortId};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -97,6 +98,15 @@ pub enum Event {
         eid: EidPrefix,
         /// Outer source of the packet.
         rloc: IpAddr,
+    },
+    /// The LISP header of a trusted router said something of a mapping (RFC 9302).
+    Header {
+        /// The EID that it is about, a prefix of full length.
+        eid: EidPrefix,
+        /// Outer source of the packet.
+        rloc: IpAddr,
+        /// What it said.
+        said: Said,
     },
     /// The answer to [`Action::ProbeHost`].
     HostProbed {
@@ -216,6 +226,16 @@ pub enum Action {
         /// It may carry traffic.
         up: bool,
     },
+    /// What is said in LISP headers of the mapping behind an EID-prefix: one that was installed, or one of ours.
+    Marks {
+        /// EID-prefix.
+        eid: EidPrefix,
+        /// What is said.
+        marks: Marks,
+    },
+    /// The RLOCs of those who go on with an old version of our mapping although they were told: what they send
+    /// to it is dropped. Replaces the former list.
+    Outdated(Vec<(IpAddr, EidPrefix)>),
     /// Give up on an EID: packets held for it are dropped.
     Abandon {
         /// Instance.

@@ -8,6 +8,7 @@ use super::map_cache::{NEVER, NewEntry};
 use super::mapping::{Act, Origin};
 use super::role_set::RoleSet;
 use crate::roles::etr::HostChange;
+use pxtr_dataplane::trust::MapVersion;
 
 /// Carries what became of hosts from the ETR to the map-cache and to the data plane.
 pub fn settle(cx: &mut Cx<'_>, itr: &mut Itr, roles: &mut RoleSet) {
@@ -31,16 +32,17 @@ impl Itr {
                 cx.out.push(host);
                 self.away.insert(eid);
                 self.cache.space.insert(eid);
-                let mapping = record.and_then(|record| accept::judge(cx, eid, &record).mapping);
-                let new = match mapping {
-                    Some((act, locators, expires)) => {
-                        NewEntry { act, locators, origin: Origin::MapReply, expires }
+                let judged = record.map(|record| accept::judge(cx, eid, &record));
+                let new = match judged.and_then(|judged| Some((judged.mapping?, judged.version))) {
+                    Some(((act, locators, expires), version)) => {
+                        NewEntry { act, locators, origin: Origin::MapReply, expires, version }
                     }
                     None => NewEntry {
                         act: Act::SendMapRequest,
                         locators: Vec::new(),
                         origin: Origin::EidSpace,
                         expires: NEVER,
+                        version: MapVersion::NONE,
                     },
                 };
                 self.cache.put(cx, &mut self.rlocs, eid, new);

@@ -35,6 +35,9 @@ pub struct Itr {
     pub(super) acks: Bucket,
     /// Hosts of our own site that are at another one: asked for like everybody else's.
     pub(super) away: BTreeSet<EidPrefix>,
+    /// The data plane is told versions of mappings.
+    pub(super) marking: bool,
+    pub(super) hints: Bucket,
 }
 
 impl Itr {
@@ -131,10 +134,10 @@ impl Itr {
         let names: Vec<EidPrefix> = accepted.iter().map(|a| a.eid).collect();
         let widest = names.iter().filter(|n| n.prefix.contains(&asked.prefix)).map(|n| n.prefix);
         let widest = widest.min_by_key(IpNet::prefix_len);
-        for Accepted { eid, mapping } in accepted {
+        for Accepted { eid, mapping, version } in accepted {
             match mapping {
                 Some((act, locators, expires)) => {
-                    let new = NewEntry { act, locators, origin: Origin::MapReply, expires };
+                    let new = NewEntry { act, locators, origin: Origin::MapReply, expires, version };
                     if self.cache.put(cx, &mut self.rlocs, eid, new) {
                         cx.count(Counter::EntriesLearnt);
                     }

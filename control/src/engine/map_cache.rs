@@ -13,6 +13,7 @@ use super::slab::Slab;
 use super::timers::Timers;
 use ipnet::IpNet;
 use prefix_trie::joint::JointPrefixMap;
+use pxtr_dataplane::trust::{MapVersion, Marks};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -40,6 +41,24 @@ pub struct Entry {
     pub used: Time,
     /// When to ask for it again if it is in use by then, or [`NEVER`].
     pub refresh: Time,
+    /// Version of the mapping.
+    pub version: MapVersion,
+}
+
+impl Entry {
+    /// Tells the data plane what is to be said of the mapping in LISP headers, if it has a version.
+    pub(super) fn mark(&self, cx: &mut Cx<'_>) {
+        if !self.version.is_none() {
+            self.mark_anew(cx);
+        }
+    }
+
+    fn mark_anew(&self, cx: &mut Cx<'_>) {
+        if cx.config.trust.map_versions {
+            let marks = Marks { version: self.version, ..Marks::default() };
+            cx.out.push(Action::Marks { eid: self.eid, marks });
+        }
+    }
 }
 
 /// What is to be put under an EID-prefix.
@@ -53,6 +72,8 @@ pub struct NewEntry {
     pub origin: Origin,
     /// End of its TTL, or [`NEVER`].
     pub expires: Time,
+    /// Its version.
+    pub version: MapVersion,
 }
 
 /// The map-cache.
@@ -150,9 +171,14 @@ impl MapCache {
             expires: new.expires,
             used: cx.now,
             refresh: NEVER,
+            version: new.version,
         };
         let forwarding = self.forwarding(rlocs, &entry);
         cx.out.push(Action::Install { eid, forwarding });
+        // The data plane may have it from an engine before us, with a version.
+        if entry.origin == Origin::MapReply {
+            entry.mark_anew(cx);
+        }
         let slot = self.entries.insert(entry);
         if let Some(set) = set {
             rlocs.join(set, slot);
@@ -170,11 +196,13 @@ impl MapCache {
         }
         let before = self.forwarding(rlocs, old);
         let (old_set, same_origin) = (old.set, old.origin == new.origin);
+        let new_version = old.version != new.version;
         let set = wanted_set(cx, rlocs, new.act, &new.locators);
         self.untrack(slot);
         if let Some(entry) = self.entries.get_mut(slot) {
             entry.act = new.act;
             entry.expires = new.expires;
+            entry.version = new.version;
             entry.confirmed = cx.now;
             if !same_origin {
                 entry.origin = new.origin;
@@ -184,6 +212,9 @@ impl MapCache {
         }
         self.track(slot);
         self.switch_set(cx, rlocs, slot, old_set, set, &before);
+        if let Some(entry) = self.entries.get(slot).filter(|_| new_version) {
+            entry.mark_anew(cx);
+        }
         self.schedule(cx, slot);
         true
     }
@@ -198,6 +229,7 @@ impl MapCache {
                 locators: Vec::new(),
                 origin: Origin::EidSpace,
                 expires: NEVER,
+                version: MapVersion::NONE,
             };
             // Also where a static mapping stood: it was the configuration that took it out.
             if let Some(entry) = self.entries.get_mut(slot).filter(|e| e.origin == Origin::Static) {

@@ -8,6 +8,7 @@ use super::lru::Kind;
 use super::map_cache::{Entry, MapCache, NEVER, NewEntry};
 use super::mapping::{Act, Origin};
 use super::rlocs::Rlocs;
+use pxtr_dataplane::trust::MapVersion;
 
 /// A refresh starts at least that long before the end of the TTL, if that is not before 90 % of it.
 const REFRESH_BEFORE_MS: u64 = 60_000;
@@ -138,7 +139,12 @@ impl MapCache {
         match covered.map(|e| e.expires).filter(|&expires| expires > cx.now) {
             Some(expires) => {
                 let (act, origin) = (Act::SendMapRequest, Origin::Hole);
-                self.put(cx, rlocs, *eid, NewEntry { act, locators: Vec::new(), origin, expires });
+                self.put(
+                    cx,
+                    rlocs,
+                    *eid,
+                    NewEntry { act, locators: Vec::new(), origin, expires, version: MapVersion::NONE },
+                );
             }
             None => self.remove(cx, rlocs, eid),
         }

@@ -11,6 +11,7 @@ mod counters;
 mod cx;
 mod dispatch;
 pub mod event;
+mod header;
 mod hex_bytes;
 mod hosts;
 mod itr;

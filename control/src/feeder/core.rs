@@ -15,6 +15,7 @@ use crate::engine::event::{Action, EidPrefix, Forwarding, Locator, Time};
 use crate::netlink::{Changed, KernelView};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{Delta, MapAction, Target};
+use pxtr_dataplane::trust::{Marks, Outdated};
 use pxtr_dataplane::types::{AdjacencyId, EntryId, PortId, RlocId, VrfId};
 use std::net::IpAddr;
 
@@ -78,6 +79,9 @@ impl Feeder {
         }
         // Before the ports: nobody slips in meanwhile.
         self.guard.set(&self.spec.admission, &mut self.out);
+        if self.spec.trust.any() {
+            self.out.delta(Delta::Trust(Box::new(self.spec.trust.clone())));
+        }
         self.ports.start(&mut self.out);
         self.out.delta(Delta::LocalRlocs(self.spec.local_rlocs()));
         let own: Vec<_> =
@@ -226,6 +230,22 @@ impl Feeder {
                 self.out.delta(Delta::Abandon { vrf, eid: *eid });
                 Ok(())
             }
+            Action::Marks { eid, marks } => {
+                let vrf = self.vrf(eid.iid.0)?.id;
+                if let Some(slot) = self.entries.get((vrf, eid.prefix)).map(|entry| entry.slot) {
+                    self.out.delta(Delta::EntryMarks(slot, *marks));
+                }
+                Ok(())
+            }
+            Action::Outdated(list) => {
+                let outdated = |&(rloc, eid): &(IpAddr, EidPrefix)| {
+                    let vrf = self.vrf(eid.iid.0).ok()?.id;
+                    Some(Outdated { rloc, vrf, prefix: eid.prefix })
+                };
+                let list = list.iter().filter_map(outdated).collect();
+                self.out.delta(Delta::Outdated(list));
+                Ok(())
+            }
             Action::Host { eid, place } => self.on_host(now, view, *eid, *place),
             Action::ProbeHost { eid, port } => {
                 self.on_probe(*eid, *port);
@@ -263,7 +283,7 @@ impl Feeder {
             Forwarding::DropPolicyDenied => (MapAction::DropPolicyDenied, Held::Nothing),
             Forwarding::DropAuthFailure => (MapAction::DropAuthFailure, Held::Nothing),
         };
-        let Some((entry, before)) = self.entries.set(key, held, false) else {
+        let Some((entry, before)) = self.bind(key, held, false) else {
             self.let_go(now, view, held);
             return Err(Refused::Entries);
         };
@@ -271,6 +291,16 @@ impl Feeder {
         self.out.delta(Delta::MapSet { vrf, prefix: eid.prefix, entry, action });
         self.let_go(now, view, before);
         Ok(())
+    }
+
+    /// Sets what an entry holds, as [`Entries::set`] does. A slot that gets a prefix begins without marks.
+    pub(super) fn bind(&mut self, key: (VrfId, IpNet), held: Held, site: bool) -> Option<(EntryId, Held)> {
+        let new = self.entries.get(key).is_none();
+        let bound = self.entries.set(key, held, site)?;
+        if new && self.spec.trust.any() {
+            self.out.delta(Delta::EntryMarks(bound.0, Marks::default()));
+        }
+        Some(bound)
     }
 
     /// Tells the RLOCs of a mapping, where inner sources are held to mappings.
@@ -342,10 +372,14 @@ impl Feeder {
     }
 
     /// The engine starts anew. Its entries stay until it installs them again or
-    /// [`Self::withdraw_stale`] removes them; RLOCs it had declared down are up until it says so.
+    /// [`Self::withdraw_stale`] removes them; RLOCs it had declared down are up until it says so, and nobody
+    /// has old versions of our mappings.
     pub fn on_engine_restart(&mut self, now: Time, view: &KernelView) {
         self.forget_places(now, view);
         self.entries.epoch = self.entries.epoch.wrapping_add(1);
+        if self.spec.trust.any() {
+            self.out.delta(Delta::Outdated(Box::default()));
+        }
         for rloc in self.rlocs.forget_engine_states() {
             self.resolve_rloc(now, view, rloc);
         }

@@ -28,6 +28,9 @@ enum Key {
     EntryRlocs(u32),
     Site(VrfId, IpNet),
     VrfAdmission(VrfId),
+    Trust,
+    EntryMarks(u32),
+    Outdated,
 }
 
 fn key(delta: &Delta) -> Key {
@@ -49,6 +52,9 @@ fn key(delta: &Delta) -> Key {
         Delta::SiteRulesSet(id, _) => Key::SiteRules(id.0),
         Delta::SiteSet { vrf, prefix, .. } | Delta::SiteDel { vrf, prefix } => Key::Site(vrf, prefix),
         Delta::VrfAdmission(vrf, _) => Key::VrfAdmission(vrf),
+        Delta::Trust(_) => Key::Trust,
+        Delta::EntryMarks(id, _) => Key::EntryMarks(id.0),
+        Delta::Outdated(_) => Key::Outdated,
     }
 }
 
@@ -67,6 +73,7 @@ fn keeps_its_place(key: Key) -> bool {
             | Key::LocalEid(..)
             | Key::SiteRules(_)
             | Key::EntryRlocs(_)
+            | Key::EntryMarks(_)
     )
 }
 

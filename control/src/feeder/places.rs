@@ -35,7 +35,7 @@ impl Feeder {
                 }
                 self.lead_to(vrf, addr, place);
                 self.out.delta(Delta::LocalEidSet { vrf, prefix: eid.prefix });
-                if let Some((entry, held)) = self.entries.set(key, Held::Nothing, true) {
+                if let Some((entry, held)) = self.bind(key, Held::Nothing, true) {
                     let action = MapAction::LocalSite;
                     self.out.delta(Delta::MapSet { vrf, prefix: eid.prefix, entry, action });
                     self.let_go(now, view, held);

@@ -8,6 +8,7 @@ use crate::engine::event::{EidPrefix, Forwarding, Time};
 use crate::netlink::KernelView;
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{Delta, MapAction};
+use pxtr_dataplane::trust::Marks;
 use pxtr_dataplane::types::VrfId;
 
 impl Feeder {
@@ -20,6 +21,7 @@ impl Feeder {
             entries.into_iter().for_each(|(entry, held)| self.tell_rlocs(entry, held));
         }
         self.guard.set(&self.spec.admission, &mut self.out);
+        self.change_trust(&old);
         let ports = self.ports.reconfigure(&self.spec, &mut self.out);
         for vrf in self.spec.vrfs.clone() {
             let before = old.vrf(vrf.id);
@@ -49,11 +51,25 @@ impl Feeder {
         self.resolve_all(now, view);
     }
 
+    /// Whose headers are heeded. From the time that some are, the engine says what is in them; what the workers
+    /// have from before is forgotten.
+    fn change_trust(&mut self, old: &FeederSpec) {
+        if old.trust == self.spec.trust {
+            return;
+        }
+        if !old.trust.any() {
+            for (entry, _) in self.entries.iter() {
+                self.out.delta(Delta::EntryMarks(entry, Marks::default()));
+            }
+        }
+        self.out.delta(Delta::Trust(Box::new(self.spec.trust.clone())));
+    }
+
     /// Makes an EID-prefix our own. Packets to it are no longer the engine's matter.
     pub(super) fn add_site(&mut self, now: Time, view: &KernelView, key: (VrfId, IpNet)) {
         let (vrf, prefix) = key;
         self.out.delta(Delta::LocalEidSet { vrf, prefix });
-        let Some((entry, held)) = self.entries.set(key, Held::Nothing, true) else { return };
+        let Some((entry, held)) = self.bind(key, Held::Nothing, true) else { return };
         self.out.delta(Delta::MapSet { vrf, prefix, entry, action: MapAction::LocalSite });
         self.let_go(now, view, held);
     }
@@ -62,6 +78,10 @@ impl Feeder {
     fn remove_site(&mut self, now: Time, view: &KernelView, key: (VrfId, IpNet)) {
         let (vrf, prefix) = key;
         self.out.delta(Delta::LocalEidDel { vrf, prefix });
+        let slot = self.entries.get(key).map(|entry| entry.slot).filter(|_| self.spec.trust.any());
+        if let Some(slot) = slot {
+            self.out.delta(Delta::EntryMarks(slot, Marks::default()));
+        }
         let shadow: Option<Forwarding> = self.entries.end_site(key);
         let iid = self.spec.vrf(vrf).map(|v| v.iid);
         let back = shadow

@@ -6,6 +6,7 @@ use crate::netlink::Space;
 use ipnet::IpNet;
 use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::feed::{PortPolicy, RlocOptions, SourceRules, VrfSpec};
+use pxtr_dataplane::trust::Trust;
 use pxtr_dataplane::types::{MacAddr, PortId, VrfId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -97,6 +98,8 @@ pub struct FeederSpec {
     pub paths: Vec<(IpNet, RlocOptions)>,
     /// Who may send LISP data to us.
     pub admission: AdmissionSpec,
+    /// Whose LISP headers are heeded.
+    pub trust: Trust,
     /// The nonces that other routers ask for, by their RLOCs.
     pub nonces: BTreeMap<IpAddr, Nonce>,
     /// Limits.
@@ -121,7 +124,11 @@ impl FeederSpec {
     /// What is special about the way to an RLOC.
     pub(super) fn options(&self, rloc: IpAddr) -> RlocOptions {
         let inside = self.paths.iter().filter(|(prefix, _)| prefix.contains(&rloc));
-        inside.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, options)| *options).unwrap_or_default()
+        let chosen = inside.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, options)| *options);
+        // A nonce takes the place of versions in the header.
+        let map_versions =
+            self.trust.map_versions && self.trust.has(rloc) && !self.nonces.contains_key(&rloc);
+        RlocOptions { map_versions, ..chosen.unwrap_or_default() }
     }
 
     pub(super) fn vrf(&self, id: VrfId) -> Option<&VrfFeed> {

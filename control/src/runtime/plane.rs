@@ -200,6 +200,13 @@ impl Plane {
                 }
                 None => counters.punts_unknown += 1,
             },
+            Punt::Header { vrf, eid, rloc, said } => match self.feeder.iid(vrf) {
+                Some(iid) => {
+                    let eid = EidPrefix { iid, prefix: IpNet::from(eid) };
+                    events.push(Event::Header { eid, rloc, said });
+                }
+                None => counters.punts_unknown += 1,
+            },
             Punt::AwayHit { vrf, eid, rloc } => match self.feeder.iid(vrf) {
                 Some(iid) => {
                     events.push(Event::AwayHit { eid: EidPrefix { iid, prefix: IpNet::from(eid) }, rloc });

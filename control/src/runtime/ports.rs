@@ -122,6 +122,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         anycast_rlocs: config.anycast_rlocs.clone(),
         paths: paths(config),
         admission: admission(config),
+        trust: config.trust.clone(),
         nonces: config.peer_nonces.clone(),
         capacity: Capacity {
             entries: limits.entries,

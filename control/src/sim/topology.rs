@@ -8,6 +8,7 @@ use crate::engine::config::{
 };
 use crate::engine::event::{EidPrefix, Iid};
 use ipnet::IpNet;
+use pxtr_dataplane::trust::MapVersion;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address of the hostile node.
@@ -145,7 +146,12 @@ pub(super) fn config(scenario: &Scenario, truth: &Truth, kind: Kind, epoch: u32)
         Kind::Site(n) => {
             config.roles = Roles { xtr: true, ..Roles::default() };
             let ttl_minutes = u32::from(shape.ttl_minutes);
-            let mapping = |(eid, locators)| DatabaseMapping { eid, ttl_minutes, locators };
+            let mapping = |(eid, locators)| DatabaseMapping {
+                eid,
+                ttl_minutes,
+                locators,
+                map_version: MapVersion::NONE,
+            };
             config.database = truth.database(n).into_iter().map(mapping).collect();
             config.map_servers = servers().map(|address| map_server_peer(shape, address)).collect();
             let number = u8::try_from(n).unwrap_or(u8::MAX);

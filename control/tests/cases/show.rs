@@ -26,6 +26,8 @@ pub fn show(known: &mut Known, action: &Action) -> Option<String> {
         Action::Abandon { iid, eid } => format!("=> abandon {eid}%{}", iid.0),
         Action::Host { eid, place } => format!("=> host {} {}", show_eid(eid), show_place(place)),
         Action::ProbeHost { eid, .. } => format!("=> probe-host {}", show_eid(eid)),
+        Action::Marks { eid, marks } => format!("=> version {} {}", marks.version.get(), show_eid(eid)),
+        Action::Outdated(list) => format!("=> outdated {}", list.len()),
     })
 }
 

@@ -189,6 +189,7 @@ impl Shadow {
                     self.waiting.remove(&eid);
                 }
                 Action::Host { .. } | Action::ProbeHost { .. } => panic!("no dynamic EIDs are configured"),
+                Action::Marks { .. } | Action::Outdated(_) => panic!("nobody is trusted"),
                 Action::Send { .. } | Action::Notice(_) => {}
             }
         }

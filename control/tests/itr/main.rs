@@ -8,4 +8,5 @@ mod replies;
 mod requests;
 mod smr;
 mod stranded;
+mod versions;
 mod world;

@@ -7,6 +7,7 @@ use pxtr_control::engine::config::{
 };
 use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid, Locator, Time};
 use pxtr_control::engine::{Counter, Engine};
+use pxtr_dataplane::trust::MapVersion;
 use std::net::{IpAddr, SocketAddr};
 
 pub const MR1: &str = "192.0.2.53";
@@ -54,6 +55,7 @@ pub fn xtr() -> EngineConfig {
         eid: eid("10.4.0.0/24"),
         ttl_minutes: 1440,
         locators: vec![configured(OUR_V4, 1, 100)],
+        map_version: MapVersion::NONE,
     }];
     config
 }

@@ -5,6 +5,7 @@ use crate::node::*;
 use pxtr_control::codec::{EidRecord, Message};
 use pxtr_control::engine::Counter;
 use pxtr_control::engine::config::{AuthAlgorithm, DatabaseMapping, EngineConfig};
+use pxtr_dataplane::trust::MapVersion;
 use std::collections::BTreeSet;
 
 const KEY: &str = "site-key";
@@ -192,7 +193,12 @@ fn a_reload_withdraws_what_is_gone_and_registers_the_rest_anew() {
 fn the_database_view_shows_how_far_registration_is() {
     let mut config = registering(&["10.4.0.0/24"]);
     config.map_servers.push(peer("203.0.113.54"));
-    config.database.push(DatabaseMapping { eid: eid("10.5.0.0/24"), ttl_minutes: 3, locators: Vec::new() });
+    config.database.push(DatabaseMapping {
+        eid: eid("10.5.0.0/24"),
+        ttl_minutes: 3,
+        locators: Vec::new(),
+        map_version: MapVersion::NONE,
+    });
     let mut n = Node::new(config);
     let sent = n.take();
     let to_first = sent.iter().find(|s| s.to.ip() == ip(MS)).expect("one each");

@@ -21,3 +21,4 @@ mod mobility_fhr;
 mod node;
 mod pubsub;
 mod vectors;
+mod versions;

@@ -8,6 +8,7 @@ use pxtr_control::engine::config::{
 };
 use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid, Place, Time};
 use pxtr_control::engine::{Counter, Engine};
+use pxtr_dataplane::trust::{MapVersion, Marks};
 use std::net::{IpAddr, SocketAddr};
 
 /// Our own RLOCs.
@@ -51,8 +52,12 @@ pub fn locator(rloc: &str, priority: u8, weight: u8) -> ConfiguredLocator {
 
 /// A site router with these EID-prefixes behind [`US`].
 pub fn xtr(prefixes: &[&str]) -> EngineConfig {
-    let mapping =
-        |p: &&str| DatabaseMapping { eid: eid(p), ttl_minutes: 1440, locators: vec![locator(US, 1, 100)] };
+    let mapping = |p: &&str| DatabaseMapping {
+        eid: eid(p),
+        ttl_minutes: 1440,
+        locators: vec![locator(US, 1, 100)],
+        map_version: MapVersion::NONE,
+    };
     EngineConfig {
         roles: Roles { xtr: true, ..Roles::default() },
         database: prefixes.iter().map(mapping).collect(),
@@ -143,6 +148,10 @@ pub struct Node {
     pub hosts: Vec<(EidPrefix, Place)>,
     /// Hosts that the kernel is to be asked about, in order.
     pub probed: Vec<EidPrefix>,
+    /// What the data plane was told of mappings in LISP headers, in order.
+    pub marks: Vec<(EidPrefix, Marks)>,
+    /// The lists of those with old versions of our mappings, in order.
+    pub outdated: Vec<Vec<(IpAddr, EidPrefix)>>,
 }
 
 impl Node {
@@ -156,6 +165,8 @@ impl Node {
             installed: Vec::new(),
             hosts: Vec::new(),
             probed: Vec::new(),
+            marks: Vec::new(),
+            outdated: Vec::new(),
         };
         node.step(Event::Tick);
         node
@@ -184,6 +195,8 @@ impl Node {
                 Action::Install { eid, forwarding } => self.installed.push((eid, forwarding)),
                 Action::Host { eid, place } => self.hosts.push((eid, place)),
                 Action::ProbeHost { eid, .. } => self.probed.push(eid),
+                Action::Marks { eid, marks } => self.marks.push((eid, marks)),
+                Action::Outdated(list) => self.outdated.push(list),
                 _ => {}
             }
         }

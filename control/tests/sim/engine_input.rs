@@ -13,6 +13,7 @@ use pxtr_control::engine::config::{
 use pxtr_control::engine::event::{Action, EidPrefix, Event, HostSeen, Iid, Time};
 use pxtr_control::engine::{Counter, Engine};
 use pxtr_dataplane::punt::Seen;
+use pxtr_dataplane::trust::{MapVersion, Said};
 use pxtr_dataplane::types::{MacAddr, PortId};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -98,6 +99,15 @@ impl Story<'_> {
                 claim: self.byte()? & 1 == 1,
             }),
             7 => Event::AwayHit { eid: self.host()?, rloc: self.rloc()? },
+            9 => {
+                let version = MapVersion::new(u16::from(self.byte()?));
+                let said = match self.byte()? % 3 {
+                    0 => Said::DestinationOlder(version),
+                    1 => Said::DestinationNewer(version),
+                    _ => Said::SourceNewer(version),
+                };
+                Event::Header { eid: self.host()?, rloc: self.rloc()?, said }
+            }
             8 => Event::HostProbed { eid: self.host()?, alive: self.byte()? & 1 == 1 },
             op => return self.datagram(op),
         })
@@ -166,7 +176,12 @@ fn config(kind: u8) -> EngineConfig {
     let delegation = |eid| Delegation { eid, to: vec![PEER], map_servers: kind & 8 == 8 };
     let roots = if kind & 4 == 4 { vec![PEER] } else { Vec::new() };
     let locators = vec![ConfiguredLocator { rloc: US, priority: 1, weight: 100 }];
-    let mapping = |eid| DatabaseMapping { eid, ttl_minutes: 1, locators: locators.clone() };
+    let mapping = |eid| DatabaseMapping {
+        eid,
+        ttl_minutes: 1,
+        locators: locators.clone(),
+        map_version: MapVersion::NONE,
+    };
     let vrf = VrfConfig { name: "default".into(), iid: Iid(0), eid_space: vec![net(0, 8).prefix] };
     let prefix = |eid| SitePrefix { eid, accept_more_specifics: true };
     EngineConfig {

@@ -25,3 +25,4 @@ pub mod petr;
 pub mod pitr;
 pub mod route;
 pub mod source;
+pub mod trust;

@@ -27,6 +27,8 @@ pub struct Inner {
     pub ecn_strange: bool,
     /// The mapping of the inner source is to be asked for, on behalf of this outer source.
     pub ask: Option<IpAddr>,
+    /// The LISP header that it had.
+    pub lisp: lisp::Lisp,
 }
 
 /// Why nothing came out.
@@ -107,7 +109,7 @@ pub fn decapsulate<B: PacketBuf>(
     }
     buf.trim_front(inner_at - ethernet::LEN);
     buf.truncate(ethernet::LEN + ip.len as usize);
-    Ok(Inner { vrf, ecn_strange, ask })
+    Ok(Inner { vrf, ecn_strange, ask, lisp })
 }
 
 /// The name of what is wrong with the inner packet.

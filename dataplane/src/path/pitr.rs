@@ -24,7 +24,7 @@ pub const OVERHEAD_V4: usize = OuterTemplate::LENGTH_V4 - ethernet::LEN;
 pub const OVERHEAD_V6: usize = OuterTemplate::LENGTH_V6 - ethernet::LEN;
 
 /// Puts the outer headers in front of the IP packet behind the Ethernet header. `forwarded`: take
-/// one off the TTL first (all packets but our own). `vrf`: its own. Unless it is ready to be sent
+/// one off the TTL first (all packets but our own). `vrf`: its own. `lisp`: the LISP header without a nonce. Unless it is ready to be sent
 /// afterwards, the packet is as it was.
 #[inline(always)]
 pub fn encapsulate<B: PacketBuf>(
@@ -32,7 +32,7 @@ pub fn encapsulate<B: PacketBuf>(
     ip: &Ip,
     forwarded: bool,
     vrf: &VrfSpec,
-    outer: &OuterTemplate,
+    (lisp, outer): ([u8; lisp::LEN], &OuterTemplate),
 ) -> Verdict {
     let overhead = overhead(outer);
     let room = usize::from(outer.mtu()).saturating_sub(overhead);
@@ -59,7 +59,7 @@ pub fn encapsulate<B: PacketBuf>(
     }
     let tos = outer_tos(ip.tos, vrf, outer);
     let inner = Inner { len: ip.len, hash: ip.hash, tos, ttl: ip.ttl, v6: ip.is_v6(), forwarded };
-    write(buf.data_mut(), &inner, lisp::Lisp::header(vrf.instance_id), outer);
+    write(buf.data_mut(), &inner, lisp, outer);
     if outer.options().is_some_and(|options| options.udp_checksum) {
         write_udp_checksum(buf, outer.is_ipv6());
     }

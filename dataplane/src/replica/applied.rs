@@ -2,6 +2,7 @@
 
 use crate::admission::{Admission, SiteRules};
 use crate::feed::{Delta, PortSpec, RlocRewrite};
+use crate::trust::{Outdated, Trust};
 use crate::types::{AdjacencyId, Eid, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -63,6 +64,10 @@ pub enum Retired {
     EntryRlocs(Box<[IpAddr]>),
     /// What is asked of a site.
     SiteRules(Box<SiteRules>),
+    /// Whose headers are heeded.
+    Trust(Box<Trust>),
+    /// Those with old versions of our mappings.
+    Outdated(Box<[Outdated]>),
 }
 
 impl Retired {
@@ -77,6 +82,8 @@ impl Retired {
             Delta::Admission(admission) => Some(Self::Admission(admission)),
             Delta::EntryRlocs(_, rlocs) => Some(Self::EntryRlocs(rlocs)),
             Delta::SiteRulesSet(_, rules) => Some(Self::SiteRules(rules)),
+            Delta::Trust(trust) => Some(Self::Trust(trust)),
+            Delta::Outdated(list) => Some(Self::Outdated(list)),
             _ => None,
         }
     }

@@ -73,6 +73,18 @@ impl Replica {
                 Some(slot) => Ok(Some(Retired::EntryRlocs(std::mem::replace(slot, rlocs)))),
                 None => Err((Ignored::Entry(id), Some(Retired::EntryRlocs(rlocs)))),
             },
+            Delta::Trust(trust) => {
+                self.used.trusting = trust.any();
+                Ok(Some(Retired::Trust(self.guard.set_trust(trust))))
+            }
+            Delta::Outdated(list) => Ok(Some(Retired::Outdated(self.guard.set_outdated(list)))),
+            Delta::EntryMarks(id, marks) => match self.marks.entry(id.0) {
+                Some(slot) => {
+                    *slot = marks;
+                    Ok(None)
+                }
+                None => Err((Ignored::Entry(id), None)),
+            },
             Delta::VrfAdmission(id, admission) => self.set_vrf_admission(id, admission),
             Delta::Abandon { .. } => Ok(None),
         }

@@ -3,7 +3,8 @@
 use super::vrf::Prefixes;
 use crate::admission::{Admission, Nonce, SiteRules, UnknownSources};
 use crate::slots::Slots;
-use crate::types::SiteId;
+use crate::trust::{Outdated, Trust};
+use crate::types::{SiteId, VrfId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -14,6 +15,8 @@ pub struct Guard {
     outer_sources: Prefixes,
     prefixes: u32,
     sites: Slots<Option<Box<SiteRules>>>,
+    trust: Box<Trust>,
+    outdated: Box<[Outdated]>,
 }
 
 impl Guard {
@@ -23,6 +26,8 @@ impl Guard {
             outer_sources: Prefixes::default(),
             prefixes: 0,
             sites: Slots::new(sites),
+            trust: Box::default(),
+            outdated: Box::default(),
         }
     }
 
@@ -57,6 +62,28 @@ impl Guard {
     #[must_use]
     pub const fn unknown(&self) -> UnknownSources {
         self.admission.unknown
+    }
+
+    /// Whose headers are heeded.
+    #[inline]
+    #[must_use]
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Who sends from there goes on with an old version of our mapping of this EID although he was told.
+    #[must_use]
+    pub fn is_outdated(&self, rloc: IpAddr, vrf: VrfId, eid: IpAddr) -> bool {
+        let is = |it: &Outdated| it.rloc == rloc && it.vrf == vrf && it.prefix.contains(&eid);
+        self.outdated.iter().any(is)
+    }
+
+    pub(super) fn set_trust(&mut self, trust: Box<Trust>) -> Box<Trust> {
+        std::mem::replace(&mut self.trust, trust)
+    }
+
+    pub(super) fn set_outdated(&mut self, list: Box<[Outdated]>) -> Box<[Outdated]> {
+        std::mem::replace(&mut self.outdated, list)
     }
 
     pub(super) fn set(&mut self, admission: Box<Admission>) -> Box<Admission> {

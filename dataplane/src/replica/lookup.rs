@@ -8,6 +8,7 @@ use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
 use crate::mapcache::{EntrySlot, Rloc, RlocWay};
+use crate::trust::Marks;
 use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
 use std::net::IpAddr;
 
@@ -93,6 +94,20 @@ impl Replica {
     #[must_use]
     pub fn is_guarded(&self) -> bool {
         self.used.guarded > 0 || self.guard.asks()
+    }
+
+    /// The LISP headers of somebody are heeded.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_trusting(&self) -> bool {
+        self.used.trusting
+    }
+
+    /// What is said of the mapping behind an entry in LISP headers.
+    #[inline]
+    #[must_use]
+    pub fn marks(&self, id: EntryId) -> Marks {
+        self.marks.get(id.0).copied().unwrap_or_default()
     }
 
     /// What is asked of all LISP data.

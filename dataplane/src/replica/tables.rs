@@ -9,6 +9,7 @@ use crate::fib::AdjacencyTable;
 use crate::lpm::Lpm4;
 use crate::mapcache::{EntryCounters, EntryTable, LocatorSets, RlocCounters, RlocTable};
 use crate::slots::Slots;
+use crate::trust::Marks;
 use std::net::IpAddr;
 
 /// Everything a worker's path reads. See the module.
@@ -23,6 +24,8 @@ pub struct Replica {
     pub(super) guard: Guard,
     /// By entry: the RLOCs of its mapping.
     pub(super) entry_rlocs: Slots<Box<[IpAddr]>>,
+    /// By entry: what is said of its mapping in LISP headers.
+    pub(super) marks: Slots<Marks>,
     pub(super) entries: EntryTable,
     pub(super) rlocs: RlocTable,
     pub(super) sets: LocatorSets,
@@ -42,6 +45,8 @@ pub(super) struct Used {
     pub(super) site_prefixes: u32,
     /// VRFs that ask something of inner sources.
     pub(super) guarded: u32,
+    /// Somebody's headers are heeded.
+    pub(super) trusting: bool,
 }
 
 impl Replica {
@@ -56,6 +61,7 @@ impl Replica {
             local_rlocs: LocalRlocs::new(limits.local_rlocs),
             guard: Guard::new(limits.sites),
             entry_rlocs: Slots::new(limits.entries),
+            marks: Slots::new(limits.entries),
             entries: EntryTable::new(limits.entries),
             rlocs: RlocTable::new(limits.rlocs),
             sets: LocatorSets::new(limits.locator_sets),
@@ -89,6 +95,7 @@ impl Replica {
             + self.ports.memory_bytes()
             + self.guard.memory_bytes()
             + self.entry_rlocs.memory_bytes()
+            + self.marks.memory_bytes()
             + self.entries.memory_bytes()
             + self.rlocs.memory_bytes()
             + self.sets.memory_bytes()

@@ -2,6 +2,7 @@
 //! flags N L E V I R KK | nonce or map-versions 24 | Instance-ID 24 and LSBs 8, or LSBs 32.
 
 use super::bytes::chunk;
+use crate::trust::MapVersion;
 use crate::types::InstanceId;
 
 /// Bytes of the header.
@@ -12,6 +13,8 @@ pub const DATA_PORT: u16 = 4341;
 pub const CONTROL_PORT: u16 = 4342;
 /// N: a nonce is present.
 pub const FLAG_NONCE: u8 = 0x80;
+/// V: Map-Versions are present (RFC 9302).
+pub const FLAG_VERSIONS: u8 = 0x10;
 /// I: an Instance-ID is present.
 pub const FLAG_INSTANCE: u8 = 0x08;
 /// KK: key-id of the encryption key (RFC 8061), 0 = clear.
@@ -19,9 +22,9 @@ pub const MASK_KEY: u8 = 0x03;
 
 /// What the path needs of the header.
 ///
-/// L, E and V are not read: on the public Internet they are never acted on (RFC 9300 section 4.1,
-/// N counts only where nonces were agreed upon (RFC 8060 section 5.3, R-032); that V is not
-/// read makes "N and V both set" a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
+/// On the public Internet N, L, E and V are never acted on (RFC 9300 section 4.1, R-006): N counts only
+/// where nonces were agreed upon (RFC 8060 section 5.3, R-032), V only of trusted routers (RFC 9302),
+/// L and E are not read. N and V both set is a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lisp {
     /// Instance-ID; 0 when I=0. With I=1 the low 8 bits (LSBs) are not part of it.
@@ -47,6 +50,25 @@ impl Lisp {
     pub const fn nonce(self) -> Option<u32> {
         let nonce = self.first >> 24 & FLAG_NONCE as u32 != 0;
         if nonce { Some(self.first & 0x00FF_FFFF) } else { None }
+    }
+
+    /// The Map-Versions of source and destination, if they are there (RFC 9302 section 6).
+    #[inline(always)]
+    pub const fn versions(self) -> Option<(MapVersion, MapVersion)> {
+        let flags = (self.first >> 24) as u8;
+        if flags & (FLAG_NONCE | FLAG_VERSIONS) != FLAG_VERSIONS {
+            return None;
+        }
+        Some((MapVersion::new((self.first >> 12) as u16), MapVersion::new(self.first as u16)))
+    }
+
+    /// A header without a nonce, with the Map-Versions of source and destination.
+    pub const fn with_versions(header: [u8; LEN], source: MapVersion, destination: MapVersion) -> [u8; LEN] {
+        let [flags, _, _, _, rest @ ..] = header;
+        let versions = (source.get() as u32) << 12 | destination.get() as u32;
+        let [_, a, b, c] = versions.to_be_bytes();
+        let [d, e, f, g] = rest;
+        [flags | FLAG_VERSIONS, a, b, c, d, e, f, g]
     }
 
     /// The header we send: all flags but I clear, eight zero bytes for the default
@@ -81,5 +103,13 @@ mod tests {
         assert_eq!(Lisp::parse(&lsbs_without_instance, 0).map(|h| h.instance), Some(InstanceId(0)));
         assert_eq!(Lisp::parse(&[0x03, 0, 0, 0, 0, 0, 0, 0], 0).map(|h| h.key), Some(3));
         assert_eq!(Lisp::parse(&vector, 1), None);
+        let versions = [0x10, 0x00, 0x10, 0x02, 0, 0, 0, 0];
+        let pair = (MapVersion::new(1), MapVersion::new(2));
+        assert_eq!(Lisp::with_versions([0; 8], pair.0, pair.1), versions);
+        assert_eq!(Lisp::parse(&versions, 0).and_then(Lisp::versions), Some(pair));
+        assert_eq!(Lisp::with_versions(vector, pair.0, pair.1), [0x18, 0x00, 0x10, 0x02, 0, 0, 0x65, 0]);
+        // N and V both set is a nonce.
+        let both = Lisp::parse(&[0x90, 0x00, 0x10, 0x02, 0, 0, 0, 0], 0);
+        assert_eq!(both.map(|h| (h.nonce(), h.versions())), Some((Some(0x1002), None)));
     }
 }

@@ -243,6 +243,8 @@ fn look<P: PacketBurst>(
 ) {
     let cx = Context { vrf: known.port.vrf, port: known.id, origin: Origin::Native };
     let how = (known.port, verify_udp_checksum);
+    let trusting = tables.is_trusting();
+    let by_whom = trusting || tables.any_away();
     for (at, lane) in lanes.iter_mut().enumerate() {
         let Some(buf) = burst.get_mut(at) else { break };
         let facts = &mut lane.facts;
@@ -260,7 +262,7 @@ fn look<P: PacketBurst>(
             continue;
         }
         // The outer source is overwritten by what comes out.
-        let outer = tables.any_away().then(|| facts.ip.addrs.source());
+        let outer = by_whom.then(|| facts.ip.addrs.source());
         match class {
             Class::Ip => {}
             Class::Lisp => match petr::decapsulate(buf, &mut facts.ip, tables, key, how) {
@@ -271,6 +273,11 @@ fn look<P: PacketBurst>(
                     tally.ecn_strange += u64::from(inner.ecn_strange);
                     if let Some(outer) = outer {
                         news.away(inner.vrf, &facts.ip, outer, tables);
+                        let header = (inner.lisp, inner.vrf);
+                        if trusting && let Some(reason) = news.hear(header, &facts.ip, outer, tables) {
+                            lane.settle(Verdict::Drop(reason, None));
+                            continue;
+                        }
                     }
                     if let Some(outer) = inner.ask {
                         news.unknown(inner.vrf, &facts.ip, outer);

@@ -94,8 +94,15 @@ impl<I: Io> Core<I> {
                 if let Some(outer) = inner.ask {
                     news.unknown(inner.vrf, &facts.ip, outer);
                 }
-                facts.step = route::decide(&facts.ip, facts.cx, &mut facts.mapping, &self.replica);
-                carry_out(&mut buf, &facts, &self.vrf(facts.cx), &self.replica)
+                let header = (inner.lisp, inner.vrf);
+                let trusting = self.replica.is_trusting();
+                let heard = || news.hear(header, &facts.ip, outer, &self.replica);
+                if let Some(reason) = trusting.then(heard).flatten() {
+                    Verdict::Drop(reason, None)
+                } else {
+                    facts.step = route::decide(&facts.ip, facts.cx, &mut facts.mapping, &self.replica);
+                    carry_out(&mut buf, &facts, &self.vrf(facts.cx), &self.replica)
+                }
             }
             Err(Refusal::Drop(reason)) => Verdict::Drop(reason, None),
             Err(Refusal::Unknown(vrf, rloc)) => news.unknown_source(&mut facts, (vrf, rloc), &self.replica),

@@ -1,4 +1,5 @@
-//! What a worker tells control about hosts that move, at a limited rate.
+//! What a worker tells control about hosts that move, and of what trusted routers say, at a limited rate
+//!
 
 use super::outcome::Facts;
 use crate::admission::UnknownSources;
@@ -8,11 +9,13 @@ use crate::path::classify::Class;
 use crate::path::ip::Ip;
 use crate::path::route::{Context, Origin};
 use crate::path::source::{self, Judgement};
+use crate::path::trust;
 use crate::punt::Punt;
 use crate::replica::Replica;
 use crate::ring::Producer;
 use crate::types::VrfId;
 use crate::verdict::{DropReason, Verdict, Wait};
+use crate::wire::lisp::Lisp;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
@@ -119,6 +122,28 @@ impl News<'_> {
         if tables.local_eid(vrf, eid).is_some_and(|what| what.is_away()) {
             self.tell(Punt::AwayHit { vrf, eid, rloc });
         }
+    }
+
+    /// Takes what the LISP header said that a packet came out of, if its sender is trusted. Returns why the
+    /// packet is dropped, if it is.
+    #[cold]
+    pub(super) fn hear(
+        &mut self,
+        (lisp, vrf): (Lisp, VrfId),
+        inner: &Ip,
+        rloc: IpAddr,
+        tables: &Replica,
+    ) -> Option<DropReason> {
+        let tell = |eid, said| self.hint(Punt::Header { vrf, eid, rloc, said });
+        trust::hear(lisp, (vrf, inner), rloc, tables, tell).err()
+    }
+
+    /// Tells what can be told again at any time: a quarter of the ring must do for it.
+    fn hint(&mut self, punt: Punt) {
+        if self.punts.len() >= self.punts.capacity() / 4 {
+            return self.stats.punts_lost.add(1);
+        }
+        self.tell(punt);
     }
 
     pub(super) fn tell(&mut self, punt: Punt) {

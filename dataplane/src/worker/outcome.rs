@@ -8,11 +8,13 @@ use crate::path::mss;
 use crate::path::native::{self, NextHop};
 use crate::path::pitr;
 use crate::path::route::{Context, Mapping, Origin, Step};
+use crate::path::trust;
 use crate::replica::Replica;
 use crate::types::{AdjacencyId, RlocId};
 use crate::verdict::{DropReason, Notice, Verdict, Wait};
 use crate::watch::{Fate, Story};
 use crate::wire::ethernet;
+use crate::wire::lisp::{self, Lisp};
 
 /// A packet with what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +90,11 @@ fn encapsulate<B: PacketBuf>(
         Rloc::Resolving => return Verdict::Hold(Wait::Rloc(rloc)),
         Rloc::Down => return Verdict::Drop(DropReason::RlocDown, Some(Notice::HostUnreachable)),
     };
-    let verdict = pitr::encapsulate(buf, &facts.ip, facts.cx.origin != Origin::Own, vrf, outer);
+    let lisp = match outer.options() {
+        Some(options) if options.map_versions => versioned(facts, vrf, tables),
+        _ => Lisp::header(vrf.instance_id),
+    };
+    let verdict = pitr::encapsulate(buf, &facts.ip, facts.cx.origin != Origin::Own, vrf, (lisp, outer));
     if is_encapsulated(verdict) {
         let bytes = u64::from(facts.ip.len);
         if let Mapping::Entry(entry) = facts.mapping {
@@ -97,6 +103,16 @@ fn encapsulate<B: PacketBuf>(
         tables.count_rloc(rloc, bytes + pitr::overhead(outer) as u64);
     }
     verdict
+}
+
+/// The LISP header of a packet to a router that gets Map-Versions.
+#[cold]
+fn versioned(facts: &Facts, vrf: &VrfSpec, tables: &Replica) -> [u8; lisp::LEN] {
+    let entry = match facts.mapping {
+        Mapping::Entry(entry) => Some(entry),
+        Mapping::Unknown | Mapping::Absent => None,
+    };
+    trust::header(&facts.ip, (facts.cx.vrf, vrf), entry, tables)
 }
 
 #[inline(always)]

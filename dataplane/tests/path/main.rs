@@ -21,6 +21,7 @@ mod native;
 mod outer_fragments;
 mod packets;
 mod reassembly;
+mod trust;
 mod vlan;
 mod waiting;
 mod watch;

@@ -100,7 +100,7 @@ fn bounded<T>(path: &str, list: &Key<Vec<T>>, most: usize, problems: &mut Proble
     }
 }
 
-fn prefixes(path: &str, list: &Key<Vec<At<Word<Prefix>>>>, most: usize, problems: &mut Problems) {
+pub(super) fn prefixes(path: &str, list: &Key<Vec<At<Word<Prefix>>>>, most: usize, problems: &mut Problems) {
     bounded(path, list, most, problems);
     let items = list.items().iter().map(|prefix| (prefix.0.0, prefix.span()));
     unique(path, items, "give each prefix once", problems);

@@ -1,6 +1,8 @@
 //! All checks in one pass, and what they share.
 
-use super::{admission, ddt, limits, lisp, paths, ports, roles, secrets, sites, subinterfaces, vrfs};
+use super::{
+    admission, ddt, limits, lisp, paths, ports, roles, secrets, sites, subinterfaces, trusted, vrfs,
+};
 use crate::config::build;
 use crate::config::error::Problems;
 use crate::config::file::File;
@@ -44,6 +46,7 @@ pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Pr
     lisp::check(&cx, problems);
     paths::check(&cx, problems);
     admission::check(&cx, problems);
+    trusted::check(&cx, problems);
     sites::check(&cx, problems);
     ddt::check(&cx, problems);
     secrets::check(&cx, problems);

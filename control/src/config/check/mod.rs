@@ -15,6 +15,7 @@ mod roles;
 mod secrets;
 mod sites;
 mod subinterfaces;
+mod trusted;
 mod vrfs;
 
 pub(super) use all::check;

@@ -189,6 +189,11 @@ pub struct DatabaseTable {
     ///
     /// Default: `1440`. Change: live.
     pub ttl_minutes: Key<Bounded<1, 525_600>>,
+    /// The version of the mapping, 1 to 4095, to be raised with every change of it; after 4095 comes 1; 0: none.
+    ///
+    /// The same on all xTRs of the site. Needs `trusted.map_versioning`.
+    /// Default: `0`. Change: live.
+    pub map_version: Key<Bounded<0, 4095>>,
     /// The locators of the site, those of its other xTRs included.
     ///
     /// Required. Change: live.

@@ -17,6 +17,7 @@ mod map_server;
 mod path;
 mod port;
 mod root;
+mod trusted;
 
 pub use admission::{AdmissionTable, AdmittedSiteTable, PeerNonceTable};
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
@@ -33,3 +34,4 @@ pub use map_server::{
 pub use path::PathTable;
 pub use port::{PortTable, VrfTable};
 pub use root::File;
+pub use trusted::TrustedTable;

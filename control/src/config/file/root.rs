@@ -2,7 +2,7 @@
 
 use super::{
     AdmissionTable, DaemonTable, DdtNodeTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable,
-    MapResolverTable, MapServerTable, PortTable, VrfTable, WorkersTable,
+    MapResolverTable, MapServerTable, PortTable, TrustedTable, VrfTable, WorkersTable,
 };
 use crate::config::leaf::{At, Key};
 use schemars::JsonSchema;
@@ -32,6 +32,8 @@ pub struct File {
     pub lisp: Key<LispTable>,
     /// The senders whose LISP data is taken. Without it: all.
     pub admission: Key<AdmissionTable>,
+    /// The routers whose LISP headers are believed. Without it: none.
+    pub trusted: Key<TrustedTable>,
     /// The sites of role map-server.
     pub map_server: Key<MapServerTable>,
     /// The part of role map-resolver.

@@ -35,6 +35,19 @@ fn every_shipped_configuration_is_accepted() {
     }
 }
 
+/// Off by default, and only for the RLOCs that are named.
+#[test]
+fn trusted_routers_are_named_r006_r099() {
+    let config = parse(FULL).unwrap();
+    assert!(!config.trust.any() && config.database[0].map_version.is_none());
+    let versioned = FULL.replacen("[[lisp.database]]", "[[lisp.database]]\nmap_version = 4095", 1);
+    let text = format!("{versioned}\n[trusted]\nrlocs = [\"198.51.100.0/24\"]\nmap_versioning = true\n");
+    let config = parse(&text).unwrap();
+    assert!(config.trust.any() && config.trust.has("198.51.100.7".parse().unwrap()));
+    assert_eq!(config.database[0].map_version.get(), 4095);
+    assert_eq!(config.engine(0).trust, config.trust);
+}
+
 #[test]
 fn the_whole_is_typed() {
     let config = parse(FULL).unwrap();

@@ -15,6 +15,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "[{ name = \"four\", eid_prefixes = [\"10.4.0.0/24\"], outer_sources = [\"203.0.113.4/32\"] }]",
     ),
     ("lisp.peer_nonces", "[{ rloc = \"198.51.100.3\", nonce = \"c0ffee\" }]"),
+    ("trusted.rlocs", "[\"198.51.100.0/24\"]"),
     ("port.instance_ids", "[0]"),
     ("lisp_sec.secret", "\"change-me-for-lisp-sec\""),
     ("lisp_sec.secret_file", "\"/etc/pxtr/lisp-sec.key\""),

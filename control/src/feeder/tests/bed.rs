@@ -11,6 +11,7 @@ pub(super) use pxtr_dataplane::feed::{Adjacency, MapAction, PortPolicy, Target, 
 pub(super) use pxtr_dataplane::fib::RouteRef;
 pub(super) use pxtr_dataplane::mapcache::Rloc;
 pub(super) use pxtr_dataplane::replica::{Replica, ReplicaLimits};
+pub(super) use pxtr_dataplane::trust::{MapVersion, Marks, Trust};
 pub(super) use pxtr_dataplane::types::{AdjacencyId, InstanceId, MacAddr, PortId, RlocId, VrfId};
 pub(super) use std::collections::BTreeMap;
 pub(super) use std::net::IpAddr;
@@ -77,6 +78,7 @@ impl Bed {
             anycast_rlocs: vec![],
             paths: vec![],
             admission: AdmissionSpec::default(),
+            trust: Trust::default(),
             nonces: BTreeMap::new(),
             capacity,
         };

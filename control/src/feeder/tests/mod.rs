@@ -6,3 +6,4 @@ mod mapping;
 mod native;
 mod paths;
 mod places;
+mod trust;

@@ -80,7 +80,7 @@ impl Etr {
 
     /// Who holds which mapping, for the day that it changes. A request says that the ITR has
     /// the newest one; a probe only that it has one.
-    fn remember(&mut self, cx: &Cx<'_>, itr: IpAddr, request: &MapRequest, is_newest: bool) {
+    fn remember(&mut self, cx: &mut Cx<'_>, itr: IpAddr, request: &MapRequest, is_newest: bool) {
         for asked in &request.records {
             let Some(asked) = asked_eid(request, asked) else { continue };
             let Some((prefix, _)) = self.database.lookup_prefix(&asked) else { continue };
@@ -88,6 +88,7 @@ impl Etr {
             self.audience.heard(cx.now, itr, eid);
             if is_newest {
                 self.solicitor.asked(itr, &eid);
+                self.versions.asked(cx, itr, &eid);
             }
         }
     }
@@ -188,7 +189,7 @@ pub(super) fn record(
         mask_len: eid.prefix.prefix_len(),
         action: MapAction::NoAction,
         authoritative: true,
-        map_version: 0,
+        map_version: mapping.map_version.get(),
         eid: Address::from_eid(eid.iid, eid.prefix.network()),
         locators,
     }

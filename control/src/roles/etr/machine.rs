@@ -5,6 +5,7 @@ use super::dynamic::{DynamicEids, HostChange};
 use super::first_hop::FirstHops;
 use super::registrar::{Registrar, Taken};
 use super::solicitor::Solicitor;
+use super::versions::Versions;
 use super::view::{self, AwayView, DatabaseView, DynamicEidView};
 use super::withheld::Withheld;
 use crate::codec::{Ecm, MapNotify, MapRegister, MapRequest};
@@ -14,6 +15,7 @@ use crate::engine::{Counter, Cx, Handled, Meta, Role};
 use crate::roles::forward;
 use crate::roles::prefix_table::EidTable;
 use crate::roles::reply::AnswerLimits;
+use pxtr_dataplane::trust::Said;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -45,6 +47,7 @@ pub struct Etr {
     pub(super) audience: Audience,
     pub(super) solicitor: Solicitor,
     withheld: Withheld,
+    pub(super) versions: Versions,
     registrar: Registrar,
     dynamic: DynamicEids,
     first_hops: FirstHops,
@@ -88,6 +91,22 @@ impl Etr {
         if self.dynamic.on_away_hit(cx.now, &eid, rloc) && forward::can_forward(cx.config, rloc) {
             cx.count(Counter::AwayHits);
             self.solicitor.solicit_once(cx, rloc, eid);
+        }
+    }
+
+    /// A trusted ITR sends to an EID of ours by another version of its mapping (RFC 9302 section 7.1).
+    pub(crate) fn on_version(&mut self, cx: &mut Cx<'_>, eid: &EidPrefix, rloc: IpAddr, said: Said) {
+        let Some((prefix, Owned::Database(_))) = self.database.lookup_prefix(eid) else { return };
+        let own = EidPrefix { iid: eid.iid, prefix };
+        match said {
+            Said::DestinationOlder(version) if forward::can_forward(cx.config, rloc) => {
+                self.versions.on_older(cx, &mut self.solicitor, (rloc, own), version);
+            }
+            Said::DestinationNewer(version) => cx.notice(
+                Counter::MapVersionsUnknown,
+                format_args!("{rloc} has version {} of {prefix}", version.get()),
+            ),
+            Said::DestinationOlder(_) | Said::SourceNewer(_) => {}
         }
     }
 
@@ -156,6 +175,7 @@ impl Role for Etr {
         for (_, live) in self.dynamic.live.iter() {
             self.database.insert(live.eid, Owned::Dynamic(live.range));
         }
+        self.versions.configure(cx);
         let changes = self.registrar.configure(cx);
         // What is no longer ours has no mapping to ask us for, but the ITRs are to notice.
         if !changes.eids.is_empty() {
@@ -231,6 +251,7 @@ impl Role for Etr {
         self.first_hops.on_tick(cx);
         let free = self.withheld.on_tick(cx.now);
         self.solicit(cx, free);
+        self.versions.on_tick(cx);
         self.solicitor.on_tick(cx);
     }
 
@@ -241,6 +262,7 @@ impl Role for Etr {
             self.withheld.next_deadline(),
             self.solicitor.next_deadline(),
             self.first_hops.next_deadline(),
+            self.versions.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }

@@ -10,6 +10,7 @@ mod first_hop;
 mod machine;
 mod registrar;
 mod solicitor;
+mod versions;
 mod view;
 mod withheld;
 

@@ -236,7 +236,7 @@ pub(super) fn proxy_record(row: &Registered, prefix: IpNet) -> EidRecord {
     let mut locators = row.locators();
     locators.iter_mut().for_each(|l| l.local = false);
     let eid = EidPrefix { iid: row.eid.iid, prefix };
-    let map_version = row.registrants.last().map_or(0, |r| r.map_version);
+    let map_version = row.map_version().get();
     let ttl_minutes = row.ttl_minutes();
     EidRecord { map_version, locators, ..reply::negative(&eid, MapAction::NoAction, ttl_minutes) }
 }

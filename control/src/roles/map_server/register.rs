@@ -10,6 +10,7 @@ use crate::engine::config::{AuthAlgorithm, Secret, Site};
 use crate::engine::event::EidPrefix;
 use crate::engine::{Counter, Cx, Handled, Meta};
 use crate::roles::reply;
+use pxtr_dataplane::trust::{Age, MapVersion};
 
 /// A Map-Register that passed every check on the message as a whole.
 struct Accepted<'a> {
@@ -135,6 +136,9 @@ impl MapServer {
         if record.ttl_minutes == 0 {
             return self.deregister(cx, eid, accepted.registrant);
         }
+        if self.is_old_version(cx, meta, &eid, record) {
+            return None;
+        }
         let max = self.sites.config(cx.config, site).map_or(0, |s| s.max_prefixes);
         let full = self.sites.state_mut(site).is_none_or(|s| s.registered >= max);
         if full && self.store.get(&eid).is_none() {
@@ -146,6 +150,24 @@ impl MapServer {
         let change = self.store.register(eid, site, new);
         self.changed(cx, eid, site, &change);
         Some(eid)
+    }
+
+    /// an older version of a mapping than what is registered for it, of a router that is trusted to
+    /// know versions, is not to be expected (RFC 9302 section 5). One without a version is.
+    fn is_old_version(&self, cx: &mut Cx<'_>, meta: &Meta, eid: &EidPrefix, record: &EidRecord) -> bool {
+        let trust = &cx.config.trust;
+        let (new, from) = (MapVersion::new(record.map_version), meta.from.ip());
+        if new.is_none() || !(trust.map_versions && trust.has(from)) {
+            return false;
+        }
+        let there = self.store.get(eid).map_or(MapVersion::NONE, Registered::map_version);
+        let old = !there.is_none() && new.against(there) == Age::Older;
+        if old {
+            let (prefix, new, there) = (eid.prefix, new.get(), there.get());
+            let detail = format_args!("{from} registers version {new} of {prefix}, {there} is registered");
+            cx.notice(Counter::RegisterRecordsOldVersion, detail);
+        }
+        old
     }
 
     /// Record TTL 0: takes back the sender's own registration, never that of another.
@@ -237,7 +259,7 @@ fn secret_of(site: &Site, key_id: u8) -> Option<&Secret> {
 /// A mapping as a Map-Notify carries it.
 fn notify_record(row: &Registered) -> EidRecord {
     EidRecord {
-        map_version: row.registrants.last().map_or(0, |r| r.map_version),
+        map_version: row.map_version().get(),
         locators: row.locators(),
         ..reply::negative(&row.eid, crate::codec::MapAction::NoAction, row.ttl_minutes())
     }

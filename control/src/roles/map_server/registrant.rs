@@ -6,6 +6,7 @@ use crate::engine::Meta;
 use crate::engine::config::AuthAlgorithm;
 use crate::engine::event::{EidPrefix, Time};
 use crate::roles::reply;
+use pxtr_dataplane::trust::{Age, MapVersion};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
@@ -44,7 +45,7 @@ pub(super) struct Registrant {
     /// Sorted, p=0.
     pub(super) locators: Box<[LocatorRecord]>,
     pub(super) ttl_minutes: u32,
-    pub(super) map_version: u16,
+    pub(super) map_version: MapVersion,
     pub(super) key_id: u8,
     pub(super) algorithm: AuthAlgorithm,
     /// P: answer for it.
@@ -85,7 +86,7 @@ impl Registrant {
             from: meta.from,
             locators: locators.into_boxed_slice(),
             ttl_minutes: record.ttl_minutes,
-            map_version: record.map_version,
+            map_version: MapVersion::new(record.map_version),
             key_id: register.auth.key_id,
             algorithm,
             proxy_reply: register.proxy_reply,
@@ -129,6 +130,13 @@ impl Registered {
         union.truncate(crate::codec::MAX_LOCATORS);
         reply::sort_locators(&mut union);
         union
+    }
+
+    /// Newest of the registered versions; none if nobody gave one.
+    pub(super) fn map_version(&self) -> MapVersion {
+        let versions = self.registrants.iter().map(|r| r.map_version).filter(|version| !version.is_none());
+        let newer = |a: MapVersion, b: MapVersion| if b.against(a) == Age::Newer { b } else { a };
+        versions.reduce(newer).unwrap_or_default()
     }
 
     /// R-169 (4): any ETR asked us to answer for it.

@@ -82,10 +82,11 @@ impl Inbound {
         Self { v4: Row::new(BLANK), v6: Row::new(BLANK) }
     }
 
-    /// Whether packets of this port may go this way: nothing is to be found out about anybody.
+    /// Whether packets of this port may go this way: nothing is to be found out about anybody, and nobody's
+    /// LISP headers are heeded.
     #[inline]
     pub(in crate::worker) fn suits(port: &PortSpec, tables: &Replica) -> bool {
-        port.underlay && port.sources.is_none() && !tables.any_away()
+        port.underlay && port.sources.is_none() && !tables.any_away() && !tables.is_trusting()
     }
 
     /// Decapsulates and forwards what is plain and not done yet. Returns how many packets it did, and

@@ -1,0 +1,27 @@
+//! `[trusted]`: routers whose LISP headers are believed.
+
+use crate::config::leaf::{At, Key, Word};
+use crate::config::words::Prefix;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[trusted]`. For networks of which all routers are the operator's own: on the Internet anybody can write
+/// what he likes into the headers of LISP data (RFC 9302 section 8, RFC 9300 section 16).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrustedTable {
+    /// The prefixes of the RLOCs of the routers that are trusted; nobody else may be able to send from them.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub rlocs: Key<Vec<At<Word<Prefix>>>>,
+    /// The choice whether Map-Versions are put into LISP headers and heeded there (RFC 9302).
+    ///
+    /// An xTR gives its mappings their versions by `lisp.database.map_version`. Who sends to it with an old
+    /// version is told by SMR, up to ten times; what can not be right is dropped as "map_version_...". A newer
+    /// version of a sender's mapping makes us ask for it. A Map-Server drops registrations of trusted routers
+    /// with an older version than it has.
+    /// Packets to trusted routers, and all LISP packets received, take a slower way through the workers.
+    /// Default: `false`. Change: live.
+    pub map_versioning: Key<bool>,
+}

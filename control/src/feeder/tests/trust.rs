@@ -1,0 +1,85 @@
+//! Whose LISP headers are heeded, and what is said in them.
+
+use super::bed::*;
+
+fn trust(rlocs: &[&str]) -> Trust {
+    Trust { rlocs: rlocs.iter().map(|p| net(p)).collect(), map_versions: true }
+}
+
+impl Bed {
+    fn trust(&mut self, trust: Trust) {
+        let spec = FeederSpec { trust, ..self.feeder.spec.clone() };
+        self.reconfigure(spec);
+    }
+
+    fn mark(&mut self, prefix: &str, version: u16) {
+        let marks = Marks { version: MapVersion::new(version), expired: false };
+        self.action(Action::Marks { eid: eid(0, prefix), marks }).unwrap();
+    }
+
+    fn version_of(&self, address: &str) -> u16 {
+        let entry = self.replica.map_lookup(VrfId(0), ip(address)).expect("entry");
+        self.replica.marks(entry).version.get()
+    }
+
+    /// Packets to this RLOC get versions.
+    fn is_versioned(&self, rloc: &str) -> bool {
+        let slot = self.feeder.rlocs.get(ip(rloc)).expect("RLOC").slot;
+        match self.replica.rloc(slot) {
+            Rloc::Ready(template) => template.options().is_some_and(|options| options.map_versions),
+            other => panic!("not ready: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn only_trusted_rlocs_get_versions_r099_r006() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    bed.install(0, "10.5.0.0/24", &[("203.0.114.5", 1, 1)]).unwrap();
+    bed.install(0, "10.6.0.0/24", &[("203.0.115.6", 1, 1)]).unwrap();
+    assert!(!bed.replica.is_trusting());
+    assert!(!bed.is_versioned("203.0.114.5"));
+    bed.trust(trust(&["203.0.114.0/24"]));
+    assert!(bed.replica.is_trusting());
+    assert!(bed.is_versioned("203.0.114.5") && !bed.is_versioned("203.0.115.6"));
+    bed.trust(Trust::default());
+    assert!(!bed.replica.is_trusting() && !bed.is_versioned("203.0.114.5"));
+}
+
+#[test]
+fn a_slot_that_gets_another_prefix_begins_without_a_version_r099() {
+    let mut bed = Bed::new();
+    bed.trust(trust(&["203.0.114.0/24"]));
+    bed.install(0, "10.5.0.0/24", &[("203.0.114.5", 1, 1)]).unwrap();
+    bed.mark("10.5.0.0/24", 7);
+    assert_eq!(bed.version_of("10.5.0.1"), 7);
+    bed.mark("10.4.0.0/24", 9);
+    assert_eq!(bed.version_of("10.4.0.1"), 9, "our own site");
+    bed.action(Action::Withdraw(eid(0, "10.5.0.0/24"))).unwrap();
+    bed.install(0, "10.7.0.0/24", &[("203.0.114.5", 1, 1)]).unwrap();
+    assert_eq!(bed.version_of("10.7.0.1"), 0);
+    // What was said before trust ended does not come back with it.
+    bed.mark("10.7.0.0/24", 3);
+    bed.trust(Trust::default());
+    bed.trust(trust(&["203.0.114.0/24"]));
+    assert_eq!(bed.version_of("10.7.0.1"), 0, "until the engine says it again");
+}
+
+#[test]
+fn those_with_old_versions_are_known_by_rloc_and_prefix_r097() {
+    let mut bed = Bed::new();
+    let outdated = (ip("203.0.114.5"), eid(0, "10.4.0.0/24"));
+    let is = |bed: &Bed, vrf| bed.replica.guard().is_outdated(outdated.0, VrfId(vrf), ip("10.4.0.9"));
+    bed.action(Action::Outdated(vec![outdated])).unwrap();
+    assert!(is(&bed, 0) && !is(&bed, 1));
+    bed.action(Action::Outdated(Vec::new())).unwrap();
+    assert!(!is(&bed, 0));
+    // A new engine knows of none.
+    bed.trust(trust(&["203.0.114.0/24"]));
+    bed.action(Action::Outdated(vec![outdated])).unwrap();
+    assert!(is(&bed, 0));
+    bed.feeder.on_engine_restart(bed.now, &bed.view);
+    bed.pump();
+    assert!(!is(&bed, 0));
+}

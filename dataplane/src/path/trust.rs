@@ -1,0 +1,107 @@
+//! What LISP headers of trusted routers say, heard and said (R-097 to R-099; RFC 9302 sections 6 and 7).
+//! Reads tables only.
+
+use super::ip::Ip;
+use crate::feed::{MapAction, VrfSpec};
+use crate::replica::Replica;
+use crate::trust::{Age, MapVersion, Marks, Said};
+use crate::types::{EntryId, VrfId};
+use crate::verdict::DropReason;
+use crate::wire::lisp::{self, Lisp};
+use std::net::IpAddr;
+
+/// Holds what came out of a LISP packet to what its header says of mappings. `tell` is called with what
+/// control is to know, and the EID that it is about.
+pub fn hear(
+    lisp: Lisp,
+    (vrf, inner): (VrfId, &Ip),
+    rloc: IpAddr,
+    tables: &Replica,
+    mut tell: impl FnMut(IpAddr, Said),
+) -> Result<(), DropReason> {
+    let trust = tables.guard().trust();
+    if !trust.has(rloc) {
+        return Ok(());
+    }
+    if trust.map_versions
+        && let Some((source, destination)) = lisp.versions()
+    {
+        destination_version(destination, (vrf, inner.addrs.destination()), rloc, tables, &mut tell)?;
+        source_version(source, (vrf, inner.addrs.source()), tables, &mut tell)?;
+    }
+    Ok(())
+}
+
+/// RFC 9302 section 7.1. Of EIDs that are not ours we have no version to compare with: a PETR looks at
+/// the source only.
+fn destination_version(
+    version: MapVersion,
+    (vrf, eid): (VrfId, IpAddr),
+    rloc: IpAddr,
+    tables: &Replica,
+    tell: &mut impl FnMut(IpAddr, Said),
+) -> Result<(), DropReason> {
+    let Some(own) = own(vrf, eid, tables) else { return Ok(()) };
+    if own.version.is_none() || version.is_none() {
+        return Err(DropReason::MapVersionNone);
+    }
+    match version.against(own.version) {
+        Age::Same => Ok(()),
+        Age::Newer => {
+            tell(eid, Said::DestinationNewer(version));
+            Err(DropReason::MapVersionNewer)
+        }
+        Age::Older if own.expired || tables.guard().is_outdated(rloc, vrf, eid) => {
+            Err(DropReason::MapVersionOlder)
+        }
+        Age::Older => {
+            tell(eid, Said::DestinationOlder(version));
+            Ok(())
+        }
+    }
+}
+
+/// RFC 9302 section 7.2: only of a source whose mapping is in the map-cache.
+fn source_version(
+    version: MapVersion,
+    (vrf, eid): (VrfId, IpAddr),
+    tables: &Replica,
+    tell: &mut impl FnMut(IpAddr, Said),
+) -> Result<(), DropReason> {
+    let Some(entry) = tables.map_lookup(vrf, eid).filter(|_| !version.is_none()) else { return Ok(()) };
+    let cached = tables.marks(entry).version;
+    if cached.is_none() || tables.entry(entry) == MapAction::LocalSite {
+        return Ok(());
+    }
+    match version.against(cached) {
+        Age::Same => Ok(()),
+        Age::Newer => {
+            tell(eid, Said::SourceNewer(version));
+            Ok(())
+        }
+        Age::Older => Err(DropReason::MapVersionSourceOlder),
+    }
+}
+
+/// The marks of the mapping of ours that an address lies in; `None`: it is no EID of our site.
+fn own(vrf: VrfId, eid: IpAddr, tables: &Replica) -> Option<Marks> {
+    let entry = tables.map_lookup(vrf, eid).filter(|entry| tables.entry(*entry) == MapAction::LocalSite)?;
+    Some(tables.marks(entry))
+}
+
+/// The LISP header of a packet to a trusted router, by this entry: with Map-Versions if the mapping of its
+/// destination has one. A source that is no EID of ours, at a PITR, has none.
+pub fn header(
+    inner: &Ip,
+    (id, vrf): (VrfId, &VrfSpec),
+    entry: Option<EntryId>,
+    tables: &Replica,
+) -> [u8; lisp::LEN] {
+    let plain = Lisp::header(vrf.instance_id);
+    let destination = entry.map_or(MapVersion::NONE, |entry| tables.marks(entry).version);
+    if destination.is_none() {
+        return plain;
+    }
+    let source = own(id, inner.addrs.source(), tables).unwrap_or_default().version;
+    Lisp::with_versions(plain, source, destination)
+}
