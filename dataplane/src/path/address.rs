@@ -9,14 +9,14 @@ pub enum Kind {
     Unicast,
     /// Link-local unicast: 169.254.0.0/16, fe80::/10.
     LinkLocal,
-    /// Multicast that never leaves the link: 224.0.0.0/24, ff02::/16.
+    /// Multicast that never leaves the link: 224.0.0.0/24, ff02::/16 and the same scope with flags.
     LinkMulticast,
     /// Other multicast.
     Multicast,
     /// 255.255.255.255.
     Broadcast,
     /// Never seen on a wire: 0.0.0.0/8, 127.0.0.0/8, 240.0.0.0/4, ::, ::1, ::ffff:0:0/96, and the
-    /// interface-local multicast ff01::/16.
+    /// interface-local multicast ff01::/16 (and ff00::/16, reserved), with any flags.
     Martian,
 }
 
@@ -45,9 +45,12 @@ pub const fn kind_v6(addr: Key6) -> Kind {
         return Kind::Unicast;
     }
     match (addr.high >> 48) as u16 {
-        0xFF02 => Kind::LinkMulticast,
-        0xFF00 | 0xFF01 => Kind::Martian,
-        0xFF03..=0xFFFF => Kind::Multicast,
+        // The scope is the low half of the second byte, the high half are flags (RFC 4291 section 2.7).
+        group @ 0xFF00.. => match group & 0x000F {
+            0 | 1 => Kind::Martian,
+            2 => Kind::LinkMulticast,
+            _ => Kind::Multicast,
+        },
         0xFE80..=0xFEBF => Kind::LinkLocal,
         // ::, ::1 and the IPv4-mapped ::ffff:0:0/96; the translation prefixes 64:ff9b::/96 and
         // 64:ff9b:1::/48 are ordinary here.
@@ -97,6 +100,9 @@ mod tests {
         assert_eq!(kind("fe80::1"), Kind::LinkLocal);
         assert_eq!(kind("febf::1"), Kind::LinkLocal);
         assert_eq!(kind("ff02::1:ff00:1"), Kind::LinkMulticast);
+        assert_eq!(kind("ff12::1"), Kind::LinkMulticast, "transient");
+        assert_eq!(kind("ff32::8000:1"), Kind::LinkMulticast, "source-specific");
+        assert_eq!(kind("ff11::1"), Kind::Martian);
         assert_eq!(kind("ff05::2"), Kind::Multicast);
         assert_eq!(kind("ff3e::1"), Kind::Multicast);
     }

@@ -81,7 +81,9 @@ pub fn may_notify(packet: &[u8], ip: &Ip) -> bool {
     if source != Kind::Unicast || !matches!(destination, Kind::Unicast | Kind::LinkLocal) {
         return false;
     }
-    let kind = packet.get(ethernet::LEN + usize::from(ip.transport)).copied();
+    // Ethernet's padding is not part of the packet.
+    let within = u32::from(ip.transport) < ip.len;
+    let kind = packet.get(ethernet::LEN + usize::from(ip.transport)).filter(|_| within).copied();
     match ip.addrs {
         Addrs::V4 { .. } => {
             let later =
@@ -92,8 +94,7 @@ pub fn may_notify(packet: &[u8], ip: &Ip) -> bool {
         // an extension header, and nothing is sent.
         Addrs::V6 { .. } => match ip.protocol {
             proto::ICMPV6 => !ip.fragment && kind.is_some_and(|kind| !icmp::v6::is_error(kind)),
-            proto::HOP_BY_HOP | proto::ROUTING | proto::DESTINATION_OPTIONS | proto::AUTHENTICATION => false,
-            _ => true,
+            other => !ipv6::is_extension(other),
         },
     }
 }

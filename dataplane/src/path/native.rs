@@ -25,11 +25,11 @@ pub struct NextHop {
 /// from. Unless it is ready to be sent afterwards, the packet is as it was.
 #[inline(always)]
 pub fn forward<B: PacketBuf>(buf: &mut B, ip: &Ip, cx: Context, away: bool, hop: &NextHop) -> Verdict {
-    if ip.len > u32::from(hop.mtu) {
-        return mtu::too_big(ip, hop.mtu);
-    }
     if away && is_back(buf.data(), cx, hop) {
         return Verdict::Drop(DropReason::NativeLoop, Some(Notice::NetUnreachable));
+    }
+    if ip.len > u32::from(hop.mtu) {
+        return mtu::too_big(ip, hop.mtu);
     }
     let framed = ethernet::LEN + ip.len as usize;
     if buf.total_len() != framed && !buf.truncate(framed) {

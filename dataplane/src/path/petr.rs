@@ -90,6 +90,8 @@ pub fn decapsulate<B: PacketBuf>(
         return Err(DropReason::InstanceNotAdmitted.into());
     }
     let inner_at = udp_at + HEADERS;
+    // Nothing is read that lies behind the UDP datagram.
+    let data = data.get(..udp_at + length).unwrap_or(data);
     ip.read(data, inner_at, length - HEADERS, key).map_err(inner_error)?;
     check_addresses(ip, tables)?;
     let mut ask = None;

@@ -233,15 +233,16 @@ fn by_action(ip: &Ip, cx: Context, entry: EntryId, action: MapAction, tables: &R
         MapAction::LocalSite => via_fib(ip, cx, false, tables),
         MapAction::NativelyForward => match via_fib(ip, cx, true, tables) {
             // The blackhole that anchors the aggregate we attract traffic with is no way out.
-            Step::Refuse(reason, None) => told(reason, Notice::NetUnreachable),
+            // What else is silent stays so.
+            Step::Refuse(reason @ DropReason::RouteBlackhole, None) => told(reason, Notice::NetUnreachable),
             step => step,
         },
         // Our own addresses and those of other RLOCs of ours are never EIDs.
-        MapAction::SendMapRequest => match via_fib(ip, cx, false, tables) {
-            Step::Host => Step::Host,
-            _ if tables.is_local_rloc(ip.addrs.destination()) => silent(DropReason::RlocIsDestination),
-            _ => Step::Await(Wait::Mapping),
-        },
+        MapAction::SendMapRequest if is_ours(ip, cx, tables) => for_us(ip, cx, tables),
+        MapAction::SendMapRequest if tables.is_local_rloc(ip.addrs.destination()) => {
+            silent(DropReason::RlocIsDestination)
+        }
+        MapAction::SendMapRequest => Step::Await(Wait::Mapping),
         MapAction::DropNoReason => told(DropReason::MapDrop, Notice::NetUnreachable),
         MapAction::DropPolicyDenied => told(DropReason::MapPolicyDenied, Notice::Prohibited),
         MapAction::DropAuthFailure => told(DropReason::MapAuthFailure, Notice::Prohibited),
@@ -250,6 +251,12 @@ fn by_action(ip: &Ip, cx: Context, entry: EntryId, action: MapAction, tables: &R
             silent(DropReason::MapNoAction)
         }
     }
+}
+
+/// To one of our own addresses, whoever asks.
+fn is_ours(ip: &Ip, cx: Context, tables: &Replica) -> bool {
+    let hit = tables.fib_lookup(cx.vrf, ip.addrs.destination());
+    hit.is_some_and(|hit| hit.route == RouteRef::Local)
 }
 
 /// What the native FIB says.
