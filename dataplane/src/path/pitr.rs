@@ -37,11 +37,11 @@ pub fn encapsulate<B: PacketBuf>(
     let overhead = overhead(outer);
     let room = usize::from(outer.mtu()).saturating_sub(overhead);
     let too_big = ip.len as usize > room;
-    if too_big && !mtu::fragments_outside(ip) {
-        return mtu::too_big(ip, room as u16);
-    }
     if ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT && is_nested(buf.data(), ip) {
         return Verdict::Drop(DropReason::NestedLisp, None);
+    }
+    if too_big && !mtu::fragments_outside(ip) {
+        return mtu::too_big(ip, room as u16);
     }
     // Ethernet pads short packets: what is behind the IP packet must not go into the outer one
     // (wire.md TRAP 6).
@@ -199,14 +199,17 @@ fn is_nested(frame: &[u8], ip: &Ip) -> bool {
     match frame.get(inner..) {
         Some(&[first, ..]) if first >> 4 == 4 => {
             let header = usize::from(first & 0x0F) * 4;
-            let udp = frame.get(inner + 9) == Some(&proto::UDP);
+            // A later fragment has no ports.
+            let first = bytes::be16(frame, inner + 6).is_some_and(|word| word & ipv4::OFFSET_MASK == 0);
+            let udp = first && frame.get(inner + 9) == Some(&proto::UDP);
             udp && header >= ipv4::MIN_LEN && data_port(inner + header)
         }
         Some(&[first, ..]) if first >> 4 == 6 => {
             let end = frame.len() - inner;
             let Some(&next) = frame.get(inner + 6) else { return false };
             let upper = ipv6::walk(frame, inner, next, end);
-            upper.protocol == proto::UDP && data_port(inner + usize::from(upper.offset))
+            let udp = upper.protocol == proto::UDP && !upper.later_fragment;
+            udp && data_port(inner + usize::from(upper.offset))
         }
         _ => false,
     }

@@ -46,6 +46,29 @@ fn world(action: MapAction) -> World {
     }
 }
 
+/// One RLOC for all of the EID space.
+fn with_rloc() -> World {
+    let mut world = world(MapAction::Encapsulate(Target::Rloc(RlocId(0))));
+    world.rlocs.push(RlocState::Ready(Box::new(RlocRewrite {
+        source: "198.51.100.2".parse().unwrap(),
+        destination: "203.0.113.4".parse().unwrap(),
+        port: PortId(1),
+        source_mac: ours(1),
+        next_hop_mac: neighbour(9),
+        mtu: 1400,
+        options: RlocOptions::default(),
+        nonce: None,
+    })));
+    world
+}
+
+/// LISP data for an EID, around this.
+fn lisp(inner: &[u8]) -> Vec<u8> {
+    let [len0, len1] = (16 + inner.len() as u16).to_be_bytes();
+    let udp = [0xC0, 0, 0x10, 0xF5, len0, len1, 0, 0];
+    v4([192, 0, 2, 9], [10, 9, 9, 9], 17, &[&udp[..], &[0; 8], inner].concat())
+}
+
 fn frame(port: u16, packet: &[u8]) -> Vec<u8> {
     let ethertype: [u8; 2] = if packet[0] >> 4 == 4 { [8, 0] } else { [0x86, 0xDD] };
     [&ours(port).0[..], &neighbour(1).0, &ethertype, packet].concat()
@@ -158,5 +181,33 @@ fn a_loop_is_a_loop_for_large_packets_too_r020() {
         let outcome = compare_one(&world, PortId(0), &frame(0, &packet));
         assert_eq!(outcome.fate, Some(Fate::Dropped(DropReason::NativeLoop)));
         assert_eq!(outcome.counts.told, 1);
+    }
+}
+
+/// nested LISP data is dropped as that, however large it is. It was told an MTU, or cut: then the
+/// pieces but the first got away with a third header each.
+#[test]
+fn large_nested_packets_are_nested_packets_r007() {
+    for fragmentable in [false, true] {
+        let mut packet = lisp(&lisp(&v4([10, 0, 0, 1], [10, 0, 0, 2], 17, &[0; 1400])));
+        packet[6] = if fragmentable { 0 } else { 0x40 };
+        set_header_checksum(&mut packet);
+        let outcome = compare_one(&with_rloc(), PortId(0), &frame(0, &packet));
+        assert_eq!(outcome.fate, Some(Fate::Dropped(DropReason::NestedLisp)));
+        assert_eq!(outcome.sent, []);
+    }
+}
+
+/// a later fragment has no ports, so it is no LISP data. What stood in their place was read.
+#[test]
+fn a_later_fragment_inside_is_no_lisp_header_r007() {
+    let mut inner = v4([10, 0, 0, 1], [10, 0, 0, 2], 17, &[0, 0, 0x10, 0xF5, 0, 0, 0, 0]);
+    inner[6..8].copy_from_slice(&[0, 9]);
+    set_header_checksum(&mut inner);
+    let in_v6 =
+        v6([0x2001, 0xDB8, 7, 0, 0, 0, 0, 7], 44, &[17, 0, 0, 72, 1, 2, 3, 4, 0, 0, 0x10, 0xF5, 0, 0, 0, 0]);
+    for inner in [inner, in_v6] {
+        let outcome = compare_one(&with_rloc(), PortId(0), &frame(0, &lisp(&inner)));
+        assert_eq!(outcome.fate, Some(Fate::Sent));
     }
 }
