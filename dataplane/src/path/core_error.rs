@@ -70,7 +70,9 @@ const LISP: usize = lisp::LEN;
 
 /// Whether the packet is an ICMP error by its type; `ip` is about the packet in `frame`.
 pub fn is_error(frame: &[u8], ip: &Ip) -> bool {
-    let kind = frame.get(ethernet::LEN + usize::from(ip.transport)).copied();
+    // Ethernet's padding is not part of the packet.
+    let within = u32::from(ip.transport) < ip.len;
+    let kind = frame.get(ethernet::LEN + usize::from(ip.transport)).filter(|_| within).copied();
     match ip.protocol {
         proto::ICMP => kind.is_some_and(|kind| matches!(kind, 3 | 4 | 11 | 12)),
         proto::ICMPV6 => kind.is_some_and(|kind| kind < 128),

@@ -211,3 +211,13 @@ fn a_later_fragment_inside_is_no_lisp_header_r007() {
         assert_eq!(outcome.fate, Some(Fate::Sent));
     }
 }
+
+/// an ICMP packet without a type is no error of the core. It was one by the padding of its frame, and
+/// went to the kernel on a port that takes no native packets.
+#[test]
+fn padding_is_no_error_of_the_core_r128() {
+    let mut padded = frame(1, &v4([203, 0, 113, 4], [198, 51, 100, 2], 1, &[]));
+    padded.resize(60, 3);
+    let outcome = compare_one(&world(MapAction::DropNoReason), PortId(1), &padded);
+    assert_eq!(outcome.fate, Some(Fate::Dropped(DropReason::NativeNotAllowed)));
+}
