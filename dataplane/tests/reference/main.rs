@@ -5,7 +5,7 @@
 //! end, headers read byte by byte, written by etherparse. What both share: the types of the feed, the names
 //! of drops, and the flow hash, which any function could be.
 //!
-//! Not in the reference: reassembly, errors of the core, identifications of outer packets, hosts that move,
+//! Not in the reference: reassembly, errors of the core, identifications of outer packets, hosts that move, trusted routers,
 //! sub-interfaces, MSS, rate limits. What of them comes up is left out and counted; they have tests of
 //! their own in `tests/path/`.
 //!

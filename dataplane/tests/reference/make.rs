@@ -109,6 +109,7 @@ fn rloc(dice: &mut Dice, n: usize, local: &[IpAddr]) -> RlocState {
         ecn_compatible: dice.one_in(8),
         udp_checksum: dice.one_in(8),
         may_fragment: dice.one_in(30),
+        ..RlocOptions::default()
     };
     let destination = if v6 { format!("2001:db8:f::{n}") } else { format!("203.0.113.{n}") };
     RlocState::Ready(Box::new(RlocRewrite {
