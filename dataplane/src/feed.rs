@@ -236,6 +236,9 @@ pub struct SourceRules {
     pub dynamic: Box<[IpNet]>,
     /// Strict reverse path: other sources are dropped unless the FIB leads back to them by this port.
     pub strict: bool,
+    /// Loose reverse path: other sources are dropped unless there is a route to them, the default route
+    /// apart, or a map-cache entry.
+    pub loose: bool,
     /// Drop what carries the address of a live host and comes from another Ethernet address; it is
     /// reported in either case.
     pub refuse_claims: bool,

@@ -145,7 +145,7 @@ drop_reasons! {
     MartianDestination, "martian_destination", "The destination address must not be forwarded to.";
     OwnSource, "own_source", "A packet from outside carries one of our own RLOCs or port addresses as its source.";
     LinkLocalSource, "link_local_source", "A packet with a link-local source is not forwarded.";
-    SourceForeign, "source_foreign", "The port's reverse path leads elsewhere: nobody gets access by plugging in.";
+    SourceForeign, "source_foreign", "The port's reverse path leads elsewhere, or there is none: nobody gets access by plugging in.";
     EidClaimed, "eid_claimed", "The source is the address of a live dynamic EID that another Ethernet address holds.";
     FragmentTiny, "fragment_tiny", "The first fragment of a packet for us does not hold the transport header.";
     Multicast, "multicast", "Multicast is not routed.";

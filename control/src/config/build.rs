@@ -260,6 +260,7 @@ fn port(id: u16, table: &PortTable, file: &File, vrfs: &[Vrf]) -> Option<Port> {
         vrf: find_vrf(&table.vrf, file, vrfs)?.id,
         gateway_mac: table.gateway_mac.get().map(|mac| mac.0.0),
         strict_source: table.strict_source.get().copied(),
+        loose_source: flag(&table.loose_source, false),
         refuse_claims: flag(&table.refuse_claims, true),
         learn_path_mtu: flag(&table.learn_path_mtu, true),
         relay_time_exceeded: flag(&table.relay_time_exceeded, false),

@@ -178,6 +178,8 @@ pub struct Port {
     pub gateway_mac: Option<MacAddr>,
     /// Sources must be routed back by this port, or be dynamic EIDs of it; `None`: where there are any.
     pub strict_source: Option<bool>,
+    /// There must be a route to sources, the default route apart, or a map-cache entry.
+    pub loose_source: bool,
     /// Drop packets with the address of a live dynamic EID and another Ethernet address.
     pub refuse_claims: bool,
     /// Believe the core about the MTU of paths.

@@ -147,8 +147,9 @@ fn source_rules(config: &Config, port: &crate::config::Port) -> Option<SourceRul
     };
     let (dynamic, behind) = (prefixes(|range| &range.ports), prefixes(|range| &range.first_hop_ports));
     let strict = port.strict_source.unwrap_or(!dynamic.is_empty());
-    let rules = SourceRules { dynamic, strict, refuse_claims: port.refuse_claims, behind };
-    (rules.strict || !rules.dynamic.is_empty() || !rules.behind.is_empty()).then_some(rules)
+    let (loose, refuse_claims) = (port.loose_source, port.refuse_claims);
+    let rules = SourceRules { dynamic, strict, loose, refuse_claims, behind };
+    (rules.strict || rules.loose || !rules.dynamic.is_empty() || !rules.behind.is_empty()).then_some(rules)
 }
 
 /// Who may send LISP data to us.

@@ -1,5 +1,5 @@
 //! Who speaks, and whether he may: sources of native frames on ports with rules (R-185; the strict
-//! reverse path of RFC 3704 section 2.2).
+//! reverse path of RFC 3704 section 2.2, the loose one of section 2.5; R-151).
 
 use super::classify::Class;
 use super::ip::Ip;
@@ -36,7 +36,7 @@ pub enum Judgement {
     Appeared,
     /// The address of a live dynamic EID, but another Ethernet address.
     Claimed,
-    /// The reverse path leads elsewhere.
+    /// The reverse path leads elsewhere, or there is none.
     Foreign,
 }
 
@@ -89,8 +89,12 @@ pub fn judge(
     tables: &Replica,
 ) -> Judgement {
     if !rules.is_dynamic(who.addr) {
-        let refused = rules.strict && !rules.is_behind(who.addr) && !leads_back(who.addr, port, vrf, tables);
-        return if refused { Judgement::Foreign } else { Judgement::Fine };
+        let refused = || {
+            let strict = rules.strict && !leads_back(who.addr, port, vrf, tables);
+            strict || (rules.loose && !is_known(who.addr, vrf, tables))
+        };
+        let checked = (rules.strict || rules.loose) && !rules.is_behind(who.addr);
+        return if checked && refused() { Judgement::Foreign } else { Judgement::Fine };
     }
     if tables.local_eid(vrf, who.addr) != Some(LocalEid::Host) {
         // The anycast gateway: another site's router has our address, and is no host.
@@ -112,6 +116,18 @@ fn holder(addr: IpAddr, vrf: VrfId, tables: &Replica) -> Option<(PortId, MacAddr
         Adjacency::Ready { port, mac, .. } => Some((port, mac)),
         Adjacency::Resolving { .. } | Adjacency::Failed => None,
     }
+}
+
+/// Packets to the address would go somewhere: there is a route that the operator or a routing protocol made
+/// for it (the default route is for everybody), or it is an EID.
+fn is_known(addr: IpAddr, vrf: VrfId, tables: &Replica) -> bool {
+    let routed = tables.fib_lookup(vrf, addr).is_some_and(|hit| match hit.route {
+        RouteRef::Glean(_) | RouteRef::Via(_) | RouteRef::Multipath(_) => !hit.default,
+        // A neighbour that did not answer a moment ago.
+        RouteRef::Reject(Reject::HostUnreachable) => true,
+        RouteRef::Local | RouteRef::Reject(_) => false,
+    });
+    routed || tables.map_lookup(vrf, addr).is_some()
 }
 
 /// Packets to the address would leave by this port.

@@ -21,6 +21,7 @@ mod native;
 mod outer_fragments;
 mod packets;
 mod reassembly;
+mod sources;
 mod trust;
 mod vlan;
 mod waiting;

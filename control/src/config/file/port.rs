@@ -84,6 +84,12 @@ pub struct PortTable {
     ///
     /// Default: on where `lisp.dynamic_eid` looks for hosts, else off. Change: live.
     pub strict_source: Key<bool>,
+    /// The choice whether there must be a route to native sources, the default route apart, or a map-cache
+    /// entry.
+    ///
+    /// For ports where sources may come by several ways; `strict_source` asks for more.
+    /// Default: `false`. Change: live.
+    pub loose_source: Key<bool>,
     /// The choice whether packets with the address of a live dynamic EID but another Ethernet address
     /// are dropped; they are counted and logged anyway.
     ///

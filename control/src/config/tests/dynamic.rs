@@ -23,12 +23,18 @@ fn hosts_that_move_are_told_by_prefix_ports_and_locators() {
     assert_eq!((range.mapping.eid.iid, range.mapping.ttl_minutes), (Iid(7), 1));
     assert_eq!((range.ports.as_slice(), range.forward_away), (&[PortId(0)][..], true));
     assert_eq!(config.ports[0].gateway_mac, Some(MacAddr([2, 0, 0x5e, 0, 1, 1])));
-    assert!(config.ports[0].refuse_claims);
+    assert!(config.ports[0].refuse_claims && !config.ports[0].loose_source);
     let config = parse(&with("ports = [\"native\"]", "ports = [\"native\"]\naway = \"drop\"")).unwrap();
     assert!(!config.dynamic_eids[0].forward_away);
     assert_eq!(config.dynamic_eids[0].seen_by, [Seen::Data, Seen::Arp, Seen::Nd]);
     let config = parse(&with("ports = [\"native\"]", "ports = [\"native\"]\nseen_by = [\"data\"]")).unwrap();
     assert_eq!(config.dynamic_eids[0].seen_by, [Seen::Data]);
+}
+
+#[test]
+fn r151_loose_sources_are_chosen_by_port() {
+    let config = parse(&with("gateway_mac", "loose_source = true\ngateway_mac")).unwrap();
+    assert!(config.ports[0].loose_source && !config.ports[1].loose_source);
 }
 
 #[test]
