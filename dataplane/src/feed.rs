@@ -85,6 +85,17 @@ pub struct RlocOptions {
     /// It is trusted, and gets the Map-Versions of source and destination (RFC 9302). Not together with a
     /// nonce: there is room for one of them.
     pub map_versions: bool,
+    /// The outer UDP ports, where the way leads through a NAT; else 4341, from a port by flow.
+    pub ports: Option<OuterPorts>,
+}
+
+/// Outer UDP ports that a NAT lets through to the router behind it, or keeps open for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterPorts {
+    /// Ours: that which the router behind the NAT has spoken to.
+    pub source: u16,
+    /// That which the NAT gave to port 4341 of the router behind it.
+    pub destination: u16,
 }
 
 impl RlocOptions {
@@ -226,6 +237,9 @@ pub struct PortPolicy {
     pub learn_path_mtu: bool,
     /// Pass Time Exceeded from the core on to the inner source.
     pub relay_time_exceeded: bool,
+    /// LISP data with the Instance-ID that is reserved for it holds control messages for a router behind
+    /// a NAT: they go to the kernel.
+    pub control_in_data: bool,
 }
 
 /// Which sources a port accepts, and which of them are hosts that move.

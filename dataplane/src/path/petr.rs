@@ -10,7 +10,7 @@ use crate::admission::UnknownSources;
 use crate::buffer::PacketBuf;
 use crate::feed::PortSpec;
 use crate::replica::Replica;
-use crate::types::VrfId;
+use crate::types::{InstanceId, VrfId};
 use crate::verdict::DropReason;
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
 use std::net::IpAddr;
@@ -38,6 +38,8 @@ pub enum Refusal {
     Drop(DropReason),
     /// The inner source, in this VRF, is not known to be behind this outer source yet.
     Unknown(VrfId, IpAddr),
+    /// It holds a control message for us.
+    Control,
 }
 
 impl From<DropReason> for Refusal {
@@ -84,7 +86,7 @@ pub fn decapsulate<B: PacketBuf>(
     if guarded.is_some() {
         admission::header(lisp, tables)?;
     }
-    let vrf = tables.vrf_by_iid(lisp.instance).ok_or(DropReason::InstanceUnknown)?;
+    let Some(vrf) = tables.vrf_by_iid(lisp.instance) else { return Err(no_vrf(port, lisp.instance)) };
     let spec = tables.vrf(vrf).ok_or(DropReason::InstanceUnknown)?;
     if !port.admits(vrf) {
         return Err(DropReason::InstanceNotAdmitted.into());
@@ -112,6 +114,16 @@ pub fn decapsulate<B: PacketBuf>(
     buf.trim_front(inner_at - ethernet::LEN);
     buf.truncate(ethernet::LEN + ip.len as usize);
     Ok(Inner { vrf, ecn_strange, ask, lisp })
+}
+
+/// No VRF has this Instance-ID. No VRF can have that of control messages for routers behind NATs, which
+/// come through the way that the NAT keeps open for data (draft-ermagan-lisp-nat-traversal-19 section 5.4).
+#[cold]
+fn no_vrf(port: &PortSpec, instance: InstanceId) -> Refusal {
+    match port.policy.control_in_data && instance == lisp::CONTROL_INSTANCE {
+        true => Refusal::Control,
+        false => DropReason::InstanceUnknown.into(),
+    }
 }
 
 /// The name of what is wrong with the inner packet.

@@ -7,7 +7,7 @@ use super::ip::{self, Ip};
 use super::mss;
 use super::mtu;
 use crate::buffer::PacketBuf;
-use crate::feed::VrfSpec;
+use crate::feed::{OuterPorts, VrfSpec};
 use crate::mapcache::OuterTemplate;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
@@ -60,8 +60,13 @@ pub fn encapsulate<B: PacketBuf>(
     let tos = outer_tos(ip.tos, vrf, outer);
     let inner = Inner { len: ip.len, hash: ip.hash, tos, ttl: ip.ttl, v6: ip.is_v6(), forwarded };
     write(buf.data_mut(), &inner, lisp, outer);
-    if outer.options().is_some_and(|options| options.udp_checksum) {
-        write_udp_checksum(buf, outer.is_ipv6());
+    if let Some(options) = outer.options() {
+        if let Some(ports) = options.ports {
+            write_ports(buf.data_mut(), ports, outer.is_ipv6());
+        }
+        if options.udp_checksum {
+            write_udp_checksum(buf, outer.is_ipv6());
+        }
     }
     let len = ip.len as usize + overhead;
     let may_fragment = outer.options().is_some_and(|options| options.may_fragment) && !outer.is_ipv6();
@@ -80,6 +85,15 @@ fn outer_tos(inner: u8, vrf: &VrfSpec, outer: &OuterTemplate) -> u8 {
         Some(options) if options.ecn_compatible => dscp | ecn::NOT_ECT,
         _ => dscp | inner & ecn::MASK,
     }
+}
+
+/// Puts the ports of a way through a NAT into the outer header: all flows share them, for the NAT
+/// knows no others.
+#[cold]
+fn write_ports(data: &mut [u8], ports: OuterPorts, v6: bool) {
+    let at = ethernet::LEN + if v6 { ipv6::LEN } else { ipv4::MIN_LEN };
+    let ports = u32::from(ports.source) << 16 | u32::from(ports.destination);
+    bytes::put(data, at, ports.to_be_bytes());
 }
 
 /// Computes the UDP checksum behind an outer header without options (R-134; RFC 768, RFC 8200 section

@@ -11,6 +11,9 @@ pub const LEN: usize = 8;
 pub const DATA_PORT: u16 = 4341;
 /// UDP port of LISP control.
 pub const CONTROL_PORT: u16 = 4342;
+/// Instance-ID of LISP data that holds a control message for a router behind a NAT
+/// (draft-ermagan-lisp-nat-traversal-19 section 5.4).
+pub const CONTROL_INSTANCE: InstanceId = InstanceId(0xFF_FFFF);
 /// N: a nonce is present.
 pub const FLAG_NONCE: u8 = 0x80;
 /// V: Map-Versions are present (RFC 9302).

@@ -284,6 +284,7 @@ fn look<P: PacketBurst>(
                     }
                 }
                 Err(Refusal::Drop(reason)) => lane.settle(Verdict::Drop(reason, None)),
+                Err(Refusal::Control) => lane.settle(Verdict::Host),
                 Err(Refusal::Unknown(vrf, outer)) => {
                     let verdict = news.unknown_source(facts, (vrf, outer), tables);
                     lane.settle(verdict);

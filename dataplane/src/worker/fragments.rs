@@ -105,6 +105,7 @@ impl<I: Io> Core<I> {
                 }
             }
             Err(Refusal::Drop(reason)) => Verdict::Drop(reason, None),
+            Err(Refusal::Control) => Verdict::Host,
             Err(Refusal::Unknown(vrf, rloc)) => news.unknown_source(&mut facts, (vrf, rloc), &self.replica),
         };
         self.count_sent(verdict);

@@ -17,7 +17,7 @@ const ROUTER6: &str = "2001:db8:f::99";
 
 fn lab() -> Lab {
     let mut lab = Lab::new();
-    let policy = PortPolicy { learn_path_mtu: true, relay_time_exceeded: true };
+    let policy = PortPolicy { learn_path_mtu: true, relay_time_exceeded: true, ..PortPolicy::default() };
     lab.port(CORE, |port| port.policy = policy);
     lab
 }

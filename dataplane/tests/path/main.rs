@@ -17,6 +17,7 @@ mod lab;
 mod marks;
 mod mobility;
 mod mss;
+mod nat;
 mod native;
 mod outer_fragments;
 mod packets;

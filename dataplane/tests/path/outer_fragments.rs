@@ -9,8 +9,13 @@ use std::collections::HashSet;
 
 const V4: &str = "192.0.2.9";
 const V6: &str = "2001:db8:1::9";
-const MAY_FRAGMENT: RlocOptions =
-    RlocOptions { ecn_compatible: false, udp_checksum: false, may_fragment: true, map_versions: false };
+const MAY_FRAGMENT: RlocOptions = RlocOptions {
+    ecn_compatible: false,
+    udp_checksum: false,
+    may_fragment: true,
+    map_versions: false,
+    ports: None,
+};
 
 /// Both RLOCs behind a path of this MTU.
 fn narrow(mtu: u16, options: RlocOptions) -> Lab {
