@@ -8,7 +8,7 @@ RUST_MIN=1.95
 
 # What the build needs, what labs and tests need, what the checks need.
 BUILD_PACKAGES=(build-essential pkg-config clang libclang-dev libdpdk-dev ca-certificates curl git)
-LAB_PACKAGES=(iproute2 iputils-ping procps traceroute tcpdump tshark ethtool python3)
+LAB_PACKAGES=(iproute2 iputils-ping procps traceroute tcpdump tshark ethtool nftables python3)
 CHECK_PACKAGES=(shellcheck valgrind)
 
 say() { printf '\n== %s\n' "$*"; }

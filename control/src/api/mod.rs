@@ -44,10 +44,11 @@ pub use types::{
     Answer, AwayEid, AwayEids, Cleared, DaemonInfo, Database, DatabaseEntry, DebugMessage, DecodedAuth,
     DecodedLocator, DecodedMessage, DecodedRecord, DropReasonCount, Drops, DynamicEid, DynamicEids,
     EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Lisp, LispInstance, Locator, LocatorState,
-    MapCache, MapCacheEntry, MapResolverState, PacketEvent, PacketFate, PacketSeen, PacketStory, Port,
-    PortCounters, Ports, RegisteredLocator, Registration, RegistrationState, Registrations, Reply, Rloc,
-    RlocLocalState, Rlocs, Statistics, Subscription, SubscriptionSide, SubscriptionState, Subscriptions,
-    WatchDone, Worker, WorkerRates, Workers,
+    MapCache, MapCacheEntry, MapResolverState, Nat, NatEid, NatRouter, NatSeen, NatState, OurNat,
+    PacketEvent, PacketFate, PacketSeen, PacketStory, Port, PortCounters, Ports, RegisteredLocator,
+    Registration, RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs, Statistics,
+    Subscription, SubscriptionSide, SubscriptionState, Subscriptions, WatchDone, Worker, WorkerRates,
+    Workers,
 };
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub enum Request {
     /// Hosts of ours that are at other sites.
     #[serde(rename = "show away")]
     ShowAway(ListQuery),
+    /// The NAT in front of us, and routers behind NATs that go through us.
+    #[serde(rename = "show nat")]
+    ShowNat(ListQuery),
     /// Subscriptions to mappings (RFC 9437): ours, and those of others with this Map-Server.
     #[serde(rename = "show subscriptions")]
     ShowSubscriptions(ListQuery),

@@ -3,8 +3,8 @@
 use super::error::{ApiError, ErrorCode};
 use super::request::{ListQuery, MapCacheQuery, Request};
 use super::types::{
-    AwayEids, Cleared, Database, Drops, DynamicEids, Health, Lisp, MapCache, Ports, Registrations, Reply,
-    Rlocs, Statistics, Subscriptions, Workers,
+    AwayEids, Cleared, Database, Drops, DynamicEids, Health, Lisp, MapCache, Nat, Ports, Registrations,
+    Reply, Rlocs, Statistics, Subscriptions, Workers,
 };
 
 /// The state of a daemon as clients see it. Implemented by the runtime (and by a fake in tests); runs
@@ -25,6 +25,8 @@ pub trait ApiSource {
     fn dynamic_eids(&self, query: &ListQuery) -> DynamicEids;
     /// Hosts of ours that are at other sites.
     fn away(&self, query: &ListQuery) -> AwayEids;
+    /// NATs in front of us, and routers behind NATs.
+    fn nat(&self, query: &ListQuery) -> Nat;
     /// Subscriptions to mappings.
     fn subscriptions(&self, query: &ListQuery) -> Subscriptions;
     /// Locators of other routers.
@@ -55,6 +57,7 @@ pub trait ApiSource {
             Request::ShowRegistrations(query) => Reply::Registrations(self.registrations(query)?),
             Request::ShowDynamicEid(query) => Reply::DynamicEid(self.dynamic_eids(query)),
             Request::ShowAway(query) => Reply::Away(self.away(query)),
+            Request::ShowNat(query) => Reply::Nat(self.nat(query)),
             Request::ShowSubscriptions(query) => Reply::Subscriptions(self.subscriptions(query)),
             Request::ShowRlocs(query) => Reply::Rlocs(self.rlocs(query)),
             Request::ShowPorts => Reply::Ports(self.ports()),

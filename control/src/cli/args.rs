@@ -59,6 +59,8 @@ pub(super) enum Show {
     Database(ListArgs),
     /// EID-prefixes that ETRs registered with this Map-Server
     Registrations(ListArgs),
+    /// The NAT in front of this router, and routers behind NATs that go through it
+    Nat(ListArgs),
     /// Subscriptions to mappings: own ones, and those of others with this Map-Server
     Subscriptions(ListArgs),
     /// Hosts of dynamic-EID prefixes that are at this site
@@ -316,6 +318,7 @@ impl Show {
             Self::Registrations(args) => Request::ShowRegistrations(args.into()),
             Self::DynamicEid(args) => Request::ShowDynamicEid(args.into()),
             Self::Away(args) => Request::ShowAway(args.into()),
+            Self::Nat(args) => Request::ShowNat(args.into()),
             Self::Subscriptions(args) => Request::ShowSubscriptions(args.into()),
             Self::Rlocs(args) => Request::ShowRlocs(args.into()),
             Self::Lisp => Request::ShowLisp,

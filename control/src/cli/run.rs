@@ -54,6 +54,7 @@ pub(super) fn output(cli: &Cli, reply: Reply) -> String {
         (Reply::Database(database), _) => render::database(database),
         (Reply::Registrations(registrations), _) => render::registrations(registrations),
         (Reply::DynamicEid(hosts), _) => render::dynamic_eids(hosts),
+        (Reply::Nat(nat), _) => render::nat(nat),
         (Reply::Away(hosts), _) => render::away(hosts),
         (Reply::Subscriptions(list), _) => render::subscriptions(list),
         (Reply::Rlocs(rlocs), _) => render::rlocs(rlocs),

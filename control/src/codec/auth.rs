@@ -100,6 +100,15 @@ pub const fn algorithm_id(algorithm: AuthAlgorithm) -> u8 {
     }
 }
 
+/// The algorithm of Info messages for who uses this one elsewhere: they are from before algorithm 3.
+#[must_use]
+pub const fn for_info(algorithm: AuthAlgorithm) -> AuthAlgorithm {
+    match algorithm {
+        AuthAlgorithm::HmacSha256Hkdf => AuthAlgorithm::HmacSha256,
+        other => other,
+    }
+}
+
 /// Bytes of the tag that we send: what is deployed for 1 and 2, what the RFC says for 3.
 #[must_use]
 pub const fn tag_len(algorithm: AuthAlgorithm) -> usize {

@@ -17,7 +17,7 @@ use super::words::{
 use crate::codec::MapAction;
 use crate::engine::config::{
     AnswerPolicy, AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Ddt, Delegation, DynamicEidRange,
-    FirstHopRouter, Key as AuthKey, LispSec, MapServerPeer, Roles, Site, SitePrefix, StaticMapping,
+    FirstHopRouter, Key as AuthKey, LispSec, MapServerPeer, Roles, Rtr, Site, SitePrefix, StaticMapping,
     Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
@@ -73,6 +73,13 @@ pub(super) fn build(file: &File) -> Option<Config> {
         subscribers: subscribers(file)?,
         map_resolver_forward_to: file.map_resolver.get().map(|mr| words(&mr.forward_to)).unwrap_or_default(),
         ddt: ddt(file)?,
+        nat_traversal: flag(&lisp.nat_traversal, false),
+        rtr_rlocs: file.map_server.get().map(|ms| words(&ms.rtr_rlocs)).unwrap_or_default(),
+        info_without_key: file.map_server.get().is_some_and(|ms| flag(&ms.info_without_key, false)),
+        rtr: file.rtr.get().map(|table| Rtr {
+            map_servers: words(&table.map_servers),
+            max_eid_prefixes: number(&table.max_eid_prefixes, 10_000),
+        }),
         limits: file.limits.get().map(super::file::LimitsTable::limits).unwrap_or_default(),
         vrfs,
     })
@@ -276,6 +283,7 @@ fn path(table: &PathTable) -> RlocPath {
             udp_checksum: table.udp_checksum.get().is_some_and(|word| word.0 == ChecksumWord::Computed),
             // That is for `[trusted]` to say.
             map_versions: false,
+            ports: None,
         },
     }
 }

@@ -36,6 +36,10 @@ impl Config {
             map_resolver_forward_to: self.map_resolver_forward_to.clone(),
             ddt: self.ddt.clone(),
             trust: self.trust.clone(),
+            nat_traversal: self.nat_traversal,
+            rtr_rlocs: self.rtr_rlocs.clone(),
+            info_without_key: self.info_without_key,
+            rtr: self.rtr.clone(),
             limits: self.limits.clone(),
             register_nonce_epoch,
         }

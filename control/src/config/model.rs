@@ -4,7 +4,7 @@ use super::admission::Admission;
 use super::words::RoleWord;
 use crate::engine::config::{
     AnswerPolicy, ConfiguredLocator, DatabaseMapping, Ddt, DynamicEidRange, FirstHopRouter, Limits, LispSec,
-    MapServerPeer, Roles, Site, StaticMapping, Subscriber, Subscribing,
+    MapServerPeer, Roles, Rtr, Site, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
@@ -77,6 +77,14 @@ pub struct Config {
     pub map_resolver_forward_to: Vec<IpAddr>,
     /// The Delegated Database Tree.
     pub ddt: Ddt,
+    /// Find out whether a NAT is in front of us, and go through an RTR if so.
+    pub nat_traversal: bool,
+    /// RTRs that a Map-Server tells routers behind NATs of.
+    pub rtr_rlocs: Vec<IpAddr>,
+    /// A Map-Server answers Info-Requests without a MAC, too.
+    pub info_without_key: bool,
+    /// RTR for routers behind NATs.
+    pub rtr: Option<Rtr>,
     /// Limits and intervals.
     pub limits: Limits,
 }

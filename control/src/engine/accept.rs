@@ -6,6 +6,7 @@ use super::counters::Counter;
 use super::cx::Cx;
 use super::event::{EidPrefix, Iid, Locator, Time};
 use super::mapping::{Act, MappedLocator};
+use super::translated::Translated;
 use crate::codec::{EidRecord, LocatorRecord};
 use ipnet::IpNet;
 use pxtr_dataplane::trust::MapVersion;
@@ -114,12 +115,13 @@ fn locator(cx: &mut Cx<'_>, record: &LocatorRecord) -> Option<MappedLocator> {
 }
 
 /// An address that packets may be encapsulated to, beyond being unicast at all (wire.md 5.2): not
-/// our own (loop), and not inside an EID-prefix of the default instance, in which the underlay is
-/// routed (R-008: that would need a lookup of its own).
+/// our own (loop), not inside an EID-prefix of the default instance, in which the underlay is routed
+/// that would need a lookup of its own), and none that we make up ourselves.
 fn is_foreign(config: &EngineConfig, rloc: IpAddr) -> bool {
     let default = config.vrfs.iter().filter(|vrf| vrf.iid == Iid(0));
     let in_space = default.flat_map(|vrf| &vrf.eid_space).any(|space| space.contains(&rloc));
     let ours = config.database.iter().filter(|m| m.eid.iid == Iid(0));
     let in_site = ours.map(|m| m.eid.prefix).any(|prefix| prefix.contains(&rloc));
-    !config.rlocs.contains(&rloc) && !in_space && !in_site
+    let made_up = Translated::of(rloc).is_some();
+    !config.rlocs.contains(&rloc) && !in_space && !in_site && !made_up
 }

@@ -240,6 +240,15 @@ impl Ddt {
     }
 }
 
+/// An RTR for routers behind NATs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rtr {
+    /// The Map-Servers that registrations are passed on to.
+    pub map_servers: Vec<IpAddr>,
+    /// Most EID-prefixes behind NATs.
+    pub max_eid_prefixes: u32,
+}
+
 /// An EID-prefix of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SitePrefix {
@@ -288,6 +297,8 @@ pub struct Limits {
     pub probe_up_count: u8,
     /// Map-Register interval, milliseconds.
     pub register_interval_ms: u32,
+    /// The same behind a NAT, which forgets what is silent; and that of Info-Requests.
+    pub nat_keepalive_ms: u32,
     /// Life of a mapping whose TTL says "receiver decides", minutes.
     pub default_ttl_minutes: u32,
     /// Entry without a packet for that long is evicted, seconds; 0: never.
@@ -320,6 +331,7 @@ impl Default for Limits {
             probe_lost_max: 3,
             probe_up_count: 1,
             register_interval_ms: 60_000,
+            nat_keepalive_ms: 15_000,
             default_ttl_minutes: 1440,
             idle_timeout_s: 3600,
             min_prefix_len: 1,
@@ -383,6 +395,14 @@ pub struct EngineConfig {
     pub ddt: Ddt,
     /// Whose LISP headers are heeded.
     pub trust: Trust,
+    /// xTR: find out whether a NAT is in front of us, and go through an RTR if so.
+    pub nat_traversal: bool,
+    /// Map-Server: the RTRs that routers behind NATs are told of.
+    pub rtr_rlocs: Vec<IpAddr>,
+    /// Map-Server: Info-Requests without a MAC are answered, too (lispers.net).
+    pub info_without_key: bool,
+    /// RTR for routers behind NATs.
+    pub rtr: Option<Rtr>,
     /// Limits and intervals.
     pub limits: Limits,
     /// Start of the Map-Register nonce: high 32 bits (seconds since the epoch at start; R-178).

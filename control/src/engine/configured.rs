@@ -36,6 +36,7 @@ impl Itr {
                 self.cache.put(cx, &mut self.rlocs, eid, new);
             }
         }
+        self.lay_nat(cx);
         self.cache.retarget_native(cx, &mut self.rlocs);
         let marking = cx.config.trust.map_versions;
         if marking && !self.marking {
@@ -57,6 +58,7 @@ impl Itr {
                 Origin::Static => !statics.contains_key(&entry.eid),
                 Origin::EidSpace => !space.contains(&entry.eid),
                 Origin::MapReply | Origin::Hole => shrunk && outside(&entry.eid),
+                Origin::Nat => false,
             })
             .map(|entry| entry.eid)
             .collect();

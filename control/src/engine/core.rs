@@ -8,6 +8,7 @@ use super::event::{Action, Event, Time};
 use super::header;
 use super::hosts;
 use super::itr::Itr;
+use super::nat;
 use super::rng::Rng;
 use super::role_set::RoleSet;
 use crate::roles::Etr;
@@ -73,6 +74,7 @@ impl Engine {
             }
         }
         hosts::settle(&mut cx, itr, roles);
+        nat::settle(&mut cx, itr, roles);
         itr.on_tick(&mut cx);
         for role in roles.each() {
             if role.next_deadline().is_some_and(|at| at <= cx.now) {
@@ -80,6 +82,7 @@ impl Engine {
             }
         }
         hosts::settle(&mut cx, itr, roles);
+        nat::settle(&mut cx, itr, roles);
     }
 
     /// When to step with `Event::Tick` if nothing else happens before.

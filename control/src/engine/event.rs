@@ -48,6 +48,8 @@ pub struct EidPrefix {
 pub enum LocalPort {
     /// 4342.
     Control,
+    /// 4341: for what a NAT is to learn that port by.
+    Data,
 }
 
 /// Something happened.

@@ -6,6 +6,7 @@ use super::cx::Cx;
 use super::event::{Action, EidPrefix, Iid, Time};
 use super::map_cache::{MapCache, NewEntry};
 use super::mapping::{Act, Origin};
+use super::nat::NatEntries;
 use super::resolve::{Asked, Cause, Resolver};
 use super::rlocs::Rlocs;
 use super::subscriptions::Subscriptions;
@@ -38,6 +39,8 @@ pub struct Itr {
     /// The data plane is told versions of mappings.
     pub(super) marking: bool,
     pub(super) hints: Bucket,
+    /// What NATs make of it.
+    pub(super) nat: NatEntries,
 }
 
 impl Itr {

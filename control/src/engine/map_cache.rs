@@ -191,7 +191,12 @@ impl MapCache {
 
     fn replace(&mut self, cx: &mut Cx<'_>, rlocs: &mut Rlocs, slot: u32, new: NewEntry) -> bool {
         let Some(old) = self.entries.get(slot) else { return false };
-        if old.origin == Origin::Static && new.origin != Origin::Static {
+        let stands = match old.origin {
+            Origin::Static => new.origin != Origin::Static,
+            Origin::Nat => new.origin.is_learnt(),
+            Origin::EidSpace | Origin::MapReply | Origin::Hole => false,
+        };
+        if stands {
             return false;
         }
         let before = self.forwarding(rlocs, old);

@@ -77,6 +77,8 @@ pub enum Origin {
     EidSpace,
     /// Configured mapping: never replaced, never evicted.
     Static,
+    /// Through a NAT, or to the RTR in front of ours: stands as long as that is so.
+    Nat,
     /// Map-Reply.
     MapReply,
     /// A more-specific mapping that ended while a learnt less-specific one stays: its EIDs ask

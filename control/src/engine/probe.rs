@@ -9,6 +9,7 @@ use super::counters::Counter;
 use super::cx::{CONTROL_PORT, Cx};
 use super::event::{EidPrefix, Iid, Time};
 use super::rlocs::{PrefixOf, Rlocs};
+use super::translated::Translated;
 use crate::codec::{Address, MapReply, MapRequest, Message};
 use crate::roles::limit::Rate;
 use ipnet::{IpNet, Ipv4Net};
@@ -71,7 +72,9 @@ impl Rlocs {
     pub(super) fn reschedule(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let interval = u64::from(cx.config.limits.probe_interval_ms);
         let Some(rloc) = self.table.get_mut(slot) else { return };
-        if interval == 0 || !rloc.underlay || !rloc.family {
+        // A NAT lets nothing through to port 4342; the routers behind it say themselves that they live.
+        let through_nat = Translated::of(rloc.addr).is_some();
+        if interval == 0 || !rloc.underlay || !rloc.family || through_nat {
             rloc.probing.waiting = false;
             self.timers.cancel(slot);
             return;

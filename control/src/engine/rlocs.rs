@@ -14,6 +14,7 @@ use super::probe::Probing;
 use super::slab::Slab;
 use super::stranded::Stranded;
 use super::timers::Timers;
+use super::translated::Translated;
 use crate::roles::limit::Bucket;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -245,6 +246,7 @@ impl Rlocs {
 
 /// we can only encapsulate to families of which we have an RLOC.
 fn has_family(config: &EngineConfig, addr: IpAddr) -> bool {
+    let addr = Translated::real(addr);
     config.rlocs.iter().any(|r| r.is_ipv4() == addr.is_ipv4())
 }
 

@@ -5,7 +5,8 @@
 
 use super::cx::{Cx, Handled, Meta};
 use super::event::Time;
-use crate::codec::{Ecm, MapNotify, MapReferral, MapRegister, MapRequest};
+use super::nat::NatChange;
+use crate::codec::{Ecm, Info, MapNotify, MapReferral, MapRegister, MapRequest};
 
 /// A role of the mapping system. Every hook may be left out.
 pub trait Role {
@@ -61,6 +62,47 @@ pub trait Role {
     fn on_map_referral(&mut self, cx: &mut Cx<'_>, meta: &Meta, referral: &MapReferral) -> Handled {
         let _ = (cx, meta, referral);
         Handled::No
+    }
+
+    /// A Map-Register that came in an ECM, of a router behind a NAT; `meta.inner` is present.
+    fn on_encapsulated_map_register(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        ecm: &Ecm,
+        register: &MapRegister,
+    ) -> Handled {
+        let _ = (cx, meta, ecm, register);
+        Handled::No
+    }
+
+    /// A Map-Notify that came in an ECM, for an RTR; `meta.inner` is present.
+    fn on_encapsulated_map_notify(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        ecm: &Ecm,
+        notify: &MapNotify,
+    ) -> Handled {
+        let _ = (cx, meta, ecm, notify);
+        Handled::No
+    }
+
+    /// An Info-Request; `raw` is the whole UDP payload, over which the MAC goes.
+    fn on_info_request(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], info: &Info) -> Handled {
+        let _ = (cx, meta, raw, info);
+        Handled::No
+    }
+
+    /// An Info-Reply; `raw` as above.
+    fn on_info_reply(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], info: &Info) -> Handled {
+        let _ = (cx, meta, raw, info);
+        Handled::No
+    }
+
+    /// What this role learnt of NATs since it was asked last.
+    fn nat_changes(&mut self) -> Vec<NatChange> {
+        Vec::new()
     }
 
     /// The deadline of this role has come.

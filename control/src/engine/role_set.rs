@@ -1,8 +1,9 @@
 //! The roles of the mapping system that this engine plays.
 
 use super::config::EngineConfig;
+use super::nat::NatChange;
 use super::role::Role;
-use crate::roles::{DdtNode, Etr, MapResolver, MapServer};
+use crate::roles::{DdtNode, Etr, MapResolver, MapServer, Rtr};
 
 /// Which roles are on. A role that is off is absent.
 #[derive(Debug, Default)]
@@ -11,6 +12,7 @@ pub struct RoleSet {
     map_server: Option<MapServer>,
     ddt_node: Option<DdtNode>,
     map_resolver: Option<MapResolver>,
+    rtr: Option<Rtr>,
 }
 
 impl RoleSet {
@@ -30,17 +32,20 @@ impl RoleSet {
         keep(&mut self.map_server, roles.map_server, MapServer::new);
         keep(&mut self.ddt_node, roles.ddt_node, DdtNode::new);
         keep(&mut self.map_resolver, roles.map_resolver, MapResolver::new);
+        keep(&mut self.rtr, config.rtr.is_some(), Rtr::new);
     }
 
     /// In the order in which a message is offered to them: the ETR first, because who owns an EID
     /// answers for it, and a Map-Server in the same daemon would forward to itself; then the
-    /// Map-Server, which knows its own sites; then the DDT node and the Map-Resolver.
+    /// Map-Server, which knows its own sites; then the DDT node and the Map-Resolver;
+    /// the RTR takes what none of them does.
     pub fn each(&mut self) -> impl Iterator<Item = &mut dyn Role> {
         let etr = self.etr.as_mut().map(|r| r as &mut dyn Role);
         let map_server = self.map_server.as_mut().map(|r| r as &mut dyn Role);
         let map_resolver = self.map_resolver.as_mut().map(|r| r as &mut dyn Role);
         let ddt_node = self.ddt_node.as_mut().map(|r| r as &mut dyn Role);
-        [etr, map_server, ddt_node, map_resolver].into_iter().flatten()
+        let rtr = self.rtr.as_mut().map(|r| r as &mut dyn Role);
+        [etr, map_server, ddt_node, map_resolver, rtr].into_iter().flatten()
     }
 
     /// The same, to look at.
@@ -49,7 +54,8 @@ impl RoleSet {
         let map_server = self.map_server.as_ref().map(|r| r as &dyn Role);
         let map_resolver = self.map_resolver.as_ref().map(|r| r as &dyn Role);
         let ddt_node = self.ddt_node.as_ref().map(|r| r as &dyn Role);
-        [etr, map_server, ddt_node, map_resolver].into_iter().flatten()
+        let rtr = self.rtr.as_ref().map(|r| r as &dyn Role);
+        [etr, map_server, ddt_node, map_resolver, rtr].into_iter().flatten()
     }
 
     /// ETR (and PETR), if on.
@@ -67,6 +73,17 @@ impl RoleSet {
     #[must_use]
     pub fn map_resolver(&self) -> Option<&MapResolver> {
         self.map_resolver.as_ref()
+    }
+
+    /// RTR for routers behind NATs, if on.
+    #[must_use]
+    pub fn rtr(&self) -> Option<&Rtr> {
+        self.rtr.as_ref()
+    }
+
+    /// What the roles learnt of NATs since this was asked last.
+    pub(super) fn nat_changes(&mut self) -> Vec<NatChange> {
+        self.each().flat_map(Role::nat_changes).collect()
     }
 
     /// Map-Server, to be told something.

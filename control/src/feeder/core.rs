@@ -11,6 +11,7 @@ use super::ports::{PortChange, Ports};
 use super::rlocs::{Rlocs, Underlay};
 use super::sets::Sets;
 use super::spec::{FeederSpec, VrfFeed};
+use crate::engine::Translated;
 use crate::engine::event::{Action, EidPrefix, Forwarding, Locator, Time};
 use crate::netlink::{Changed, KernelView};
 use ipnet::IpNet;
@@ -310,8 +311,8 @@ impl Feeder {
         }
         let rlocs = match held {
             Held::Nothing => Box::default(),
-            Held::Rloc(rloc) => Box::new([rloc]) as Box<[IpAddr]>,
-            Held::Set(id) => self.sets.locators(id).iter().map(|locator| locator.rloc).collect(),
+            Held::Rloc(rloc) => Box::new([Translated::real(rloc)]) as Box<[IpAddr]>,
+            Held::Set(id) => self.sets.locators(id).iter().map(|l| Translated::real(l.rloc)).collect(),
         };
         self.out.delta(Delta::EntryRlocs(entry, rlocs));
     }

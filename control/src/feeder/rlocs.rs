@@ -8,9 +8,10 @@ use super::hops::{Context, HopState, Hops, Use};
 use super::path_mtu::PathMtus;
 use super::slots::SlotPool;
 use super::spec::FeederSpec;
+use crate::engine::Translated;
 use crate::engine::event::{Event, Time};
 use ipnet::IpNet;
-use pxtr_dataplane::feed::{Delta, RlocRewrite, RlocState};
+use pxtr_dataplane::feed::{Delta, OuterPorts, RlocOptions, RlocRewrite, RlocState};
 use pxtr_dataplane::types::{AdjacencyId, LocatorSetId, RlocId, VrfId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -130,9 +131,14 @@ impl Rlocs {
         self.slots.settle(applied);
     }
 
-    /// The addresses inside a prefix.
+    /// The RLOCs that packets go to addresses inside a prefix for.
     pub(super) fn inside(&self, prefix: IpNet) -> Vec<IpAddr> {
-        self.entries.range(prefix.network()..=prefix.broadcast()).map(|(addr, _)| *addr).collect()
+        let plain = self.entries.range(prefix.network()..=prefix.broadcast());
+        let through_nat = match prefix {
+            IpNet::V4(prefix) => Some(self.entries.range(Translated::inside(prefix))),
+            IpNet::V6(_) => None,
+        };
+        plain.chain(through_nat.into_iter().flatten()).map(|(addr, _)| *addr).collect()
     }
 
     /// The RLOC's slot, made if need be, with one more user. `None`: no slot left.
@@ -245,9 +251,11 @@ impl Rlocs {
         cx: &mut Context<'_>,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(&addr) else { return false };
-        let path = path(addr, underlay, cx);
+        // The way to a router behind a NAT is the way to the NAT.
+        let real = Translated::real(addr);
+        let path = path(real, underlay, cx);
         let (wanted, mtu) = match &path {
-            Ok(path) => (path.legs(addr, underlay.fib, hops), path.mtu),
+            Ok(path) => (path.legs(real, underlay.fib, hops), path.mtu),
             Err(_) => (Vec::new(), None),
         };
         let legs: Box<[_]> =
@@ -359,19 +367,24 @@ fn ready(
     let HopState::Ready(mac) = hop.state else { return Ok(RlocState::Resolving) };
     let port_mtu = cx.ports.mtu(hop.port);
     let mtu = mtu.and_then(|m| u16::try_from(m).ok()).map_or(port_mtu, |m| m.min(port_mtu));
+    let through = Translated::of(addr);
+    let real = Translated::real(addr);
     let source = cx.ports.link(hop.port).and_then(|link| {
-        let mut own = own_rlocs(spec, addr);
+        let mut own = own_rlocs(spec, real);
         own.find(|rloc| cx.view.addresses(link).any(|a| a.addr == *rloc))
     });
     Ok(RlocState::Ready(Box::new(RlocRewrite {
-        source: source.or_else(|| own_rlocs(spec, addr).next()).ok_or(DownReason::NoSource)?,
-        destination: addr,
+        source: source.or_else(|| own_rlocs(spec, real).next()).ok_or(DownReason::NoSource)?,
+        destination: real,
         port: hop.port,
         source_mac: cx.ports.mac(hop.port),
         next_hop_mac: mac,
         mtu,
-        options: spec.options(addr),
-        nonce: spec.nonces.get(&addr).copied(),
+        options: RlocOptions {
+            ports: through.map(|nat| OuterPorts { source: nat.from, destination: nat.port }),
+            ..spec.options(real)
+        },
+        nonce: spec.nonces.get(&real).copied(),
     })))
 }
 

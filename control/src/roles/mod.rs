@@ -1,4 +1,4 @@
-//! What a role of the mapping system does: ETR, Map-Server, Map-Resolver. Pure state machines like
+//! What a role of the mapping system does: ETR, Map-Server, Map-Resolver, RTR. Pure state machines like
 //! the engine that calls them: time, randomness and messages come in, actions go out.
 
 pub mod ddt;
@@ -10,9 +10,11 @@ pub mod map_server;
 mod notifier;
 pub mod prefix_table;
 mod reply;
+pub mod rtr;
 mod secure;
 
 pub use ddt::DdtNode;
 pub use etr::Etr;
 pub use map_resolver::MapResolver;
 pub use map_server::MapServer;
+pub use rtr::Rtr;

@@ -1,13 +1,13 @@
 //! The answers to clients: the runtime's state in the API's words.
 
 use super::core::Runtime;
-use super::hosts;
 use super::plane::Plane;
 use super::subscriptions;
+use super::{hosts, nat};
 use crate::api::{
     self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, EidFilter,
     EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, Lisp, LispInstance, ListQuery,
-    Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Port, PortCounters,
+    Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Nat, Port, PortCounters,
     Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Subscriptions, Workers,
 };
 use crate::engine::config::VrfConfig;
@@ -75,6 +75,10 @@ impl ApiSource for Runtime {
 
     fn dynamic_eids(&self, query: &ListQuery) -> DynamicEids {
         hosts::here(self, query)
+    }
+
+    fn nat(&self, query: &ListQuery) -> Nat {
+        nat::all(self, query)
     }
 
     fn away(&self, query: &ListQuery) -> AwayEids {
@@ -246,6 +250,7 @@ impl Runtime {
             origin: match view.origin {
                 Origin::EidSpace => EntryOrigin::EidSpace,
                 Origin::Static => EntryOrigin::Static,
+                Origin::Nat => EntryOrigin::Nat,
                 Origin::MapReply | Origin::Hole => EntryOrigin::Learnt,
             },
             action: match view.action {

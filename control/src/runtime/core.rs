@@ -13,8 +13,8 @@ use super::reload::{Reload, needs_restart};
 use super::watching::Watching;
 use crate::api::{ApiInbox, Direction, Passing};
 use crate::config::Config;
-use crate::engine::event::{Action, Event, Time};
-use crate::net::ControlSockets;
+use crate::engine::event::{Action, Event, LocalPort, Time};
+use crate::net::{ControlSockets, Received, SendError};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub(super) struct Runtime {
     reload: Reload,
     pub(super) engine: EngineCell,
     pub(super) sockets: ControlSockets,
+    /// The data port, for what goes through a NAT.
+    data_sockets: Option<ControlSockets>,
     /// The data plane and the kernel's tables; none in a daemon that only answers questions.
     pub(super) plane: Option<Plane>,
     pub(super) inbox: ApiInbox,
@@ -62,7 +64,7 @@ impl Runtime {
         config: Config,
         reload: Reload,
         engine: EngineCell,
-        sockets: ControlSockets,
+        (sockets, data_sockets): (ControlSockets, Option<ControlSockets>),
         plane: Option<Plane>,
         inbox: ApiInbox,
     ) -> Self {
@@ -77,6 +79,7 @@ impl Runtime {
             reload,
             engine,
             sockets,
+            data_sockets,
             plane,
             inbox,
             counters: RuntimeCounters::default(),
@@ -131,7 +134,13 @@ impl Runtime {
 
     async fn wait(&mut self, timer: &Timer) -> Result<Wake, Error> {
         let deadline = self.deadline();
-        let Self { sockets, plane, inbox, reload, .. } = self;
+        let Self { sockets, data_sockets, plane, inbox, reload, .. } = self;
+        let to_data = async {
+            match data_sockets {
+                Some(sockets) => sockets.readable().await,
+                None => std::future::pending().await,
+            }
+        };
         let netlink = async {
             match plane {
                 Some(plane) => plane.netlink.next().await,
@@ -140,6 +149,7 @@ impl Runtime {
         };
         // No branch is favoured: a flood on one must not starve the others.
         tokio::select! {
+            ready = to_data => ready.map(|()| Wake::Sockets).map_err(Error::EventLoop),
             ready = sockets.readable() => ready.map(|()| Wake::Sockets).map_err(Error::EventLoop),
             changes = netlink => Ok(Wake::Netlink(changes)),
             done = timer.until(deadline) => done.map(|()| Wake::Timer).map_err(Error::EventLoop),
@@ -188,7 +198,7 @@ impl Runtime {
         let police = &mut self.police;
         let (now, rate) = (self.clock.now(), self.config.limits.control_messages_per_source_per_second);
         let tap = self.inbox.tap();
-        self.sockets.receive(DATAGRAMS_PER_TURN, |received| {
+        let mut take = |received: Received<'_>| {
             if plane.is_some_and(|p| p.is_native_interface(received.interface)) {
                 counters.control_not_underlay += 1;
                 return;
@@ -209,8 +219,13 @@ impl Runtime {
             }
             let payload = received.payload.to_vec();
             events.push(Event::Datagram { from: received.from, to: received.to, payload });
-        });
-        self.counters.control_malformed = self.sockets.malformed();
+        };
+        let mut malformed = 0;
+        for sockets in std::iter::once(&mut self.sockets).chain(&mut self.data_sockets) {
+            sockets.receive(DATAGRAMS_PER_TURN, &mut take);
+            malformed += sockets.malformed();
+        }
+        self.counters.control_malformed = malformed;
         events.into_iter().try_for_each(|event| self.event(event))
     }
 
@@ -278,7 +293,7 @@ impl Runtime {
 
     fn act(&mut self, now: Time, action: Action) {
         match action {
-            Action::Send { port: _, source, to, payload } => self.send(now, source, to, &payload),
+            Action::Send { port, source, to, payload } => self.send(now, (port, source), to, &payload),
             Action::Notice(notice) => self.notices.log(now, &notice),
             other => {
                 let Some(plane) = &mut self.plane else { return };
@@ -290,13 +305,23 @@ impl Runtime {
         }
     }
 
-    fn send(&mut self, now: Time, source: Option<IpAddr>, to: SocketAddr, payload: &[u8]) {
+    fn send(
+        &mut self,
+        now: Time,
+        (port, source): (LocalPort, Option<IpAddr>),
+        to: SocketAddr,
+        payload: &[u8],
+    ) {
         let tap = self.inbox.tap();
         if tap.is_listening() {
             let (direction, unix_ms) = (Direction::Sent, unix_ms());
             tap.show(&Passing { now, unix_ms, direction, peer: to, local: source, payload });
         }
-        match self.sockets.send(source, to, payload) {
+        let sockets = match port {
+            LocalPort::Control => Some(&self.sockets),
+            LocalPort::Data => self.data_sockets.as_ref(),
+        };
+        match sockets.map_or(Err(SendError::NoSocket(to)), |sockets| sockets.send(source, to, payload)) {
             Ok(()) => self.counters.control_sent += 1,
             Err(e) => {
                 self.counters.control_send_failed += 1;

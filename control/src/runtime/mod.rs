@@ -14,6 +14,7 @@ mod counters;
 mod engine_cell;
 mod error;
 mod hosts;
+mod nat;
 mod nonce_epoch;
 mod nonce_file;
 mod notices;

@@ -111,6 +111,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         policy: PortPolicy {
             learn_path_mtu: port.learn_path_mtu,
             relay_time_exceeded: port.relay_time_exceeded,
+            control_in_data: config.nat_traversal && port.underlay,
         },
         sources: source_rules(config, port),
         instances: port.instances.clone(),

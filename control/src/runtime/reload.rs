@@ -78,6 +78,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[[port]] (its device, queues, MTU or addresses)", ports(old) != ports(new)),
         ("[[vrf]] (its name, Instance-ID or table)", vrfs(old) != vrfs(new)),
         ("lisp.roles", old.roles != new.roles),
+        ("lisp.nat_traversal", old.nat_traversal != new.nat_traversal),
         ("limits.map_cache_entries", old.limits.map_cache_entries != new.limits.map_cache_entries),
     ]
     .into_iter()

@@ -10,6 +10,7 @@ use super::reload::Reload;
 use super::sd_notify;
 use super::workers::Workers;
 use crate::api;
+use crate::codec::DATA_PORT;
 use crate::config::Config;
 use crate::feeder::Feeder;
 use crate::http::{self, BoundedListener};
@@ -52,6 +53,11 @@ async fn daemon(config: Config, path: PathBuf, journal: Journal) -> Result<(), E
         return Err(Error::Sockets(errors));
     }
     errors.iter().for_each(|e| tracing::warn!("{e}"));
+    let data_sockets = config.nat_traversal.then(|| ControlSockets::bind(DATA_PORT));
+    if let Some((_, errors)) = &data_sockets {
+        errors.iter().for_each(|e| tracing::warn!("{e}"));
+    }
+    let sockets = (sockets, data_sockets.map(|(sockets, _)| sockets));
     let (listener, _socket_file) = api::listen(&daemon.api_socket)?;
     let http = match daemon.http_listen {
         Some(address) => Some(BoundedListener::bind(address).await?),

@@ -125,6 +125,11 @@ fn r062_to_r070_what_of_a_reply_to_10_1_2_3_is_installed() {
             act("10.1.2.0/24", Forwarding::DropPolicyDenied),
         ),
         ("R-070: an unknown locator is left out", vec![mixed], vec![install("10.1.2.0/24", &[A])]),
+        (
+            "R-204: what we write the ports of a NAT into is no address for others to give",
+            vec![record("10.1.2.0/24", 60, &[A, ("100::cb00:7107:9c41:10f6", 1, 50)])],
+            vec![install("10.1.2.0/24", &[A])],
+        ),
         ("wire.md 5.2: R=0 is never used", vec![unreachable], vec![install("10.1.2.0/24", &[B])]),
         (
             "R-078: priority 255 is never used",

@@ -18,6 +18,7 @@ mod map_server_request;
 mod messages;
 mod mobility;
 mod mobility_fhr;
+mod nat;
 mod node;
 mod pubsub;
 mod vectors;

@@ -1,12 +1,12 @@
 //! A little stage for one engine: time, what it heard, what it said.
 
 use ipnet::IpNet;
-use pxtr_control::codec::{MapNotify, MapRegister, MapReply, Message};
+use pxtr_control::codec::{MapNotify, MapRegister, MapReply, Message, decode_in_data};
 use pxtr_control::engine::config::{
     AuthAlgorithm, ConfiguredLocator, DatabaseMapping, EngineConfig, Key, Limits, MapServerPeer, Roles,
     Secret, Site, SitePrefix, VrfConfig,
 };
-use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid, Place, Time};
+use pxtr_control::engine::event::{Action, EidPrefix, Event, Forwarding, Iid, LocalPort, Place, Time};
 use pxtr_control::engine::{Counter, Engine};
 use pxtr_dataplane::trust::{MapVersion, Marks};
 use std::net::{IpAddr, SocketAddr};
@@ -108,6 +108,7 @@ pub fn site(name: &str, key: &str, prefixes: &[&str]) -> Site {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub at: Time,
+    pub port: LocalPort,
     pub source: Option<IpAddr>,
     pub to: SocketAddr,
     pub payload: Vec<u8>,
@@ -188,9 +189,11 @@ impl Node {
     fn collect(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Send { source, to, payload, .. } => {
-                    let message = Message::decode(&payload).expect("what we send can be decoded");
-                    self.sent.push(Sent { at: self.now, source, to, payload, message });
+                Action::Send { port, source, to, payload } => {
+                    // To a router behind a NAT: as data.
+                    let raw = decode_in_data(&payload).map_or(&payload[..], |(_, message)| message);
+                    let message = Message::decode(raw).expect("what we send can be decoded");
+                    self.sent.push(Sent { at: self.now, port, source, to, payload, message });
                 }
                 Action::Install { eid, forwarding } => self.installed.push((eid, forwarding)),
                 Action::Host { eid, place } => self.hosts.push((eid, place)),

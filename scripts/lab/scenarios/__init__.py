@@ -12,6 +12,7 @@ from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
 from .mobility_fhr import FirstHop
 from .mobility_hot import Hot
+from .nat import Nat
 from .pubsub import PubSub
 from .provider import Provider
 from .traffic_engineering import Backup, Weights
@@ -46,6 +47,7 @@ ALL = {
     "smr": SolicitMapRequest(),
     "rloc-probe": RlocProbe(),
     "ddt": Ddt(),
+    "nat": Nat(),
     "control-flood": ControlFlood(),
     "provider": Provider(),
     "proxy-pair": Pair(),

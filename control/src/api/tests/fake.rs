@@ -189,6 +189,22 @@ impl ApiSource for Fake {
         Rlocs { rlocs_total: 2, truncated: false, rlocs: vec![up, down] }
     }
 
+    fn nat(&self, _: &ListQuery) -> Nat {
+        Nat {
+            ours: Some(OurNat {
+                state: NatState::ThroughRtr,
+                rtrs: vec![ip("198.51.100.40")],
+                rtrs_in_use: vec![ip("198.51.100.40")],
+                map_servers: vec![NatSeen {
+                    map_server: ip("198.51.100.14"),
+                    global: Some("203.0.113.7:50042".parse().unwrap()),
+                    answered_s_ago: Some(3),
+                    lost: 0,
+                }],
+            }),
+            ..Nat::default()
+        }
+    }
     fn subscriptions(&self, _: &ListQuery) -> Subscriptions {
         let ours = Subscription {
             side: SubscriptionSide::Ours,

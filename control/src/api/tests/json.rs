@@ -11,13 +11,14 @@ fn answer(request: &str) -> Value {
     serde_json::to_value(Answer::from(result)).unwrap()
 }
 
-const REQUESTS: [&str; 15] = [
+const REQUESTS: [&str; 16] = [
     r#"{"cmd":"show map-cache"}"#,
     r#"{"cmd":"show map-cache","eid":"10.4.0.1","limit":1}"#,
     r#"{"cmd":"show database"}"#,
     r#"{"cmd":"show dynamic-eid"}"#,
     r#"{"cmd":"show away","limit":3}"#,
     r#"{"cmd":"show registrations","version":1}"#,
+    r#"{"cmd":"show nat"}"#,
     r#"{"cmd":"show subscriptions"}"#,
     r#"{"cmd":"show rlocs"}"#,
     r#"{"cmd":"show ports"}"#,

@@ -52,6 +52,8 @@ pub enum EntryOrigin {
     Learnt,
     /// `[[lisp.static_mapping]]`.
     Static,
+    /// Through a NAT, or to the RTR in front of ours.
+    Nat,
     /// `vrf.eid_space`: what is not looked up yet.
     EidSpace,
 }

@@ -6,6 +6,7 @@ mod debug;
 mod hosts;
 mod lisp;
 mod mappings;
+mod nat;
 mod reply;
 mod subscriptions;
 mod watch;
@@ -22,6 +23,7 @@ pub use mappings::{
     Database, DatabaseEntry, EntryAction, EntryOrigin, Locator, LocatorState, MapCache, MapCacheEntry,
     RegisteredLocator, Registration, RegistrationState, Registrations,
 };
+pub use nat::{Nat, NatEid, NatRouter, NatSeen, NatState, OurNat};
 pub use reply::{Answer, Reply};
 pub use subscriptions::{Subscription, SubscriptionSide, SubscriptionState, Subscriptions};
 pub use watch::{PacketEvent, PacketFate, PacketSeen, PacketStory, WatchDone};

@@ -1,8 +1,8 @@
 //! The envelope of all answers.
 
 use super::{
-    AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, PacketSeen, Ports,
-    Registrations, Rlocs, Statistics, Subscriptions, WatchDone, Workers,
+    AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, Nat, PacketSeen,
+    Ports, Registrations, Rlocs, Statistics, Subscriptions, WatchDone, Workers,
 };
 use crate::api::error::ApiError;
 use crate::api::request::VERSION;
@@ -24,6 +24,8 @@ pub enum Reply {
     Away(AwayEids),
     /// To `show subscriptions`.
     Subscriptions(Subscriptions),
+    /// To `show nat`.
+    Nat(Nat),
     /// To `show rlocs`.
     Rlocs(Rlocs),
     /// To `show ports`.

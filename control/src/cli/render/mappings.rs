@@ -41,6 +41,7 @@ fn head(entry: &MapCacheEntry) -> [String; 9] {
     let origin = match entry.origin {
         EntryOrigin::Learnt => "learnt",
         EntryOrigin::Static => "static",
+        EntryOrigin::Nat => "nat",
         EntryOrigin::EidSpace => "eid-space",
     };
     [

@@ -76,6 +76,11 @@ fn empty_lists_are_sentences() {
             Reply::DynamicEid(Default::default()),
             "no host of a dynamic-EID prefix is here",
         ),
+        (
+            "pxtr show nat",
+            Reply::Nat(Default::default()),
+            "no router behind a NAT is known here, and lisp.nat_traversal is off",
+        ),
         ("pxtr show away", Reply::Away(Default::default()), "no host of this site is at another one"),
         ("pxtr show subscriptions", Reply::Subscriptions(Default::default()), "there are no subscriptions"),
         ("pxtr show rlocs", Reply::Rlocs(Default::default()), "no locators are known"),

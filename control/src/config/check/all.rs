@@ -1,7 +1,7 @@
 //! All checks in one pass, and what they share.
 
 use super::{
-    admission, ddt, limits, lisp, paths, ports, roles, secrets, sites, subinterfaces, trusted, vrfs,
+    admission, ddt, limits, lisp, nat, paths, ports, roles, secrets, sites, subinterfaces, trusted, vrfs,
 };
 use crate::config::build;
 use crate::config::error::Problems;
@@ -49,6 +49,7 @@ pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Pr
     trusted::check(&cx, problems);
     sites::check(&cx, problems);
     ddt::check(&cx, problems);
+    nat::check(&cx, problems);
     secrets::check(&cx, problems);
     limits::check(&cx, problems);
 }

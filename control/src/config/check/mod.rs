@@ -9,6 +9,7 @@ mod ddt;
 mod dynamic;
 mod limits;
 mod lisp;
+mod nat;
 mod paths;
 mod ports;
 mod roles;

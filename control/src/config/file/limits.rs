@@ -64,6 +64,11 @@ pub struct LimitsTable {
     /// A Map-Server forgets a registration after three minutes.
     /// Default: `60000`. Change: live.
     pub register_interval_ms: Key<Bounded<1_000, 150_000>>,
+    /// The interval behind a NAT of Map-Registers and Info-Requests, in milliseconds.
+    ///
+    /// NATs forget what was silent for half a minute.
+    /// Default: `15000`. Change: live.
+    pub nat_keepalive_ms: Key<Bounded<500, 60_000>>,
     /// The life of a mapping whose TTL leaves it to the receiver, in minutes.
     ///
     /// Default: `1440`. Change: live.
@@ -123,6 +128,7 @@ impl LimitsTable {
         set(&mut l.probe_lost_max, &self.probe_lost_max);
         set(&mut l.probe_up_count, &self.probe_up_count);
         set(&mut l.register_interval_ms, &self.register_interval_ms);
+        set(&mut l.nat_keepalive_ms, &self.nat_keepalive_ms);
         set(&mut l.default_ttl_minutes, &self.default_ttl_minutes);
         set(&mut l.idle_timeout_s, &self.idle_timeout_s);
         set(&mut l.min_prefix_len, &self.min_prefix_len);

@@ -55,6 +55,12 @@ pub struct LispTable {
     ///
     /// Default: `"0"` when `xtr_id` is given, else none. Change: live.
     pub site_id: Key<Word<HexId<8>>>,
+    /// The choice whether an xTR finds out if a NAT is in front of it, and goes through an RTR then.
+    ///
+    /// It asks its Map-Servers, which must have `rtr_rlocs`, and registers when it has their answer. Behind a
+    /// NAT all its traffic takes the way by the RTR. Needs `xtr_id`, and IPv4 towards the Map-Servers.
+    /// Default: `false`. Change: process restart.
+    pub nat_traversal: Key<bool>,
     /// The Map-Servers that an xTR registers its database with; for role "fhr": the xTRs of the site.
     ///
     /// Default: none. Change: live.

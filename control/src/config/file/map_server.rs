@@ -11,6 +11,15 @@ use std::net::IpAddr;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MapServerTable {
+    /// The addresses of the RTRs that routers behind NATs are told of when they ask.
+    ///
+    /// Default: `[]`, they learn that they are behind a NAT and of no way through it. Change: live.
+    pub rtr_rlocs: Key<Vec<At<Word<IpAddr>>>>,
+    /// The choice whether those are told, too, who ask without a key, as lispers.net does.
+    ///
+    /// Anybody can ask then, in anybody's name; answers are limited by rate and are twice as long.
+    /// Default: `false`. Change: live.
+    pub info_without_key: Key<bool>,
     /// The sites that may register, one table each; required by role map-server.
     ///
     /// Default: none. Change: live.
@@ -51,6 +60,21 @@ pub struct PolicyTable {
     ///
     /// Default: `15`. Change: live.
     pub ttl_minutes: Key<Bounded<1, 1_440>>,
+}
+
+/// `[rtr]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RtrTable {
+    /// The addresses of the Map-Servers that Map-Registers of routers behind NATs are passed on to.
+    ///
+    /// Required. Change: live.
+    #[schemars(extend("x-required" = true))]
+    pub map_servers: Key<Vec<At<Word<IpAddr>>>>,
+    /// The number of EID prefixes behind NATs, at most.
+    ///
+    /// Default: `10000`. Change: live.
+    pub max_eid_prefixes: Key<Bounded<1, 1_000_000>>,
 }
 
 /// `[[map_server.subscriber]]`: who may subscribe.

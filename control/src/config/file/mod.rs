@@ -29,7 +29,8 @@ pub use lisp::{
 };
 pub use lisp_sec::LispSecTable;
 pub use map_server::{
-    KeyTable, MapResolverTable, MapServerTable, PolicyTable, SitePrefixTable, SiteTable, SubscriberTable,
+    KeyTable, MapResolverTable, MapServerTable, PolicyTable, RtrTable, SitePrefixTable, SiteTable,
+    SubscriberTable,
 };
 pub use path::PathTable;
 pub use port::{PortTable, VrfTable};

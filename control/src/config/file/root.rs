@@ -2,7 +2,7 @@
 
 use super::{
     AdmissionTable, DaemonTable, DdtNodeTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable,
-    MapResolverTable, MapServerTable, PortTable, TrustedTable, VrfTable, WorkersTable,
+    MapResolverTable, MapServerTable, PortTable, RtrTable, TrustedTable, VrfTable, WorkersTable,
 };
 use crate::config::leaf::{At, Key};
 use schemars::JsonSchema;
@@ -38,6 +38,8 @@ pub struct File {
     pub map_server: Key<MapServerTable>,
     /// The part of role map-resolver.
     pub map_resolver: Key<MapResolverTable>,
+    /// The part of an RTR for sites behind NATs; for a router that is both pitr and petr.
+    pub rtr: Key<RtrTable>,
     /// The part of role ddt-node.
     pub ddt_node: Key<DdtNodeTable>,
     /// The secrets of LISP-SEC (RFC 9303), which makes Map-Replies authentic.

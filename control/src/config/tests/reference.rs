@@ -55,6 +55,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("ddt_node.delegation.prefix", "\"10.4.0.0/16\""),
     ("ddt_node.delegation.nodes", "[\"198.51.100.17\"]"),
     ("ddt_node.delegation.map_servers", "[\"198.51.100.14\"]"),
+    ("map_server.rtr_rlocs", "[\"198.51.100.40\"]"),
+    ("rtr.map_servers", "[\"198.51.100.15\"]"),
     ("map_resolver.forward_to", "[\"198.51.100.15\"]"),
     ("port.queues", "2"),
     ("lisp.anycast_rlocs", "[\"198.51.100.200\"]"),
@@ -264,6 +266,7 @@ fn the_reference_with_its_defaults_uncommented_means_the_same() {
         "ddt_hint",
         "authoritative",
         "nodes",
+        "rtr_rlocs",
     ];
     let full: String = plain
         .lines()

@@ -1,10 +1,12 @@
 //! One Map-Register's worth of our database, for one Map-Server, and how far it is.
 
 use super::answer;
-use crate::codec::{AuthData, EidRecord, MapRegister, XtrSiteId, auth};
+use super::nat::Way;
+use crate::codec::{Address, AuthData, EidRecord, LocatorRecord, MapRegister, XtrSiteId, auth};
 use crate::engine::config::{DatabaseMapping, EngineConfig, MapServerPeer};
 use crate::engine::event::Time;
-use crate::roles::reply::wire_len;
+use crate::roles::reply::{sort_locators, wire_len};
+use std::net::IpAddr;
 
 /// How many nonces back a Map-Notify is still taken as an answer: it may answer any of the
 /// retransmissions under way.
@@ -14,6 +16,8 @@ const RETRY_FIRST_MS: u64 = 1_000;
 /// Whole IP packet when the path is not known (RFC 9301 section 5): less IP and UDP headers.
 const MAX_PAYLOAD_IPV4: usize = 576 - 28;
 const MAX_PAYLOAD_IPV6: usize = 1280 - 48;
+/// What an ECM adds to a message over IPv4.
+const ECM_OVERHEAD: usize = 4 + 28;
 
 /// Some mappings that are registered together.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub(super) struct Batch {
     pub(super) peer: usize,
     /// Which mappings: range in the configuration's database.
     pub(super) members: std::ops::Range<usize>,
+    /// The RTR that it goes through, behind a NAT.
+    pub(super) via: Option<IpAddr>,
     nonces: [u64; NONCES_KEPT],
     /// Wait before the next retransmission; `None`: nothing is awaited.
     retry_ms: Option<u64>,
@@ -38,6 +44,7 @@ impl Batch {
         Self {
             peer,
             members,
+            via: None,
             nonces: [0; NONCES_KEPT],
             retry_ms: None,
             last_sent: None,
@@ -48,14 +55,29 @@ impl Batch {
 
     /// Cuts the database into batches whose Map-Registers stay within the size that every path
     /// carries. A single mapping that is larger goes alone.
-    pub(super) fn cut(config: &EngineConfig, peer: usize) -> Vec<Self> {
+    /// They go through the RTRs of `way`, if there are any: each mapping through each.
+    pub(super) fn cut(config: &EngineConfig, way: &Way, peer: usize) -> Vec<Self> {
         let Some(server) = config.map_servers.get(peer) else { return Vec::new() };
+        let rtrs = match way {
+            Way::Direct => return Self::cut_for(config, server, &[], peer),
+            Way::Unknown => return Vec::new(),
+            Way::Through(rtrs) => rtrs,
+        };
+        let through = |rtr: &IpAddr| {
+            let via = Some(*rtr);
+            Self::cut_for(config, server, rtrs, peer).into_iter().map(move |batch| Self { via, ..batch })
+        };
+        rtrs.iter().flat_map(through).collect()
+    }
+
+    fn cut_for(config: &EngineConfig, server: &MapServerPeer, rtrs: &[IpAddr], peer: usize) -> Vec<Self> {
         let limit = if server.address.is_ipv4() { MAX_PAYLOAD_IPV4 } else { MAX_PAYLOAD_IPV6 };
+        let limit = if rtrs.is_empty() { limit } else { limit - ECM_OVERHEAD };
         let fixed = 16 + auth::tag_len(server.algorithm) + config.xtr_id.map_or(0, |_| 24);
         let mut batches = Vec::new();
         let (mut start, mut bytes) = (0, fixed);
         for (i, mapping) in config.database.iter().enumerate() {
-            let len = wire_len(&answer::record(config, mapping, &mapping.eid, None));
+            let len = wire_len(&record(config, mapping, rtrs));
             if i > start && (bytes + len > limit || i - start >= crate::codec::MAX_RECORDS) {
                 batches.push(Self::new(peer, start..i));
                 (start, bytes) = (i, fixed);
@@ -115,11 +137,30 @@ impl Batch {
         self.retries = 0;
     }
 
-    /// The records to register.
-    pub(super) fn records(&self, config: &EngineConfig) -> Vec<EidRecord> {
+    /// The records to register: with our own locators, or those of the RTRs in front of our NAT.
+    pub(super) fn records(&self, config: &EngineConfig, rtrs: &[IpAddr]) -> Vec<EidRecord> {
         let mappings = config.database.get(self.members.clone()).unwrap_or_default();
-        mappings.iter().map(|m: &DatabaseMapping| answer::record(config, m, &m.eid, None)).collect()
+        mappings.iter().map(|m: &DatabaseMapping| record(config, m, rtrs)).collect()
     }
+}
+
+fn record(config: &EngineConfig, mapping: &DatabaseMapping, rtrs: &[IpAddr]) -> EidRecord {
+    let mut record = answer::record(config, mapping, &mapping.eid, None);
+    if !rtrs.is_empty() {
+        let locator = |rtr: &IpAddr| LocatorRecord {
+            priority: 1,
+            weight: 100,
+            m_priority: 255,
+            m_weight: 0,
+            local: false,
+            probed: false,
+            reachable: true,
+            address: Address::Ip(*rtr),
+        };
+        record.locators = rtrs.iter().map(locator).collect();
+        sort_locators(&mut record.locators);
+    }
+    record
 }
 
 /// A Map-Register to `server`, its authentication tag still zero.

@@ -3,15 +3,16 @@
 use super::audience::Audience;
 use super::dynamic::{DynamicEids, HostChange};
 use super::first_hop::FirstHops;
+use super::nat::NatFinder;
 use super::registrar::{Registrar, Taken};
 use super::solicitor::Solicitor;
 use super::versions::Versions;
-use super::view::{self, AwayView, DatabaseView, DynamicEidView};
+use super::view::{self, AwayView, DatabaseView, DynamicEidView, NatView};
 use super::withheld::Withheld;
-use crate::codec::{Ecm, MapNotify, MapRegister, MapRequest};
+use crate::codec::{DATA_PORT, Ecm, Info, MapNotify, MapRegister, MapRequest};
 use crate::engine::config::{DatabaseMapping, EngineConfig};
 use crate::engine::event::{EidPrefix, HostSeen, Place, Time};
-use crate::engine::{Counter, Cx, Handled, Meta, Role};
+use crate::engine::{Counter, Cx, Handled, Meta, NatChange, Role, Translated};
 use crate::roles::forward;
 use crate::roles::prefix_table::EidTable;
 use crate::roles::reply::AnswerLimits;
@@ -51,6 +52,9 @@ pub struct Etr {
     registrar: Registrar,
     dynamic: DynamicEids,
     first_hops: FirstHops,
+    pub(super) nat: NatFinder,
+    /// What the map-cache was told last of the RTRs in front of our NAT.
+    way_out: Vec<IpAddr>,
 }
 
 impl Etr {
@@ -73,6 +77,13 @@ impl Etr {
     /// Hosts of ours that are at other sites.
     pub fn away(&self) -> impl Iterator<Item = AwayView> + '_ {
         view::away(&self.dynamic)
+    }
+
+    /// What is known of a NAT in front of us; `None`: nobody asked for that.
+    #[must_use]
+    pub fn nat(&self, config: &EngineConfig) -> Option<NatView> {
+        let way = config.nat_traversal.then(|| self.nat.way(config))?;
+        Some(view::nat(config, &way, self.registrar.live_rtrs(), &self.nat.asked))
     }
 
     /// A worker saw a host.
@@ -176,7 +187,8 @@ impl Role for Etr {
             self.database.insert(live.eid, Owned::Dynamic(live.range));
         }
         self.versions.configure(cx);
-        let changes = self.registrar.configure(cx);
+        self.nat.configure(cx);
+        let changes = self.registrar.configure(cx, self.nat.way(cx.config));
         // What is no longer ours has no mapping to ask us for, but the ITRs are to notice.
         if !changes.eids.is_empty() {
             let told = self.audience.of(cx.now, &changes.eids, changes.ttl_ms);
@@ -244,7 +256,28 @@ impl Role for Etr {
         Handled::Yes
     }
 
+    /// A NAT that came or went changes how everything is registered; one that changed its mind about us may
+    /// have forgotten our data port, too.
+    fn on_info_reply(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], info: &Info) -> Handled {
+        let (handled, changed) = self.nat.on_reply(cx, meta, raw, info);
+        if changed {
+            self.registrar.configure(cx, self.nat.way(cx.config));
+            self.registrar.send_all_soon(cx.now);
+        }
+        handled
+    }
+
+    fn nat_changes(&mut self) -> Vec<NatChange> {
+        let wanted: Vec<IpAddr> = self.registrar.live_rtrs().iter().filter_map(way_to).collect();
+        if wanted == self.way_out {
+            return Vec::new();
+        }
+        self.way_out.clone_from(&wanted);
+        vec![NatChange::WayOut(wanted)]
+    }
+
     fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        self.nat.on_tick(cx);
         self.registrar.on_tick(cx);
         self.dynamic.on_tick(cx, &mut self.registrar);
         self.first_hops.tell(cx, &mut self.dynamic);
@@ -263,8 +296,20 @@ impl Role for Etr {
             self.solicitor.next_deadline(),
             self.first_hops.next_deadline(),
             self.versions.next_deadline(),
+            self.nat.next_deadline(),
         ];
         all.into_iter().flatten().min()
+    }
+}
+
+/// How packets go to an RTR: from and to the data port, so that the NAT has one flow of ours to remember in
+/// place of thousands.
+fn way_to(rtr: &IpAddr) -> Option<IpAddr> {
+    match rtr {
+        IpAddr::V4(address) => {
+            Some(Translated { address: *address, port: DATA_PORT, from: DATA_PORT }.rloc())
+        }
+        IpAddr::V6(_) => None,
     }
 }
 

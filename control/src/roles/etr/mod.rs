@@ -8,6 +8,7 @@ mod batch;
 mod dynamic;
 mod first_hop;
 mod machine;
+mod nat;
 mod registrar;
 mod solicitor;
 mod versions;
@@ -16,4 +17,4 @@ mod withheld;
 
 pub use dynamic::{Found, HostChange};
 pub use machine::Etr;
-pub use view::{AwayView, DatabaseView, DynamicEidView, PeerRegistration};
+pub use view::{AwayView, DatabaseView, DynamicEidView, NatView, PeerRegistration, SeenView};

@@ -2,10 +2,13 @@
 
 use super::batch::{Batch, map_register};
 use super::dynamic::DynamicEids;
+use super::nat::Way;
 use super::withheld::Awaited;
-use crate::codec::{AuthData, CONTROL_PORT, EidRecord, MapAction, MapNotify, MapRegister, Message, auth};
+use crate::codec::{
+    AuthData, CONTROL_PORT, Ecm, EidRecord, InnerHeader, MapAction, MapNotify, MapRegister, Message, auth,
+};
 use crate::engine::config::{DatabaseMapping, EngineConfig, MapServerPeer};
-use crate::engine::event::{EidPrefix, Time};
+use crate::engine::event::{Action, EidPrefix, LocalPort, Time};
 use crate::engine::{Counter, Cx, Meta, Timers};
 use crate::roles::limit::{Bucket, Rate};
 use crate::roles::reply;
@@ -20,6 +23,8 @@ const RETRY_MAX_QUICK_MS: u64 = 20_000;
 const QUICK_PERIOD_MS: u64 = 5 * 60_000;
 /// Unsolicited Map-Notifies acknowledged: a replayed one must not make us a reflector.
 const ACKS: Rate = Rate { per_second: 100, burst: 1000 };
+/// Map-Registers unanswered in a row after which an RTR counts as gone.
+const RTR_LOST: u32 = 3;
 /// Records per deregistration; they are small without locators.
 const WITHDRAWN_PER_MESSAGE: usize = 12;
 
@@ -30,6 +35,7 @@ struct Basis {
     servers: Vec<MapServerPeer>,
     rlocs: Vec<IpAddr>,
     xtr_id: Option<([u8; 16], u64)>,
+    way: Way,
 }
 
 /// Mappings of ours that a reload changed or took away.
@@ -61,6 +67,8 @@ pub(super) struct Registrar {
     batches: Vec<Batch>,
     timers: Timers,
     quick_until: Time,
+    /// RTRs that bring answers back, or all.
+    live: Vec<IpAddr>,
     last_nonce: u64,
     acks: Bucket,
 }
@@ -78,7 +86,7 @@ impl Registrar {
 
     /// At start: registers everything. After a change: takes back what is no longer ours (TTL 0)
     /// and registers the rest anew.
-    pub(super) fn configure(&mut self, cx: &mut Cx<'_>) -> Changes {
+    pub(super) fn configure(&mut self, cx: &mut Cx<'_>, way: Way) -> Changes {
         let config = cx.config;
         let mut basis = Basis::default();
         if config.roles.xtr {
@@ -87,6 +95,7 @@ impl Registrar {
                 servers: config.map_servers.clone(),
                 rlocs: config.rlocs.clone(),
                 xtr_id: config.xtr_id,
+                way,
             };
         }
         if basis == self.basis {
@@ -94,13 +103,51 @@ impl Registrar {
         }
         let former = std::mem::replace(&mut self.basis, basis);
         self.withdraw(cx, &former);
-        self.batches = (0..self.basis.servers.len()).flat_map(|peer| Batch::cut(config, peer)).collect();
+        let peers = 0..self.basis.servers.len();
+        self.batches = peers.flat_map(|peer| Batch::cut(config, &self.basis.way, peer)).collect();
         self.timers = Timers::new();
         self.quick_until = cx.now.plus_ms(QUICK_PERIOD_MS);
-        for slot in 0..u32::try_from(self.batches.len()).unwrap_or(u32::MAX) {
-            self.timers.set(slot, cx.now);
-        }
+        self.live = self.basis.way.rtrs().to_vec();
+        self.send_all_soon(cx.now);
         self.changes(&former)
+    }
+
+    /// Everything is registered again at once: the NAT may have lost what it knew of us.
+    pub(super) fn send_all_soon(&mut self, now: Time) {
+        for slot in 0..u32::try_from(self.batches.len()).unwrap_or(u32::MAX) {
+            self.timers.set(slot, now);
+        }
+    }
+
+    /// The RTRs in use.
+    pub(super) fn live_rtrs(&self) -> &[IpAddr] {
+        &self.live
+    }
+
+    /// Looks which RTRs still bring answers back. When that is not what it was, everything is registered
+    /// anew, with those as locators; when none does, with all of them as before.
+    fn judge_rtrs(&mut self, cx: &mut Cx<'_>) {
+        let silent = |rtr: &IpAddr| {
+            let mut through = self.batches.iter().filter(|batch| batch.via == Some(*rtr));
+            through.any(|batch| batch.retries >= RTR_LOST)
+        };
+        let all = self.basis.way.rtrs();
+        let mut live: Vec<IpAddr> = all.iter().copied().filter(|rtr| !silent(rtr)).collect();
+        if live.is_empty() {
+            live = all.to_vec();
+        }
+        if live != self.live {
+            cx.notice(Counter::NatRtrChanges, format_args!("in use: {live:?}"));
+            self.live = live;
+            self.send_all_soon(cx.now);
+        }
+    }
+
+    /// The time between two Map-Registers of a batch: behind a NAT it keeps the NAT's way to our data port
+    /// open, and finds out that the RTR forgot us.
+    fn interval(config: &EngineConfig, via: Option<IpAddr>) -> u64 {
+        let interval = config.limits.register_interval_ms;
+        u64::from(if via.is_some() { interval.min(config.limits.nat_keepalive_ms) } else { interval })
     }
 
     fn changes(&self, former: &Basis) -> Changes {
@@ -126,6 +173,7 @@ impl Registrar {
         while let Some(slot) = self.timers.pop_due(cx.now) {
             self.send(cx, slot);
         }
+        self.judge_rtrs(cx);
     }
 
     /// Sends a batch, for the first time, again because no Map-Notify came, or because the interval
@@ -141,15 +189,20 @@ impl Registrar {
             cx.counters.add(Counter::RegistersRetransmitted, 1);
             batch.back_off(if quick { RETRY_MAX_QUICK_MS } else { RETRY_MAX_MS });
         }
-        let want_map_notify = quick || server.want_map_notify;
-        let records = batch.records(cx.config);
+        let want_map_notify = quick || server.want_map_notify || batch.via.is_some();
+        let records = batch.records(cx.config, &self.live);
         batch.sent(cx.now, nonce, want_map_notify);
-        let interval = u64::from(cx.config.limits.register_interval_ms);
+        let via = batch.via;
+        let interval = Self::interval(cx.config, via);
         // Up to a tenth early, so that many prefixes and many sites do not come at once.
         let early = cx.rng.below(interval / 10 + 1);
         let next = batch.retry_at().unwrap_or_else(|| cx.now.plus_ms(interval - early));
         self.timers.set(slot, next);
-        send(cx, server, map_register(config, server, nonce, want_map_notify, records));
+        let message = map_register(config, server, nonce, want_map_notify, records);
+        match via {
+            None => send(cx, server, message),
+            Some(rtr) => send_through(cx, server, rtr, message),
+        }
     }
 
     /// grows with every message, over restarts too.
@@ -214,13 +267,15 @@ impl Registrar {
                 // A Map-Notify that answers a Map-Register is not acknowledged (TRAP 26).
                 if batch.is_awaiting() {
                     let sent = batch.last_sent.unwrap_or(cx.now);
-                    self.timers.set(slot, sent.plus_ms(u64::from(config.limits.register_interval_ms)));
+                    self.timers.set(slot, sent.plus_ms(Self::interval(config, batch.via)));
                 }
                 cx.count(Counter::RegistersAcknowledged);
                 let first = batch.last_notify.is_none();
                 batch.acknowledged(cx.now);
+                let members = batch.members.clone();
+                self.judge_rtrs(cx);
                 if first {
-                    return Taken::Acknowledged(batch.members.clone());
+                    return Taken::Acknowledged(members);
                 }
             }
             None if of_host.is_some() => dynamic.acknowledged(cx, notify.nonce),
@@ -252,5 +307,21 @@ pub(super) fn send(cx: &mut Cx<'_>, server: &MapServerPeer, message: MapRegister
     if let Some(payload) = reply::encode_signed(cx, &Message::MapRegister(message), &server.key.secret) {
         cx.count(Counter::RegistersSent);
         cx.send(SocketAddr::new(server.address, CONTROL_PORT), payload);
+    }
+}
+
+/// The same through an RTR (draft-ermagan-lisp-nat-traversal-19 section 5.1): in an ECM, from our data port,
+/// so that the NAT and the RTR learn by which port packets get to that. The Map-Server is to answer
+/// Map-Requests for us, for none would reach us.
+fn send_through(cx: &mut Cx<'_>, server: &MapServerPeer, rtr: IpAddr, message: MapRegister) {
+    let message = Message::MapRegister(MapRegister { proxy_reply: true, ..message });
+    let Some(source) = cx.rloc_like(server.address) else { return };
+    let Some(payload) = reply::encode_signed(cx, &message, &server.key.secret) else { return };
+    let inner = InnerHeader::new(source, CONTROL_PORT, server.address);
+    let ecm = Message::Ecm(Ecm { for_rtr: true, ..Ecm::new(inner, payload) });
+    if let Some(payload) = reply::encode(cx, &ecm) {
+        cx.count(Counter::RegistersSent);
+        let (to, source) = (SocketAddr::new(rtr, CONTROL_PORT), cx.rloc_like(rtr));
+        cx.out.push(Action::Send { port: LocalPort::Data, source, to, payload });
     }
 }

@@ -2,11 +2,12 @@
 
 use super::batch::Batch;
 use super::dynamic::{DynamicEids, Found};
+use super::nat::{Asked, Way};
 use super::registrar::Registrar;
-use crate::engine::config::{ConfiguredLocator, EngineConfig};
+use crate::engine::config::{ConfiguredLocator, EngineConfig, MapServerPeer};
 use crate::engine::event::{EidPrefix, Time};
 use serde::Serialize;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// An EID-prefix of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -122,4 +123,48 @@ pub(super) fn away(dynamic: &DynamicEids) -> impl Iterator<Item = AwayView> + '_
         hits: away.hits,
         last_hit: away.last_hit,
     })
+}
+
+/// What is known of a NAT in front of us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NatView {
+    /// No Map-Server has answered yet; nothing is registered.
+    pub unknown: bool,
+    /// There is one.
+    pub behind: bool,
+    /// The RTRs that we go through.
+    pub rtrs: Vec<IpAddr>,
+    /// Those among them in use: the others do not answer.
+    pub live: Vec<IpAddr>,
+    /// One per Map-Server.
+    pub seen: Vec<SeenView>,
+}
+
+/// What a Map-Server sees of us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenView {
+    /// The Map-Server.
+    pub map_server: IpAddr,
+    /// The address and port that our Info-Requests have there; `None`: it has not answered.
+    pub global: Option<SocketAddr>,
+    /// Its last answer.
+    pub answered: Option<Time>,
+    /// Info-Requests unanswered in a row.
+    pub lost: u32,
+}
+
+pub(super) fn nat(config: &EngineConfig, way: &Way, live: &[IpAddr], asked: &[Asked]) -> NatView {
+    let one = |(server, asked): (&MapServerPeer, &Asked)| SeenView {
+        map_server: server.address,
+        global: asked.seen.as_ref().map(|seen| seen.global),
+        answered: asked.seen.as_ref().map(|seen| seen.at),
+        lost: asked.lost,
+    };
+    NatView {
+        unknown: *way == Way::Unknown,
+        behind: matches!(way, Way::Through(_)),
+        rtrs: way.rtrs().to_vec(),
+        live: live.to_vec(),
+        seen: config.map_servers.iter().zip(asked).map(one).collect(),
+    }
 }

@@ -1,10 +1,11 @@
 //! The Map-Server state machine: its parts and who is called for what.
 
+use super::info::InfoDesk;
 use super::publisher::Publisher;
 use super::sites::Sites;
 use super::store::Store;
 use super::view::{self, RegistrationView};
-use crate::codec::{Ecm, MapNotify, MapRegister, MapRequest};
+use crate::codec::{Ecm, Info, MapNotify, MapRegister, MapRequest};
 use crate::engine::config::EngineConfig;
 use crate::engine::event::{EidPrefix, Time};
 use crate::engine::{Counter, Cx, Handled, Meta, Role};
@@ -23,6 +24,7 @@ pub struct MapServer {
     pub(super) notifier: Notifier,
     pub(super) publisher: Publisher,
     pub(super) limits: AnswerLimits,
+    pub(super) info: InfoDesk,
 }
 
 impl MapServer {
@@ -95,6 +97,26 @@ impl Role for MapServer {
         register: &MapRegister,
     ) -> Handled {
         self.register(cx, meta, raw, register)
+    }
+
+    /// Of a router behind a NAT, by way of an RTR: like any other, but that it is answered the same
+    /// way back.
+    fn on_encapsulated_map_register(
+        &mut self,
+        cx: &mut Cx<'_>,
+        meta: &Meta,
+        ecm: &Ecm,
+        register: &MapRegister,
+    ) -> Handled {
+        if cx.config.rlocs.contains(&ecm.inner.destination) {
+            self.register(cx, meta, &ecm.payload, register)
+        } else {
+            Handled::No
+        }
+    }
+
+    fn on_info_request(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], info: &Info) -> Handled {
+        self.info(cx, meta, raw, info)
     }
 
     fn on_map_notify_ack(&mut self, cx: &mut Cx<'_>, meta: &Meta, raw: &[u8], ack: &MapNotify) -> Handled {

@@ -2,6 +2,7 @@
 //! Map-Requests for them or forwards these to the ETRs, and says of the rest that it is not LISP.
 
 mod answer;
+mod info;
 mod machine;
 mod nonces;
 mod policies;

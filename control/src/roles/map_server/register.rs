@@ -5,10 +5,10 @@ use super::registrant::{Registered, Registrant, RegistrantId};
 use super::sites::{NonceRefused, SiteId};
 use super::store::Change;
 use crate::codec::auth::Coverage;
-use crate::codec::{AuthData, EidRecord, MapNotify, MapRegister, Message, auth};
+use crate::codec::{AuthData, Ecm, EidRecord, InnerHeader, MapNotify, MapRegister, Message, auth};
 use crate::engine::config::{AuthAlgorithm, Secret, Site};
 use crate::engine::event::EidPrefix;
-use crate::engine::{Counter, Cx, Handled, Meta};
+use crate::engine::{Counter, Cx, Handled, InnerAddresses, Meta};
 use crate::roles::reply;
 use pxtr_dataplane::trust::{Age, MapVersion};
 
@@ -233,11 +233,28 @@ impl MapServer {
             xtr: None,
         };
         if let Some(payload) = reply::encode_signed(cx, &Message::MapNotify(notify), accepted.secret) {
+            let Some(payload) = (match meta.inner {
+                None => Some(payload),
+                Some(inner) => back_in_ecm(cx, inner, payload),
+            }) else {
+                return;
+            };
             cx.count(Counter::NotifiesSent);
             let source = Some(meta.to.ip()).filter(|ip| !ip.is_unspecified());
             cx.send_from(source, meta.from, payload);
         }
     }
+}
+
+/// The answer to what an RTR passed on, for the RTR to pass on: from and to those of the inner header
+/// (draft-ermagan-lisp-nat-traversal-19 section 5.3).
+fn back_in_ecm(cx: &mut Cx<'_>, asked: InnerAddresses, payload: Vec<u8>) -> Option<Vec<u8>> {
+    let InnerAddresses { source, destination } = asked;
+    let inner = InnerHeader {
+        destination_port: source.port(),
+        ..InnerHeader::new(destination.ip(), destination.port(), source.ip())
+    };
+    reply::encode(cx, &Message::Ecm(Ecm { for_rtr: true, ..Ecm::new(inner, payload) }))
 }
 
 /// The site's key with the message's Key ID, if the site may use this algorithm and the MAC is good.

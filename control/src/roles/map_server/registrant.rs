@@ -92,7 +92,8 @@ impl Registrant {
             proxy_reply: register.proxy_reply,
             lisp_sec: register.lisp_sec,
             merge: register.merge,
-            want_map_notify: register.want_map_notify,
+            // What is sent to the RTR in between without having been asked for would go no further.
+            want_map_notify: register.want_map_notify && meta.inner.is_none(),
             first: now,
             last: now,
             expires: now.plus_ms(life_ms),
