@@ -210,7 +210,8 @@ impl Judge<'_> {
 
     ///
     fn fragment_for_us(&mut self, packet: Packet, cx: Context, port: &PortSpec) -> Judged<()> {
-        if packet.ports.is_none() && !packet.later_fragment {
+        // Port 0 is nobody's (RFC 768): a header that names none says no more than one that is cut off.
+        if packet.ports.is_none_or(|ports| ports == (0, 0)) && !packet.later_fragment {
             return self.dropped(DropReason::FragmentTiny);
         }
         match port.underlay {
