@@ -7,8 +7,8 @@ set -euo pipefail
 cd "$ROOT"
 
 BENCH=${1:-${CARGO_TARGET_DIR:-target}/release/pxtr-bench}
-# The bench's --quick: three samples of 16 bursts of 32.
-PACKETS=1536
+# The bench's --quick: four samples of 16 bursts of 32, one of them by stage.
+PACKETS=2048
 WAY='worker::express::'
 
 command -v valgrind >/dev/null || die "valgrind is missing: apt install valgrind"

@@ -14,6 +14,7 @@ from .targets import AIMS, verdict
 
 SIZES = {"1k": 1e3, "10k": 1e4, "100k": 1e5, "200k": 2e5, "1m": 1e6, "2m": 2e6}
 PATHS = ("encap_v4in4", "encap_v6in4", "encap_v4in6", "encap_v6in6", "decap_v4in4", "decap_v6in4")
+STAGES = ("parse", "lookup", "rewrite", "send", "poll")
 ORDER = ("path", "lpm", "wire", "ndr", "latency", "churn", "flood", "failover", "scale", "memory", "soak", "loop")
 
 
@@ -47,6 +48,19 @@ def _path_plot(values):
     for case in ("encap_v4in4", "decap_v4in4"):
         series[f"{case}, aim"] = _aims(case + "_{}_cycles")
     return lines("A worker without a device", "TSC cycles a packet", "mappings", {k: v for k, v in series.items() if v})
+
+
+def _by_stage(values):
+    """Where the cycles of a packet go."""
+    head = " | ".join(STAGES)
+    rows = []
+    for case in (*PATHS, "forward_v4"):
+        for size in SIZES:
+            name = f"{case}_{size}_cycles"
+            if all(f"{name}_{stage}" in values for stage in STAGES):
+                cells = " | ".join(f"{values[f'{name}_{stage}']['value']:.1f}" for stage in STAGES)
+                rows.append(f"| {case} {size} | {cells} |")
+    return [f"| cycles a packet, median | {head} |", "|---" * (len(STAGES) + 1) + "|", *rows, ""] if rows else []
 
 
 def _lpm_plot(values):
@@ -94,6 +108,7 @@ def _section(report, plot):
     yield ""
     if plot:
         yield f"![{report['bench']}]({plot})\n"
+    yield from _by_stage(_values(report))
     yield "| metric | median | spread | best | unit | aim | |\n|---|---|---|---|---|---|---|"
     for r in report["results"]:
         aim, met = verdict(r["metric"], r["value"])

@@ -4,8 +4,9 @@
 use crate::frames;
 use dpdk_sys::{Burst, HEADROOM, Mbuf, Pool, tsc};
 use pxtr_dataplane::host::HostClass;
-use pxtr_dataplane::io::{BURST, Io};
+use pxtr_dataplane::io::{BURST, Io, Stage};
 use pxtr_dataplane::types::PortId;
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// Which mapping the next packet goes to.
@@ -17,6 +18,19 @@ pub enum Destinations {
     Uniform(u32),
     /// The logarithm of the rank is uniform: Zipf's law with exponent 1.
     Zipf(u32),
+}
+
+/// Where a worker's cycles go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cycles {
+    /// Reading and checking, from the end of `rx` on.
+    pub parse: u64,
+    /// Looking up.
+    pub lookup: u64,
+    /// Deciding and writing the headers.
+    pub rewrite: u64,
+    /// From there to `tx`.
+    pub send: u64,
 }
 
 /// Packets in rotation, and what they look like when they come round again.
@@ -39,6 +53,11 @@ pub struct Carousel {
     pub received: u64,
     /// Packets sent by the worker.
     pub sent: u64,
+    /// Whether the clock is read between stages, which takes cycles itself.
+    pub metering: bool,
+    cycles: Cell<Cycles>,
+    /// When the last stage was over.
+    last: Cell<u64>,
 }
 
 impl Carousel {
@@ -57,7 +76,21 @@ impl Carousel {
             harness_cycles: 0,
             received: 0,
             sent: 0,
+            metering: false,
+            cycles: Cell::default(),
+            last: Cell::new(0),
         }
+    }
+
+    /// Where the worker's cycles went since bursts were granted, if that is metered.
+    pub fn cycles(&self) -> Cycles {
+        self.cycles.get()
+    }
+
+    /// Cycles since the last stage was over.
+    fn lap(&self) -> u64 {
+        let now = tsc();
+        now - self.last.replace(now)
     }
 
     /// Other packets from now on.
@@ -70,6 +103,7 @@ impl Carousel {
     /// Starts to count anew and lets so many bursts through.
     pub fn grant(&mut self, bursts: usize) {
         (self.quota, self.harness_cycles, self.received, self.sent) = (bursts, 0, 0, 0);
+        self.cycles = Cell::default();
     }
 
     fn top_up(&mut self) {
@@ -141,12 +175,16 @@ impl Io for Carousel {
         }
         self.quota -= 1;
         self.received += count as u64;
-        self.harness_cycles += tsc() - start;
+        self.last.set(tsc());
+        self.harness_cycles += self.last.get() - start;
         count
     }
 
     fn tx(&mut self, _: PortId, burst: &mut Burst) -> usize {
         let start = tsc();
+        if self.metering {
+            self.cycles.get_mut().send += start - self.last.get();
+        }
         let count = burst.len();
         for mbuf in burst.drain() {
             self.queue(mbuf);
@@ -166,5 +204,19 @@ impl Io for Carousel {
 
     fn alloc(&mut self) -> Option<Mbuf> {
         self.pool.alloc()
+    }
+
+    #[inline(always)]
+    fn mark(&self, stage: Stage) {
+        if !self.metering {
+            return;
+        }
+        let mut cycles = self.cycles.get();
+        match stage {
+            Stage::Read => cycles.parse += self.lap(),
+            Stage::LookedUp => cycles.lookup += self.lap(),
+            Stage::Rewritten => cycles.rewrite += self.lap(),
+        }
+        self.cycles.set(cycles);
     }
 }

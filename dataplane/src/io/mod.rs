@@ -7,4 +7,4 @@ mod backend;
 pub mod dpdk;
 pub mod mem;
 
-pub use backend::{BURST, Io, PacketBurst};
+pub use backend::{BURST, Io, PacketBurst, Stage};

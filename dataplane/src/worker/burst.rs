@@ -217,13 +217,14 @@ fn take_express<I: Io>(
     }
     if Outbound::suits(known.port, known.vrf) {
         let closed = core.hold.is_closed(core.now);
-        let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done);
+        let mark = |stage| core.io.mark(stage);
+        let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done, mark);
         tally.encapsulated += ways.0;
         tally.forwarded += ways.1;
     }
     if Inbound::suits(known.port, tables) {
         let how = (tables, key, core.verify_udp_checksum);
-        let (packets, ecn_strange) = inbound.run(how, burst, known.port, done);
+        let (packets, ecn_strange) = inbound.run(how, burst, known.port, done, |stage| core.io.mark(stage));
         tally.decapsulated += packets;
         tally.forwarded += packets;
         tally.ecn_strange += ecn_strange;

@@ -68,6 +68,9 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
                 };
                 world.worker.io_mut().load(frames, from, to);
                 metrics.push(measure(setup, &mut world, name(case))?);
+                if !outer_v6 {
+                    metrics.extend(stages(setup, &mut world, &name(case))?);
+                }
             }
             for (feature, choose) in features() {
                 let (mut vrf, mut options) = (proxy(), RlocOptions::default());
@@ -123,6 +126,28 @@ fn measure(setup: &Setup, world: &mut World, name: String) -> Result<Metric> {
         }
     }
     Ok(Metric::of(name, "cycles/packet", samples))
+}
+
+/// Cycles of the worker by stage, in a run of its own: to read the clock between stages takes some. What is
+/// left is the poll around them.
+fn stages(setup: &Setup, world: &mut World, name: &str) -> Result<[Metric; 5]> {
+    let mut samples: [Vec<f64>; 5] = Default::default();
+    world.worker.io_mut().metering = true;
+    for _ in 0..if setup.quick { 1 } else { 2000 } {
+        let all = forward(world, SAMPLE)?;
+        let cycles = world.worker.io_mut().cycles();
+        let each = [cycles.parse, cycles.lookup, cycles.rewrite, cycles.send]
+            .map(|cycles| cycles as f64 / (SAMPLE * BURST) as f64);
+        for (samples, sample) in samples.iter_mut().zip(each) {
+            samples.push(sample);
+        }
+        samples[4].push((all - each.iter().sum::<f64>()).max(0.0));
+    }
+    world.worker.io_mut().metering = false;
+    let names = ["parse", "lookup", "rewrite", "send", "poll"].map(|stage| format!("{name}_{stage}"));
+    let [a, b, c, d, e] = names;
+    let [p, q, r, s, t] = samples;
+    Ok([(a, p), (b, q), (c, r), (d, s), (e, t)].map(|(n, samples)| Metric::of(n, "cycles/packet", samples)))
 }
 
 /// Lets all packets through once.

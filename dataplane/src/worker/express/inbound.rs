@@ -5,7 +5,7 @@ use super::native::{self, Hops};
 use super::plain::{self, OwnMac};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, VrfSpec};
-use crate::io::{BURST, PacketBurst};
+use crate::io::{BURST, PacketBurst, Stage};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::admission::{self, Known};
 use crate::path::flow::{self, FlowKey};
@@ -98,11 +98,13 @@ impl Inbound {
         burst: &mut P,
         port: &PortSpec,
         done: &mut Done,
+        mark: impl Fn(Stage),
     ) -> (u64, u64) {
         let tenant = match tables.is_guarded() {
             false => self.look::<P, false>((tables, verify), burst, port, done),
             true => self.look::<P, true>((tables, verify), burst, port, done),
         };
+        mark(Stage::Read);
         let Some(tenant) = tenant else { return (0, 0) };
         let Self { v4, v6 } = self;
         let (id, mut count) = (tenant.id, Count::default());
@@ -117,7 +119,9 @@ impl Inbound {
                 }
             }
             v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
+            mark(Stage::LookedUp);
             strip::<false, _, _>(v4, (Hops::new(tables, id), key), burst, done, &mut count);
+            mark(Stage::Rewritten);
         }
         if !v6.is_empty() {
             if by_mapping {
@@ -127,7 +131,9 @@ impl Inbound {
                 }
             }
             v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
+            mark(Stage::LookedUp);
             strip::<true, _, _>(v6, (Hops::new(tables, id), key), burst, done, &mut count);
+            mark(Stage::Rewritten);
         }
         (count.packets, count.ecn_strange)
     }

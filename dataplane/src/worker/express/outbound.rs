@@ -7,7 +7,7 @@ use super::plain::{self, OwnMac};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, Target, VrfSpec};
 use crate::fib::RouteRef;
-use crate::io::{BURST, PacketBurst};
+use crate::io::{BURST, PacketBurst, Stage};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::mapcache::{EntrySlot, OuterTemplate, RlocWay};
 use crate::path::flow::{self, FlowKey};
@@ -80,14 +80,18 @@ impl Outbound {
         burst: &mut P,
         (port, vrf): (&PortSpec, &VrfSpec),
         done: &mut Done,
+        mark: impl Fn(Stage),
     ) -> (u64, u64) {
         self.look((tables, key), burst, port);
+        mark(Stage::Read);
         let Self { v4, v6, misses_v4, misses_v6 } = self;
         let (id, header) = (port.vrf, lisp::Lisp::header(vrf.instance_id));
         let (mut encapsulated, mut forwarded) = (0, 0);
         if !v4.is_empty() {
             v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
+            mark(Stage::LookedUp);
             let (done_now, misses) = encapsulate::<false, _, _>(v4, tables, burst, header, done);
+            mark(Stage::Rewritten);
             encapsulated += done_now;
             if closed && misses != 0 {
                 let entries = misses_v4.take_from(v4, misses);
@@ -103,7 +107,9 @@ impl Outbound {
         }
         if !v6.is_empty() {
             v6.look_up(|keys, found| tables.map_lookup6_burst(id, keys, found));
+            mark(Stage::LookedUp);
             let (done_now, misses) = encapsulate::<true, _, _>(v6, tables, burst, header, done);
+            mark(Stage::Rewritten);
             encapsulated += done_now;
             if closed && misses != 0 {
                 let entries = misses_v6.take_from(v6, misses);
