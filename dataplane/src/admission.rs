@@ -51,6 +51,8 @@ pub struct Admission {
     /// The LISP header must have one of these; empty: it may have any or none. A handful: two while one
     /// takes the place of another.
     pub nonces: Box<[Nonce]>,
+    /// Clear text from outer sources in these is dropped. A handful: they are tried in turn.
+    pub encrypted: Box<[IpNet]>,
     /// Of packets whose inner source has no mapping yet.
     pub unknown: UnknownSources,
 }
@@ -94,7 +96,7 @@ mod tests {
         let admission = Admission { outer_sources: true, nonces, ..Admission::default() };
         assert_eq!(
             format!("{admission:?}"),
-            "Admission { outer_sources: true, nonces: [Nonce(..)], unknown: Wait }"
+            "Admission { outer_sources: true, nonces: [Nonce(..)], encrypted: [], unknown: Wait }"
         );
     }
 }

@@ -39,6 +39,10 @@ pub trait PacketBuf {
     fn join(&mut self, tail: Self) -> Result<(), Self>
     where
         Self: Sized;
+    /// Copies a chain into its first segment. `false` and no change if it does not fit.
+    fn linearize(&mut self) -> bool {
+        self.segments() == 1
+    }
     /// Internet checksum of all bytes from `at` on, in whatever segments they are: their 16-bit words
     /// added up (RFC 1071), not complemented. `None`: the packet is shorter.
     fn sum_from(&self, at: usize) -> Option<u64> {

@@ -7,8 +7,11 @@
 //! Written by control, read by the worker that owns the ring end.
 
 use crate::admission::{Admission, Nonce, SiteRules, VrfAdmission};
+use crate::crypt::{Key, PeerKeys};
 use crate::trust::{Marks, Outdated, Trust};
-use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PortId, RlocId, SiteId, VrfId};
+use crate::types::{
+    AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PeerId, PortId, RlocId, SiteId, VrfId,
+};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -87,6 +90,8 @@ pub struct RlocOptions {
     pub map_versions: bool,
     /// The outer UDP ports, where the way leads through a NAT; else 4341, from a port by flow.
     pub ports: Option<OuterPorts>,
+    /// Packets are encrypted, with the key of [`Delta::SealKey`]; they wait while there is none.
+    pub encrypted: bool,
 }
 
 /// Outer UDP ports that a NAT lets through to the router behind it, or keeps open for it.
@@ -387,6 +392,25 @@ pub enum Delta {
     Outdated(Box<[Outdated]>),
     /// What is asked of the inner sources of a VRF. Sent after what it refers to.
     VrfAdmission(VrfId, VrfAdmission),
+    /// The key that packets to this RLOC are encrypted with (RFC 8061), in place of the former one. Sent
+    /// before the slot whose options ask for it.
+    SealKey {
+        /// Slot.
+        rloc: RlocId,
+        /// The RLOC itself.
+        destination: IpAddr,
+        /// `None`: there is none any more.
+        key: Option<Key>,
+    },
+    /// Keys of packets from this outer source; `None`: there are none any more, and the number is free.
+    PeerKeys {
+        /// Its number.
+        peer: PeerId,
+        /// Its RLOC.
+        source: IpAddr,
+        /// Replace the former ones.
+        keys: Option<Box<PeerKeys>>,
+    },
     /// Let go of the packets held for an EID without a new entry: control gave up on it. They are
     /// dropped as `ResolutionFailed`.
     Abandon {

@@ -4,6 +4,7 @@ pub mod admission;
 pub mod buffer;
 pub mod clock;
 pub mod counters;
+pub mod crypt;
 pub mod feed;
 pub mod fib;
 pub mod hold;

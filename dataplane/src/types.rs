@@ -75,6 +75,11 @@ pub struct AdjacencyId(pub u32);
 #[serde(transparent)]
 pub struct SiteId(pub u32);
 
+/// Slot of an outer source that we have keys for. Handed out by control, the same number in every replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PeerId(pub u32);
+
 /// An Ethernet address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -167,6 +167,8 @@ drop_reasons! {
     OuterUdpChecksum, "outer_udp_checksum", "The outer UDP checksum is present and wrong.";
     LispHeaderShort, "lisp_header_short", "The packet ends inside the LISP header.";
     LispEncrypted, "lisp_encrypted", "The LISP payload is encrypted and there is no key for it.";
+    LispAuthentication, "lisp_authentication", "The LISP payload is encrypted, and it or its header is not what the holder of the key sent (RFC 8061).";
+    LispClearText, "lisp_clear_text", "The LISP payload is clear text, and that of this outer source must be encrypted (R-216).";
     NonceNotAgreed, "nonce_not_agreed", "The LISP header has none of the nonces agreed upon with those who may send to us (R-032).";
     InnerVersion, "inner_version", "The inner packet is neither IPv4 nor IPv6.";
     InnerHeader, "inner_header", "The inner IP header is cut short or contradicts itself.";
@@ -198,6 +200,7 @@ drop_reasons! {
     MapPolicyDenied, "map_policy_denied", "The mapping says Drop/Policy-Denied.";
     MapAuthFailure, "map_auth_failure", "The mapping says Drop/Auth-Failure.";
     RlocDown, "rloc_down", "The chosen locator is down or has no underlay route.";
+    CryptRoom, "crypt_room", "The packet lies in several buffers, or its buffer has no room for what encryption adds.";
     RlocIsDestination, "rloc_is_destination", "The packet is addressed to one of our RLOCs and is not for us.";
     NestedLisp, "nested_lisp", "Encapsulating it would put more than two LISP headers on the packet (R-007).";
     // Forwarding.

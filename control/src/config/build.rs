@@ -4,23 +4,24 @@
 use super::admission::{admission, peer_nonces, trust};
 use super::check::secret;
 use super::file::{
-    DelegationTable, DynamicEidTable, EidTable, File, FirstHopRouterTable, KeyTable, LispSecTable,
-    LocatorTable, MapServerPeerTable, PathTable, PolicyTable, PortTable, PubSubTable, SiteTable,
-    StaticMappingTable, SubscriberTable, VrfTable,
+    DelegationTable, DynamicEidTable, EidTable, EncryptionTable, File, FirstHopRouterTable, KeyTable,
+    LispSecTable, LocatorTable, MapServerPeerTable, PathTable, PolicyTable, PortTable, PubSubTable,
+    SiteTable, StaticMappingTable, SubscriberTable, VrfTable,
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
 use super::words::{
-    ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, FlowWord, HexId, IdleWord,
-    Name, TagWord,
+    ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, EncryptionWord, FlowWord,
+    HexId, IdleWord, Name, SuiteWord, TagWord,
 };
 use crate::codec::MapAction;
 use crate::engine::config::{
     AnswerPolicy, AuthAlgorithm, ConfiguredLocator, DatabaseMapping, Ddt, Delegation, DynamicEidRange,
-    FirstHopRouter, Key as AuthKey, LispSec, MapServerPeer, Roles, Rtr, Site, SitePrefix, StaticMapping,
-    Subscriber, Subscribing,
+    EncryptionRule, FirstHopRouter, Key as AuthKey, LispSec, MapServerPeer, Roles, Rtr, Site, SitePrefix,
+    StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
+use pxtr_dataplane::crypt::Suite;
 use pxtr_dataplane::feed::RlocOptions;
 use pxtr_dataplane::path::flow::FlowFields;
 use pxtr_dataplane::punt::Seen;
@@ -42,6 +43,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
         rlocs: words(&lisp.rlocs),
         anycast_rlocs: words(&lisp.anycast_rlocs),
         paths: lisp.path.items().iter().map(|table| path(table)).collect(),
+        encryption: lisp.encryption.items().iter().map(|table| encryption(table)).collect(),
         map_resolvers: words(&lisp.map_resolvers),
         use_petr: locators(&lisp.use_petr)?,
         xtr_id: lisp.xtr_id.get().map(|id| {
@@ -284,7 +286,18 @@ fn path(table: &PathTable) -> RlocPath {
             // That is for `[trusted]` to say.
             map_versions: false,
             ports: None,
+            encrypted: false,
         },
+    }
+}
+
+fn encryption(table: &EncryptionTable) -> EncryptionRule {
+    let suites: Vec<Suite> = words(&table.suites).into_iter().map(SuiteWord::suite).collect();
+    EncryptionRule {
+        rlocs: words(&table.rlocs).into_iter().map(|prefix| prefix.0).collect(),
+        required: table.mode.get().is_none_or(|word| word.0 == EncryptionWord::Required),
+        suites: if suites.is_empty() { vec![Suite::Aes128Gcm, Suite::ChaCha20Poly1305] } else { suites },
+        rekey_ms: number(&table.rekey_interval_s, 3600u64) * 1000,
     }
 }
 

@@ -40,6 +40,7 @@ impl Config {
             rtr_rlocs: self.rtr_rlocs.clone(),
             info_without_key: self.info_without_key,
             rtr: self.rtr.clone(),
+            encryption: self.encryption.clone(),
             limits: self.limits.clone(),
             register_nonce_epoch,
         }

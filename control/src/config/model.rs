@@ -3,8 +3,8 @@
 use super::admission::Admission;
 use super::words::RoleWord;
 use crate::engine::config::{
-    AnswerPolicy, ConfiguredLocator, DatabaseMapping, Ddt, DynamicEidRange, FirstHopRouter, Limits, LispSec,
-    MapServerPeer, Roles, Rtr, Site, StaticMapping, Subscriber, Subscribing,
+    AnswerPolicy, ConfiguredLocator, DatabaseMapping, Ddt, DynamicEidRange, EncryptionRule, FirstHopRouter,
+    Limits, LispSec, MapServerPeer, Roles, Rtr, Site, StaticMapping, Subscriber, Subscribing,
 };
 use crate::engine::event::Iid;
 use ipnet::IpNet;
@@ -41,6 +41,8 @@ pub struct Config {
     pub anycast_rlocs: Vec<IpAddr>,
     /// What is special about the way to some RLOCs.
     pub paths: Vec<RlocPath>,
+    /// Who is spoken to encrypted.
+    pub encryption: Vec<EncryptionRule>,
     /// Map-Resolvers in order of preference.
     pub map_resolvers: Vec<IpAddr>,
     /// Proxy ETRs for what is natively forwarded.

@@ -5,6 +5,7 @@ use crate::codec::MapAction;
 use crate::engine::config::AuthAlgorithm;
 use ipnet::IpNet;
 use pxtr_dataplane::admission::{Nonce, UnknownSources};
+use pxtr_dataplane::crypt::Suite;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::MacAddr;
 use schemars::{Schema, json_schema};
@@ -468,6 +469,37 @@ words! {
         Zero = "zero",
         /// Over the whole packet.
         Computed = "computed",
+    }
+}
+
+words! {
+    /// Whether clear text may be spoken with a router.
+    EncryptionWord: "a kind of encryption" {
+        /// Never.
+        Required = "required",
+        /// Until there is a key.
+        Preferred = "preferred",
+    }
+}
+
+words! {
+    /// A cipher suite of RFC 8061.
+    SuiteWord: "a cipher suite" {
+        /// Suite 5.
+        Aes = "x25519-aes128-gcm",
+        /// Suite 6.
+        ChaCha = "x25519-chacha20-poly1305",
+    }
+}
+
+impl SuiteWord {
+    /// The suite itself.
+    #[must_use]
+    pub const fn suite(self) -> Suite {
+        match self {
+            Self::Aes => Suite::Aes128Gcm,
+            Self::ChaCha => Suite::ChaCha20Poly1305,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::event::{EidPrefix, Iid};
 use ipnet::IpNet;
+use pxtr_dataplane::crypt::Suite;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::trust::{MapVersion, Trust};
 use pxtr_dataplane::types::PortId;
@@ -354,6 +355,27 @@ pub struct VrfConfig {
     pub eid_space: Vec<IpNet>,
 }
 
+/// Who is spoken to encrypted (RFC 8061).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptionRule {
+    /// RLOCs; no other rule is about any of them.
+    pub rlocs: Vec<IpNet>,
+    /// Clear text is neither sent nor taken.
+    pub required: bool,
+    /// In order of preference; at least one.
+    pub suites: Vec<Suite>,
+    /// Life of a key, milliseconds.
+    pub rekey_ms: u64,
+}
+
+impl EncryptionRule {
+    /// The suite to ask for after so many vain attempts.
+    pub(super) fn suite(&self, vain: u8) -> Suite {
+        let place = usize::from(vain) % self.suites.len().max(1);
+        self.suites.get(place).copied().unwrap_or(Suite::Aes128Gcm)
+    }
+}
+
 /// Everything the engine is told at start (and, as a whole, at a reload). By default: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -403,6 +425,8 @@ pub struct EngineConfig {
     pub info_without_key: bool,
     /// RTR for routers behind NATs.
     pub rtr: Option<Rtr>,
+    /// Who is spoken to encrypted.
+    pub encryption: Vec<EncryptionRule>,
     /// Limits and intervals.
     pub limits: Limits,
     /// Start of the Map-Register nonce: high 32 bits (seconds since the epoch at start; R-178).
@@ -410,6 +434,12 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
+    /// Whether and how packets to and from an RLOC are encrypted.
+    #[must_use]
+    pub fn encryption(&self, rloc: IpAddr) -> Option<&EncryptionRule> {
+        self.encryption.iter().find(|rule| rule.rlocs.iter().any(|prefix| prefix.contains(&rloc)))
+    }
+
     /// It looks mappings up: as an ITR, or as a PETR that holds inner sources to their mappings and
     /// therefore has EID space.
     #[must_use]

@@ -69,6 +69,9 @@ impl Engine {
                 roles.map_server_mut().into_iter().for_each(|ms| ms.restore_nonces(now, &kept));
             }
             Event::ClearMapCache(inside) => itr.clear(&mut cx, inside.as_ref()),
+            Event::KeysUsed(keys) => {
+                roles.etr_mut().into_iter().for_each(|etr| etr.on_keys_used(&mut cx, &keys));
+            }
             event @ (Event::HostSeen(_) | Event::AwayHit { .. } | Event::HostProbed { .. }) => {
                 roles.etr_mut().into_iter().for_each(|etr| host_event(&mut cx, etr, &event));
             }

@@ -378,6 +378,25 @@ counters! {
     PublicationsSent => "publications_sent",
     #[doc = "Publications put off by a rate limit; they go out with the next ones."]
     PublicationsDelayed => "publications_delayed",
+    // Encryption (RFC 8061).
+    #[doc = "RLOC-probes sent with keys of ours: new ones, and to see whether the ETR still has the old ones."]
+    KeyRequestsSent => "key_requests_sent",
+    #[doc = "Keys agreed with ETRs."]
+    KeysAgreed => "keys_agreed",
+    #[doc = "Answers of ETRs without the key that was asked for."]
+    KeysRefused => "keys_refused",
+    #[doc = "RLOC-probes with keys that were not answered in time."]
+    KeyExchangesVain => "key_exchanges_vain",
+    #[doc = "Keys in use that the ETR did not have any more; new ones are agreed at once."]
+    KeysLost => "keys_lost",
+    #[doc = "RLOC-probes with keys of ITRs."]
+    KeyOffersReceived => "key_offers_received",
+    #[doc = "Keys computed for ITRs."]
+    KeysComputed => "keys_computed",
+    #[doc = "Keys of ITRs not taken: another suite, a key-id in use, no room, or no key at all."]
+    KeyOffersRefused => "key_offers_refused",
+    #[doc = "Keys of ITRs not taken because there were too many, of one or of all."]
+    KeyOffersOverRate => "key_offers_over_rate",
 }
 
 /// The values. One writer: the engine.

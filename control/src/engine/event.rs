@@ -3,6 +3,7 @@
 //! The runtime, the simulator and replay all speak exactly this. The engine reads no clock and
 //! draws no randomness of its own: `now` and the seed come in.
 
+use super::exchange::WorkerKey;
 use crate::roles::map_server::KeptNonce;
 use ipnet::IpNet;
 use pxtr_dataplane::punt::Seen;
@@ -119,6 +120,8 @@ pub enum Event {
     },
     /// What a Map-Server must not forget when it starts anew: the nonces kept for it.
     NoncesKept(Vec<KeptNonce>),
+    /// Packets were decrypted with these keys since the last report: outer source, RLOC of ours, key-id.
+    KeysUsed(Vec<(IpAddr, IpAddr, u8)>),
     /// Operator asked to forget mappings learnt from the network: all, or those inside a prefix.
     ClearMapCache(Option<EidPrefix>),
 }
@@ -260,6 +263,20 @@ pub enum Action {
         /// Where it was seen.
         port: PortId,
     },
+    /// What packets to an RLOC are encrypted with from now on, if they are to be (RFC 8061).
+    Seal {
+        /// RLOC.
+        rloc: IpAddr,
+        /// The key, or why there is none.
+        seal: Seal,
+    },
+    /// All keys that packets from an outer source may come with, each with the RLOC of ours that it is for.
+    OpenKeys {
+        /// Outer source.
+        source: IpAddr,
+        /// Keys.
+        keys: Vec<(IpAddr, WorkerKey)>,
+    },
     /// Something worth telling the operator; the runtime logs it rate-limited.
     Notice(Notice),
 }
@@ -271,4 +288,15 @@ pub struct Notice {
     pub kind: String,
     /// Free text without secrets.
     pub detail: String,
+}
+
+/// How far the key exchange with an RLOC is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seal {
+    /// This is the key.
+    Key(WorkerKey),
+    /// It does not give one. It is asked on.
+    Failed,
+    /// There is no exchange any more.
+    Forget,
 }

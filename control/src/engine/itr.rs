@@ -80,6 +80,9 @@ impl Itr {
     pub fn on_map_reply(&mut self, cx: &mut Cx<'_>, raw: &[u8], reply: &MapReply) {
         cx.count(Counter::MapRepliesReceived);
         let lookup = self.resolver.is_lookup_nonce(reply.nonce);
+        if reply.probe && self.rlocs.keying.is_nonce(reply.nonce) {
+            return self.rlocs.keying.on_reply(cx, reply);
+        }
         let probe = self.rlocs.is_probe_nonce(reply.nonce);
         match (reply.probe, lookup, probe) {
             (_, false, false) => cx.count(Counter::MapRepliesUnsolicited),
@@ -229,10 +232,12 @@ impl Itr {
         }
         self.tend_subscriptions(cx);
         let cache = &self.cache;
-        self.rlocs.on_tick(cx, &|slot| {
+        let prefix_of = |slot| {
             // A PETR is no authority for what is sent through it: no EID-prefix to ask it for.
             cache.by_slot(slot).filter(|e| e.act == Act::Encapsulate).map(|e| e.eid)
-        });
+        };
+        self.rlocs.on_tick(cx, &prefix_of);
+        self.rlocs.agree_on_keys(cx, &prefix_of);
         self.ask_for_stranded(cx);
         self.resolver.on_tick(cx);
     }
@@ -243,6 +248,7 @@ impl Itr {
         let all = [
             self.cache.next_deadline(),
             self.rlocs.next_deadline(),
+            self.rlocs.keying.next_deadline(),
             self.rlocs.stranded.next_deadline(),
             self.resolver.next_deadline(),
             self.subscriptions.next_deadline(),

@@ -8,6 +8,7 @@ use super::config::EngineConfig;
 use super::counters::Counter;
 use super::cx::Cx;
 use super::event::{Action, EidPrefix, Forwarding, Time};
+use super::keying::Keying;
 use super::locator_sets::{LocatorSet, LocatorSets};
 use super::mapping::MappedLocator;
 use super::probe::Probing;
@@ -56,6 +57,7 @@ pub struct Rlocs {
     pub(super) nonces: HashMap<u64, u32>,
     pub(super) pace: Bucket,
     pub(super) stranded: Stranded,
+    pub(super) keying: Keying,
 }
 
 impl Rlocs {
@@ -174,6 +176,17 @@ impl Rlocs {
             self.change(cx, slot, "configuration", |rloc| rloc.probing.down &= !off);
             self.reschedule(cx, slot);
         }
+        let rlocs: Vec<IpAddr> = self.iter().map(|rloc| rloc.addr).collect();
+        self.keying.configure(cx, &rlocs);
+    }
+
+    /// Keys that are to be agreed upon, changed or looked after.
+    pub(super) fn agree_on_keys(&mut self, cx: &mut Cx<'_>, prefix_of: PrefixOf<'_>) {
+        while let Some(rloc) = self.keying.pop_due(cx.now) {
+            let slot = self.find(rloc);
+            let eid = slot.and_then(|slot| self.sample_member(slot)).and_then(prefix_of);
+            self.keying.act(cx, rloc, eid);
+        }
     }
 
     /// An EID-prefix that is mapped to the RLOC, by the map-cache slot of an entry: another one
@@ -228,6 +241,7 @@ impl Rlocs {
         let slot = self.table.insert(rloc);
         self.by_addr.insert(addr, slot);
         self.reschedule(cx, slot);
+        self.keying.add(cx, addr);
         slot
     }
 
@@ -235,6 +249,7 @@ impl Rlocs {
         self.timers.cancel(slot);
         let Some(rloc) = self.table.remove(slot) else { return };
         self.by_addr.remove(&rloc.addr);
+        self.keying.remove(cx, rloc.addr);
         for sent in &rloc.probing.outstanding {
             self.nonces.remove(&sent.nonce);
         }

@@ -21,6 +21,8 @@ pub struct AdmissionSpec {
     pub nonces: Vec<Nonce>,
     /// Of packets whose inner source has no mapping yet.
     pub unknown: UnknownSources,
+    /// Outer sources whose packets must be encrypted.
+    pub encrypted: BTreeSet<IpNet>,
     /// VRFs in which all inner sources are held to their mappings.
     pub strict: BTreeSet<VrfId>,
     /// Sites by name.
@@ -52,6 +54,7 @@ impl AdmissionSpec {
         Admission {
             outer_sources: self.outer_sources.is_some(),
             nonces: self.nonces.clone().into(),
+            encrypted: self.encrypted.iter().copied().collect(),
             unknown: self.unknown,
         }
     }

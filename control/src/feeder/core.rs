@@ -9,6 +9,7 @@ use super::output::Output;
 use super::places::Places;
 use super::ports::{PortChange, Ports};
 use super::rlocs::{Rlocs, Underlay};
+use super::seals::Peers;
 use super::sets::Sets;
 use super::spec::{FeederSpec, VrfFeed};
 use crate::engine::Translated;
@@ -32,6 +33,9 @@ pub enum Refused {
     /// Every RLOC or locator-set slot is in use.
     #[error("the data plane has no slot left for an RLOC or locator-set")]
     Locators,
+    /// Every number for a router that sends encrypted packets is in use.
+    #[error("the data plane has no room for the keys of another router")]
+    Peers,
 }
 
 /// Owns every slot number of the data plane and what stands behind it.
@@ -49,6 +53,7 @@ pub struct Feeder {
     pub(super) entries: Entries,
     pub(super) places: Places,
     pub(super) guard: Guard,
+    peers: Peers,
 }
 
 impl Feeder {
@@ -68,6 +73,7 @@ impl Feeder {
             entries: Entries::new(capacity.entries),
             places: Places::new(),
             guard: Guard::new(),
+            peers: Peers::new(),
             spec,
         };
         feeder.start();
@@ -252,6 +258,18 @@ impl Feeder {
                 self.on_probe(*eid, *port);
                 Ok(())
             }
+            Action::Seal { rloc, seal } => {
+                let Self { spec, ports, fib, hops, out, rlocs, .. } = self;
+                let mut cx = Context { now, view, ports, out };
+                if rlocs.set_seal(*rloc, seal, Underlay { spec, fib }, hops, &mut cx) {
+                    self.rebuild_sets(now, view, *rloc);
+                }
+                Ok(())
+            }
+            Action::OpenKeys { source, keys } => match self.peers.set(*source, keys, &mut self.out) {
+                true => Ok(()),
+                false => Err(Refused::Peers),
+            },
             Action::Send { .. } | Action::Notice(_) => Ok(()),
         }
     }
@@ -441,6 +459,12 @@ impl Feeder {
         learnt
     }
 
+    /// Keys that packets came with since this was asked last: outer source, RLOC of ours, key-id.
+    #[must_use]
+    pub fn keys_used(&self) -> Vec<(IpAddr, IpAddr, u8)> {
+        self.peers.used()
+    }
+
     /// An RLOC that packets are sent to.
     #[must_use]
     pub fn has_rloc(&self, rloc: IpAddr) -> bool {
@@ -462,5 +486,6 @@ impl Feeder {
         self.sets.settle(sequence);
         self.entries.settle(sequence);
         self.guard.settle(sequence);
+        self.peers.settle(sequence);
     }
 }

@@ -23,6 +23,7 @@ mod places;
 mod ports;
 mod reload;
 mod rlocs;
+mod seals;
 mod sets;
 mod slots;
 mod spec;

@@ -31,6 +31,8 @@ enum Key {
     Trust,
     EntryMarks(u32),
     Outdated,
+    Seal(u32),
+    Peer(u32),
 }
 
 fn key(delta: &Delta) -> Key {
@@ -55,6 +57,8 @@ fn key(delta: &Delta) -> Key {
         Delta::Trust(_) => Key::Trust,
         Delta::EntryMarks(id, _) => Key::EntryMarks(id.0),
         Delta::Outdated(_) => Key::Outdated,
+        Delta::SealKey { rloc, .. } => Key::Seal(rloc.0),
+        Delta::PeerKeys { peer, .. } => Key::Peer(peer.0),
     }
 }
 
@@ -74,6 +78,7 @@ fn keeps_its_place(key: Key) -> bool {
             | Key::SiteRules(_)
             | Key::EntryRlocs(_)
             | Key::EntryMarks(_)
+            | Key::Seal(_)
     )
 }
 

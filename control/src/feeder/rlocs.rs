@@ -6,10 +6,11 @@
 use super::fib::{Fib, Rib};
 use super::hops::{Context, HopState, Hops, Use};
 use super::path_mtu::PathMtus;
+use super::seals::Seals;
 use super::slots::SlotPool;
 use super::spec::FeederSpec;
 use crate::engine::Translated;
-use crate::engine::event::{Event, Time};
+use crate::engine::event::{Event, Seal, Time};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::{Delta, OuterPorts, RlocOptions, RlocRewrite, RlocState};
 use pxtr_dataplane::types::{AdjacencyId, LocatorSetId, RlocId, VrfId};
@@ -35,6 +36,8 @@ pub enum DownReason {
     Own,
     /// Not an address that a packet can be sent to.
     Invalid,
+    /// Packets to it must be encrypted, and it gives no key.
+    NoKey,
 }
 
 impl DownReason {
@@ -50,6 +53,7 @@ impl DownReason {
             Self::EidSpace => "in-eid-space",
             Self::Own => "own-address",
             Self::Invalid => "invalid-address",
+            Self::NoKey => "no-encryption-key",
         }
     }
 }
@@ -83,6 +87,7 @@ pub(super) struct Rlocs {
     /// RLOCs that the engine declared down.
     engine_down: HashSet<IpAddr>,
     pub(super) path_mtus: PathMtus,
+    seals: Seals,
     /// RLOCs that found no slot.
     pub(super) refused: u64,
 }
@@ -102,6 +107,7 @@ impl Rlocs {
             by_slot: HashMap::new(),
             engine_down: HashSet::new(),
             path_mtus: PathMtus::default(),
+            seals: Seals::default(),
             refused: 0,
         }
     }
@@ -169,6 +175,7 @@ impl Rlocs {
         self.entries.insert(addr, entry);
         self.by_slot.insert(slot, addr);
         cx.out.rebound_rlocs.push(slot);
+        self.seals.tell(addr, slot, cx.out);
         self.resolve_with(addr, true, underlay, hops, cx);
         Some(slot)
     }
@@ -183,6 +190,7 @@ impl Rlocs {
         if let Some(entry) = self.entries.remove(&addr) {
             self.by_slot.remove(&entry.slot);
             self.path_mtus.forget(addr);
+            Seals::take_back(addr, entry.slot, &self.seals, cx.out);
             self.slots.give_back(entry.slot.0, cx.out.sequence());
             for leg in &entry.legs {
                 hops.release(*leg, Use::Rloc(addr), cx.out);
@@ -214,6 +222,25 @@ impl Rlocs {
             self.engine_down.remove(&addr);
         } else {
             self.engine_down.insert(addr);
+        }
+        self.resolve(addr, underlay, hops, cx)
+    }
+
+    /// How far the key exchange with an RLOC is. True: its usability changed.
+    pub(super) fn set_seal(
+        &mut self,
+        addr: IpAddr,
+        seal: &Seal,
+        underlay: Underlay<'_>,
+        hops: &mut Hops,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if let (Seal::Forget, Some(entry)) = (seal, self.entries.get(&addr)) {
+            Seals::take_back(addr, entry.slot, &self.seals, cx.out);
+        }
+        self.seals.set(addr, seal);
+        if let Some(entry) = self.entries.get(&addr) {
+            self.seals.tell(addr, entry.slot, cx.out);
         }
         self.resolve(addr, underlay, hops, cx)
     }
@@ -269,11 +296,12 @@ impl Rlocs {
         let mtu = mtu.into_iter().chain(learnt).min();
         let underlay_state = path.and_then(|_| ready(addr, underlay.spec, &entry.legs, mtu, hops, cx));
         let reachable = underlay_state.is_ok();
+        let sealed = underlay_state.and_then(|state| self.seals.seal(addr, state, underlay.spec));
         if first || reachable != entry.reachable {
             entry.reachable = reachable;
             cx.out.events.push(Event::UnderlayChanged { rloc: addr, reachable });
         }
-        let (state, down) = match underlay_state {
+        let (state, down) = match sealed {
             Err(why) => (RlocState::Down, Some(why)),
             Ok(_) if self.engine_down.contains(&addr) => (RlocState::Down, Some(DownReason::Engine)),
             Ok(state) => (state, None),
@@ -369,7 +397,9 @@ fn ready(
     let mtu = mtu.and_then(|m| u16::try_from(m).ok()).map_or(port_mtu, |m| m.min(port_mtu));
     let through = Translated::of(addr);
     let real = Translated::real(addr);
-    let source = cx.ports.link(hop.port).and_then(|link| {
+    // Keys belong to the first of our RLOCs, which the key exchange knows.
+    let any = spec.encryption(real).is_none();
+    let source = cx.ports.link(hop.port).filter(|_| any).and_then(|link| {
         let mut own = own_rlocs(spec, real);
         own.find(|rloc| cx.view.addresses(link).any(|a| a.addr == *rloc))
     });

@@ -96,6 +96,8 @@ pub struct FeederSpec {
     pub anycast_rlocs: Vec<IpAddr>,
     /// What is special about the way to RLOCs in a prefix; the longest one counts.
     pub paths: Vec<(IpNet, RlocOptions)>,
+    /// RLOCs that packets are encrypted for; `true`: or not sent. No prefix lies inside another one.
+    pub encryption: Vec<(IpNet, bool)>,
     /// Who may send LISP data to us.
     pub admission: AdmissionSpec,
     /// Whose LISP headers are heeded.
@@ -129,6 +131,11 @@ impl FeederSpec {
         let map_versions =
             self.trust.map_versions && self.trust.has(rloc) && !self.nonces.contains_key(&rloc);
         RlocOptions { map_versions, ..chosen.unwrap_or_default() }
+    }
+
+    /// Packets to an RLOC are to be encrypted; `true`: or not sent.
+    pub(super) fn encryption(&self, rloc: IpAddr) -> Option<bool> {
+        self.encryption.iter().find(|(prefix, _)| prefix.contains(&rloc)).map(|(_, required)| *required)
     }
 
     pub(super) fn vrf(&self, id: VrfId) -> Option<&VrfFeed> {

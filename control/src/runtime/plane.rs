@@ -28,6 +28,8 @@ const STALE_PAUSE_MS: u64 = 50;
 const CARRIER_PAUSE_MS: u64 = 50;
 /// The kernel has found out about a neighbour by then, milliseconds: it waits 5 s, then asks 3 times.
 const PROBE_MS: u64 = 10_000;
+/// Pause between looks for keys that packets came with, milliseconds.
+const KEYS_PAUSE_MS: u64 = 500;
 /// Pause between looks for dead threads, milliseconds.
 const ALIVE_PAUSE_MS: u64 = 1_000;
 
@@ -49,6 +51,7 @@ pub(super) struct Plane {
     usage: UsageScan,
     usage_at: Time,
     usage_round: Time,
+    keys_at: Time,
     alive_at: Time,
     stale: Option<(Time, u32)>,
     /// Hosts that the kernel was asked about, and when to look at what it found.
@@ -82,6 +85,7 @@ impl Plane {
             usage: UsageScan::default(),
             usage_at: Time::default(),
             usage_round: Time::default(),
+            keys_at: Time::default(),
             alive_at: Time::default(),
             stale: None,
             probes: VecDeque::new(),
@@ -157,6 +161,13 @@ impl Plane {
             if complete {
                 self.usage_at = self.usage_at.max(self.usage_round.plus_ms(usage::ROUND_MS));
                 self.usage_round = self.usage_at;
+            }
+        }
+        if now >= self.keys_at {
+            self.keys_at = now.plus_ms(KEYS_PAUSE_MS);
+            let used = self.feeder.keys_used();
+            if !used.is_empty() {
+                events.push(Event::KeysUsed(used));
             }
         }
         if let Some((at, from)) = self.stale

@@ -122,6 +122,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         rlocs: config.rlocs.clone(),
         anycast_rlocs: config.anycast_rlocs.clone(),
         paths: paths(config),
+        encryption: encryption(config).collect(),
         admission: admission(config),
         trust: config.trust.clone(),
         nonces: config.peer_nonces.clone(),
@@ -153,6 +154,11 @@ fn source_rules(config: &Config, port: &crate::config::Port) -> Option<SourceRul
     (rules.strict || rules.loose || !rules.dynamic.is_empty() || !rules.behind.is_empty()).then_some(rules)
 }
 
+/// Who is spoken to encrypted; `true`: or not at all.
+fn encryption(config: &Config) -> impl Iterator<Item = (IpNet, bool)> + '_ {
+    config.encryption.iter().flat_map(|rule| rule.rlocs.iter().map(|prefix| (*prefix, rule.required)))
+}
+
 /// Who may send LISP data to us.
 fn admission(config: &Config) -> AdmissionSpec {
     let Admission { outer_sources, nonces, unknown, sites } = &config.admission;
@@ -164,6 +170,7 @@ fn admission(config: &Config) -> AdmissionSpec {
         outer_sources: outer_sources.as_ref().map(|list| list.iter().copied().collect()),
         nonces: nonces.clone(),
         unknown: *unknown,
+        encrypted: encryption(config).filter(|(_, required)| *required).map(|(prefix, _)| prefix).collect(),
         strict: config.vrfs.iter().filter(|vrf| vrf.strict_inner_source).map(|vrf| vrf.id).collect(),
         sites: sites.iter().map(site).collect(),
     }

@@ -7,7 +7,7 @@ use pxtr_control::codec::{
     Address, AuthData, MapAction, MapNotify, MapReferral, MapRequest, Message, XtrSiteId, auth,
 };
 use pxtr_control::engine::config::Secret;
-use pxtr_control::engine::event::{Action, Forwarding, Place};
+use pxtr_control::engine::event::{Action, Forwarding, Place, Seal};
 
 /// An action in one line of words; `None`: a word to the operator.
 pub fn show(known: &mut Known, action: &Action) -> Option<String> {
@@ -27,6 +27,10 @@ pub fn show(known: &mut Known, action: &Action) -> Option<String> {
         Action::Host { eid, place } => format!("=> host {} {}", show_eid(eid), show_place(place)),
         Action::ProbeHost { eid, .. } => format!("=> probe-host {}", show_eid(eid)),
         Action::Marks { eid, marks } => format!("=> version {} {}", marks.version.get(), show_eid(eid)),
+        Action::Seal { rloc, seal: Seal::Key(key) } => format!("=> seal {rloc} key-id={}", key.id()),
+        Action::Seal { rloc, seal: Seal::Failed } => format!("=> no-key {rloc}"),
+        Action::Seal { rloc, seal: Seal::Forget } => format!("=> unseal {rloc}"),
+        Action::OpenKeys { source, keys } => format!("=> keys {source} {}", keys.len()),
         Action::Outdated(list) => format!("=> outdated {}", list.len()),
     })
 }

@@ -190,6 +190,7 @@ impl Shadow {
                 }
                 Action::Host { .. } | Action::ProbeHost { .. } => panic!("no dynamic EIDs are configured"),
                 Action::Marks { .. } | Action::Outdated(_) => panic!("nobody is trusted"),
+                Action::Seal { .. } | Action::OpenKeys { .. } => panic!("no encryption is configured"),
                 Action::Send { .. } | Action::Notice(_) => {}
             }
         }

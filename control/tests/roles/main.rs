@@ -9,6 +9,7 @@ mod etr_register;
 mod etr_smr;
 mod holes;
 mod hostile;
+mod keying;
 mod labs;
 mod lisp_sec;
 mod map_resolver;

@@ -62,6 +62,10 @@ impl PacketBuf for Mbuf {
         Mbuf::join(self, tail)
     }
 
+    fn linearize(&mut self) -> bool {
+        Mbuf::linearize(self)
+    }
+
     fn sum_from(&self, at: usize) -> Option<u64> {
         Mbuf::sum_from(self, at).map(u64::from)
     }

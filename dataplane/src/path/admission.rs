@@ -29,6 +29,15 @@ pub fn header(lisp: Lisp, tables: &Replica) -> Result<(), DropReason> {
     }
 }
 
+/// Clear text is taken from this outer source.
+#[inline]
+pub fn clear_text(source: IpAddr, tables: &Replica) -> Result<(), DropReason> {
+    match tables.guard().is_encrypted(source) {
+        false => Ok(()),
+        true => Err(DropReason::LispClearText),
+    }
+}
+
 /// Whether an inner source may be behind an outer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {

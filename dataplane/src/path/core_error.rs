@@ -8,6 +8,7 @@
 
 use super::flow::{self, FlowKey};
 use super::ip::{Addrs, Ip};
+use crate::crypt::IV_MAX;
 use crate::feed::{MapAction, Target};
 use crate::mapcache::Rloc;
 use crate::replica::Replica;
@@ -109,7 +110,7 @@ pub fn read(frame: &[u8], ip: &Ip, tables: &Replica, key: &FlowKey) -> Verdict {
     let Some(complaint) = complaint(message, ip.is_v6(), outer.len) else { return Verdict::Forged };
     let inner = match inner(frame, end, &outer, header.source, tables, key) {
         Some(Inner::Live(quoted)) => Some(quoted),
-        Some(Inner::Piece) => None,
+        Some(Inner::Piece | Inner::Sealed) => None,
         // IPv6 always quotes enough (RFC 4443 section 2.4 c).
         Some(Inner::Cut) if !ip.is_v6() => None,
         Some(Inner::Cut) | None => return Verdict::Forged,
@@ -209,6 +210,8 @@ enum Inner {
     Live(Quoted),
     /// A piece of a packet to an EID behind this RLOC: the port is that of the whole.
     Piece,
+    /// Encrypted, with an IV of ours (RFC 8061).
+    Sealed,
     /// Too little.
     Cut,
 }
@@ -227,6 +230,11 @@ fn inner(
         return Some(Inner::Cut);
     };
     let Some(header) = lisp::Lisp::parse(quoted, outer.udp + udp::LEN) else { return Some(Inner::Cut) };
+    if header.key != 0 {
+        // Nothing shows of the inner packet, and the IV is one that only we and the core know.
+        let Some(iv) = quoted.get(at..at + IV_MAX) else { return Some(Inner::Cut) };
+        return tables.has_issued(outer.destination, header.key, iv).then_some(Inner::Sealed);
+    }
     let mut ip = Ip::blank();
     // The end of the packet is cut off, so its length is not held against what is there.
     if ip.read(quoted, at, usize::from(u16::MAX) + ipv6::LEN, key).is_err() {

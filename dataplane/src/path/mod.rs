@@ -12,6 +12,7 @@ pub mod address;
 pub mod admission;
 pub mod classify;
 pub mod core_error;
+pub mod crypt;
 pub mod ecn;
 pub mod flow;
 pub mod icmp;

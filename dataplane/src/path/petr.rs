@@ -3,6 +3,7 @@
 
 use super::address::{self, Kind};
 use super::admission::{self, Known};
+use super::crypt;
 use super::ecn;
 use super::flow::FlowKey;
 use super::ip::{Addrs, Error, Ip};
@@ -31,6 +32,15 @@ pub struct Inner {
     pub lisp: lisp::Lisp,
 }
 
+/// How strict to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    /// Verify a non-zero outer UDP checksum that the NIC has not verified.
+    pub verify_checksum: bool,
+    /// It has been here before and waited since: what it is now was clear text or has been decrypted.
+    pub again: bool,
+}
+
 /// Why nothing came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -50,16 +60,17 @@ impl From<DropReason> for Refusal {
 
 /// Strips a LISP packet for one of our RLOCs. Afterwards `buf` holds 14 bytes for an Ethernet
 /// header and the inner packet, nothing behind it, and `ip`, that was about the outer packet, is
-/// about the inner one. On an error the packet is as it was.
+/// about the inner one. On an error the packet is as it was,
+/// or decrypted.
 ///
-/// `port`: where it arrived. `verify_checksum`: verify a non-zero outer UDP checksum that the NIC has not verified.
+/// `port`: where it arrived.
 #[inline(always)]
 pub fn decapsulate<B: PacketBuf>(
     buf: &mut B,
     ip: &mut Ip,
     tables: &Replica,
     key: &FlowKey,
-    (port, verify_checksum): (&PortSpec, bool),
+    (port, how): (&PortSpec, How),
 ) -> Result<Inner, Refusal> {
     let data = buf.data();
     let (outer_tos, outer_ttl) = (ip.tos, ip.ttl);
@@ -69,11 +80,11 @@ pub fn decapsulate<B: PacketBuf>(
     }
     let udp_at = ethernet::LEN + usize::from(ip.transport);
     let header = udp::Udp::parse(data, udp_at).ok_or(DropReason::OuterUdpLength)?;
-    let length = usize::from(header.length);
+    let mut length = usize::from(header.length);
     if length < udp::LEN || length > ip.len as usize - usize::from(ip.transport) {
         return Err(DropReason::OuterUdpLength.into());
     }
-    if header.checksum != 0 && verify_checksum && !buf.l4_checksum_known_good() {
+    if header.checksum != 0 && how.verify_checksum && !buf.l4_checksum_known_good() {
         verify(data, ip, udp_at, length)?;
     }
     if length < HEADERS {
@@ -81,7 +92,9 @@ pub fn decapsulate<B: PacketBuf>(
     }
     let lisp = lisp::Lisp::parse(data, udp_at + udp::LEN).ok_or(DropReason::HeadersSplit)?;
     if lisp.key != 0 {
-        return Err(DropReason::LispEncrypted.into());
+        length = crypt::open(buf, ip, (udp_at, length), lisp.key, tables)?;
+    } else if let (Some(outer), false) = (guarded, how.again) {
+        admission::clear_text(outer, tables)?;
     }
     if guarded.is_some() {
         admission::header(lisp, tables)?;
@@ -93,6 +106,7 @@ pub fn decapsulate<B: PacketBuf>(
     }
     let inner_at = udp_at + HEADERS;
     // Nothing is read that lies behind the UDP datagram.
+    let data = buf.data();
     let data = data.get(..udp_at + length).unwrap_or(data);
     ip.read(data, inner_at, length - HEADERS, key).map_err(inner_error)?;
     check_addresses(ip, tables)?;

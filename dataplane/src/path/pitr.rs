@@ -37,7 +37,7 @@ pub fn encapsulate<B: PacketBuf>(
     let overhead = overhead(outer);
     let room = usize::from(outer.mtu()).saturating_sub(overhead);
     let too_big = ip.len as usize > room;
-    if ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT && is_nested(buf.data(), ip) {
+    if would_nest(buf.data(), ip) {
         return Verdict::Drop(DropReason::NestedLisp, None);
     }
     if too_big && !mtu::fragments_outside(ip) {
@@ -60,6 +60,22 @@ pub fn encapsulate<B: PacketBuf>(
     let tos = outer_tos(ip.tos, vrf, outer);
     let inner = Inner { len: ip.len, hash: ip.hash, tos, ttl: ip.ttl, v6: ip.is_v6(), forwarded };
     write(buf.data_mut(), &inner, lisp, outer);
+    finish(buf, outer, (ip.len as usize + overhead, too_big))
+}
+
+/// Encapsulating it would make a third LISP header.
+#[inline(always)]
+pub(super) fn would_nest(frame: &[u8], ip: &Ip) -> bool {
+    ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT && is_nested(frame, ip)
+}
+
+/// What is left to do when the headers are written: `len` bytes of outer packet.
+#[inline(always)]
+pub(super) fn finish<B: PacketBuf>(
+    buf: &mut B,
+    outer: &OuterTemplate,
+    (len, too_big): (usize, bool),
+) -> Verdict {
     if let Some(options) = outer.options() {
         if let Some(ports) = options.ports {
             write_ports(buf.data_mut(), ports, outer.is_ipv6());
@@ -68,7 +84,6 @@ pub fn encapsulate<B: PacketBuf>(
             write_udp_checksum(buf, outer.is_ipv6());
         }
     }
-    let len = ip.len as usize + overhead;
     let may_fragment = outer.options().is_some_and(|options| options.may_fragment) && !outer.is_ipv6();
     if too_big || (may_fragment && len > mtu::EVERYWHERE) {
         return Verdict::Identify { port: outer.port(), mtu: outer.mtu() };
@@ -79,7 +94,7 @@ pub fn encapsulate<B: PacketBuf>(
 /// TOS or Traffic Class of the outer header: that of the inner one, unless the VRF has a DSCP
 /// or the decapsulator does not know what ECN bits mean.
 #[inline(always)]
-fn outer_tos(inner: u8, vrf: &VrfSpec, outer: &OuterTemplate) -> u8 {
+pub(super) fn outer_tos(inner: u8, vrf: &VrfSpec, outer: &OuterTemplate) -> u8 {
     let dscp = vrf.encap_dscp.map_or(inner & !ecn::MASK, |dscp| dscp << 2);
     match outer.options() {
         Some(options) if options.ecn_compatible => dscp | ecn::NOT_ECT,
@@ -130,7 +145,7 @@ pub struct Inner {
 /// Writes the headers in front of the packet: `data` begins with the room for them. `lisp` is the LISP
 /// header without a nonce.
 #[inline(always)]
-fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
+pub(super) fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
     if outer.is_ipv6() {
         write_v6(data, inner, lisp, outer);
     } else {

@@ -1,9 +1,12 @@
 //! What came of a delta.
 
 use crate::admission::{Admission, SiteRules};
+use crate::crypt::{Key, PeerKeys};
 use crate::feed::{Delta, PortSpec, RlocRewrite};
 use crate::trust::{Outdated, Trust};
-use crate::types::{AdjacencyId, Eid, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
+use crate::types::{
+    AdjacencyId, Eid, EntryId, InstanceId, LocatorSetId, PeerId, PortId, RlocId, SiteId, VrfId,
+};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -68,6 +71,10 @@ pub enum Retired {
     Trust(Box<Trust>),
     /// Those with old versions of our mappings.
     Outdated(Box<[Outdated]>),
+    /// Key of an RLOC.
+    SealKey(Key),
+    /// Keys of a peer.
+    PeerKeys(Box<PeerKeys>),
 }
 
 impl Retired {
@@ -134,6 +141,9 @@ pub enum Ignored {
     /// A prefix of outer sources is one too many, or not there.
     #[error("prefix {0} of outer sources is one too many, or not there")]
     OuterSource(IpNet),
+    /// Number of a peer beyond the limit.
+    #[error("peer {} is beyond the limit", .0.0)]
+    Peer(PeerId),
     /// A prefix that was to be removed is not there.
     #[error("a prefix to be removed from VRF {} is not there", .0.0)]
     Absent(VrfId),

@@ -85,6 +85,16 @@ impl Replica {
                 }
                 None => Err((Ignored::Entry(id), None)),
             },
+            Delta::SealKey { rloc, destination, key } => {
+                match self.keyring.set_seal(rloc, destination, key) {
+                    Ok(former) => Ok(former.map(Retired::SealKey)),
+                    Err(key) => Err((Ignored::Rloc(rloc), key.map(Retired::SealKey))),
+                }
+            }
+            Delta::PeerKeys { peer, source, keys } => match self.keyring.set_peer(peer, source, keys) {
+                Ok(former) => Ok(former.map(Retired::PeerKeys)),
+                Err(keys) => Err((Ignored::Peer(peer), keys.map(Retired::PeerKeys))),
+            },
             Delta::VrfAdmission(id, admission) => self.set_vrf_admission(id, admission),
             Delta::Abandon { .. } => Ok(None),
         }
@@ -265,7 +275,7 @@ fn touched_by(delta: &Delta) -> Option<Touched> {
         Delta::RouteSet { vrf, prefix, .. } | Delta::RouteDel { vrf, prefix } => {
             Some(Touched::Route { vrf, prefix })
         }
-        Delta::RlocSet(id, _) => Some(Touched::Rloc(id)),
+        Delta::RlocSet(id, _) | Delta::SealKey { rloc: id, .. } => Some(Touched::Rloc(id)),
         Delta::AdjacencySet(id, _) => Some(Touched::Adjacency(id)),
         Delta::Abandon { vrf, eid } => Some(Touched::Abandon(Eid { vrf, addr: eid })),
         _ => None,

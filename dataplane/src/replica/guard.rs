@@ -33,7 +33,9 @@ impl Guard {
 
     /// Something is asked of every packet.
     pub(super) fn asks(&self) -> bool {
-        self.admission.outer_sources || !self.admission.nonces.is_empty()
+        self.admission.outer_sources
+            || !self.admission.nonces.is_empty()
+            || !self.admission.encrypted.is_empty()
     }
 
     /// Packets with this outer source are taken.
@@ -48,6 +50,13 @@ impl Guard {
     #[must_use]
     pub fn nonces(&self) -> &[Nonce] {
         &self.admission.nonces
+    }
+
+    /// Packets from this outer source must be encrypted.
+    #[inline]
+    #[must_use]
+    pub fn is_encrypted(&self, source: IpAddr) -> bool {
+        self.admission.encrypted.iter().any(|prefix| prefix.contains(&source))
     }
 
     /// What is asked of packets from this site.

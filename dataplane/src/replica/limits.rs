@@ -31,6 +31,8 @@ pub struct ReplicaLimits {
     pub site_prefixes: u32,
     /// Prefixes of outer sources that may send to us.
     pub outer_sources: u32,
+    /// Outer sources whose packets we have keys for.
+    pub peers: u32,
 }
 
 impl Default for ReplicaLimits {
@@ -49,6 +51,7 @@ impl Default for ReplicaLimits {
             sites: 1 << 16,
             site_prefixes: 1 << 20,
             outer_sources: 1 << 16,
+            peers: 1 << 14,
         }
     }
 }

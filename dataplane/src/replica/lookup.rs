@@ -4,6 +4,7 @@ use super::guard::Guard;
 use super::tables::Replica;
 use super::vrf::{LocalEid, Vrf};
 use crate::admission::VrfAdmission;
+use crate::crypt::{Key as CryptKey, Sealer};
 use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
@@ -122,6 +123,26 @@ impl Replica {
     #[must_use]
     pub fn vrf_admission(&self, vrf: VrfId) -> VrfAdmission {
         self.tables(vrf).map(|vrf| vrf.admission).unwrap_or_default()
+    }
+
+    /// What packets to this RLOC are encrypted with.
+    #[inline]
+    #[must_use]
+    pub fn sealer(&self, id: RlocId) -> Option<&Sealer> {
+        self.keyring.sealer(id)
+    }
+
+    /// The key of packets from this outer source to this RLOC of ours with this key-id.
+    #[inline]
+    #[must_use]
+    pub fn open_key(&self, from_to: (IpAddr, IpAddr), key_id: u8) -> Option<&CryptKey> {
+        self.keyring.open_key(from_to, key_id)
+    }
+
+    /// Packets to this RLOC went out under this key-id with such an initialization vector.
+    #[must_use]
+    pub fn has_issued(&self, destination: IpAddr, key_id: u8, iv: &[u8]) -> bool {
+        self.keyring.sealer_of(destination).is_some_and(|sealer| sealer.key().has_issued(key_id, iv))
     }
 
     /// The LISP site of an EID that may send to us.

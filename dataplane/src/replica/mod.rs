@@ -12,6 +12,7 @@
 mod applied;
 mod apply;
 mod guard;
+mod keyring;
 mod limits;
 mod local_rlocs;
 mod lookup;

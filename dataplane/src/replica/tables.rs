@@ -1,6 +1,7 @@
 //! The replica itself.
 
 use super::guard::Guard;
+use super::keyring::Keyring;
 use super::limits::ReplicaLimits;
 use super::local_rlocs::LocalRlocs;
 use super::vrf::Vrf;
@@ -28,6 +29,7 @@ pub struct Replica {
     pub(super) marks: Slots<Marks>,
     pub(super) entries: EntryTable,
     pub(super) rlocs: RlocTable,
+    pub(super) keyring: Keyring,
     pub(super) sets: LocatorSets,
     pub(super) adjacencies: AdjacencyTable,
     pub(super) used: Used,
@@ -64,6 +66,7 @@ impl Replica {
             marks: Slots::new(limits.entries),
             entries: EntryTable::new(limits.entries),
             rlocs: RlocTable::new(limits.rlocs),
+            keyring: Keyring::new(limits.rlocs, limits.peers),
             sets: LocatorSets::new(limits.locator_sets),
             adjacencies: AdjacencyTable::new(limits.adjacencies),
             used: Used::default(),
@@ -98,6 +101,7 @@ impl Replica {
             + self.marks.memory_bytes()
             + self.entries.memory_bytes()
             + self.rlocs.memory_bytes()
+            + self.keyring.memory_bytes()
             + self.sets.memory_bytes()
             + self.adjacencies.memory_bytes()
     }

@@ -243,7 +243,7 @@ fn look<P: PacketBurst>(
     done: &Done,
 ) {
     let cx = Context { vrf: known.port.vrf, port: known.id, origin: Origin::Native };
-    let how = (known.port, verify_udp_checksum);
+    let how = (known.port, petr::How { verify_checksum: verify_udp_checksum, again: false });
     let trusting = tables.is_trusting();
     let by_whom = trusting || tables.any_away();
     for (at, lane) in lanes.iter_mut().enumerate() {

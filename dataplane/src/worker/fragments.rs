@@ -77,8 +77,8 @@ impl<I: Io> Core<I> {
             (Err(_), _) => Err(DropReason::OuterFragment.into()),
             (_, None) => Err(DropReason::PortNotConfigured.into()),
             (Ok(()), Some(port)) => {
-                let how = (port, self.verify_udp_checksum);
-                petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, how)
+                let how = petr::How { verify_checksum: self.verify_udp_checksum, again: since.is_some() };
+                petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, (port, how))
             }
         };
         let stats = &self.links.stats;

@@ -3,6 +3,7 @@
 use crate::buffer::PacketBuf;
 use crate::feed::{Adjacency, VrfSpec};
 use crate::mapcache::Rloc;
+use crate::path::crypt;
 use crate::path::ip::Ip;
 use crate::path::mss;
 use crate::path::native::{self, NextHop};
@@ -94,13 +95,24 @@ fn encapsulate<B: PacketBuf>(
         Some(options) if options.map_versions => versioned(facts, vrf, tables),
         _ => Lisp::header(vrf.instance_id),
     };
-    let verdict = pitr::encapsulate(buf, &facts.ip, facts.cx.origin != Origin::Own, vrf, (lisp, outer));
+    let forwarded = facts.cx.origin != Origin::Own;
+    let (verdict, added) = match outer.options() {
+        Some(options) if options.encrypted => match tables.sealer(rloc) {
+            Some(sealer) => {
+                let added = sealer.key().suite().overhead();
+                (crypt::encapsulate(buf, &facts.ip, forwarded, vrf, (lisp, outer), sealer), added)
+            }
+            // Never clear text: the key comes, or the wait ends.
+            None => return Verdict::Hold(Wait::Rloc(rloc)),
+        },
+        _ => (pitr::encapsulate(buf, &facts.ip, forwarded, vrf, (lisp, outer)), 0),
+    };
     if is_encapsulated(verdict) {
         let bytes = u64::from(facts.ip.len);
         if let Mapping::Entry(entry) = facts.mapping {
             tables.count(entry, bytes);
         }
-        tables.count_rloc(rloc, bytes + pitr::overhead(outer) as u64);
+        tables.count_rloc(rloc, bytes + (pitr::overhead(outer) + added) as u64);
     }
     verdict
 }

@@ -33,6 +33,12 @@ fn error(kind: (u8, u8), rest: u32, outer: &[u8], quoted: usize) -> Packet {
     icmp(ROUTER6, &to, kind, rest, outer)
 }
 
+/// That an outer packet is too big for a link with this MTU.
+pub fn too_big(mtu: u32, outer: &[u8]) -> Packet {
+    let kind = if outer[0] >> 4 == 4 { (3, 4) } else { (2, 0) };
+    error(kind, mtu, outer, 500)
+}
+
 fn icmp(from: &str, to: &str, (kind, code): (u8, u8), rest: u32, quoted: &[u8]) -> Packet {
     let [a, b, c, d] = rest.to_be_bytes();
     let mut message = [&[kind, code, 0, 0, a, b, c, d][..], quoted].concat();

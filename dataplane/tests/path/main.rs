@@ -6,6 +6,7 @@
 
 mod admission;
 mod core_errors;
+mod crypt;
 mod decapsulation;
 mod encapsulation;
 mod express;

@@ -15,6 +15,7 @@ const MAY_FRAGMENT: RlocOptions = RlocOptions {
     may_fragment: true,
     map_versions: false,
     ports: None,
+    encrypted: false,
 };
 
 /// Both RLOCs behind a path of this MTU.

@@ -233,6 +233,7 @@ pub fn world(dice: &mut Dice) -> World {
     let asked = |dice: &mut Dice| guarded && dice.one_in(2);
     let nonces = (0..if asked(dice) { 1 + dice.below(2) } else { 0 }).map(|_| Nonce::new(0x0102));
     let admission = Admission {
+        encrypted: Box::default(),
         nonces: nonces.collect(),
         outer_sources: asked(dice),
         unknown: dice.pick(&[UnknownSources::Wait, UnknownSources::Drop, UnknownSources::Admit]),

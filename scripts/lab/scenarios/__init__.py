@@ -1,7 +1,7 @@
 """The scenarios by name. A scenario has a docstring, `build(lab)` and `check(lab)`."""
 
 from ..net import LabError
-from . import interworking, mtu, multi_tenant, odd_packets, spoof, traceroute
+from . import crypto, interworking, mtu, multi_tenant, odd_packets, spoof, traceroute
 from .bgp import Pair, PuntFlood
 from .control_flood import ControlFlood
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
@@ -36,6 +36,7 @@ ALL = {
     "traceroute": traceroute,
     "odd-packets": odd_packets,
     "spoof": spoof,
+    "crypto": crypto,
     "pubsub": PubSub(),
     "lisp-sec": LispSec(),
     "mobility-cold": Cold(),

@@ -12,6 +12,7 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     let Some(lisp) = cx.file.lisp.get() else { return };
     anycast(cx, lisp, problems);
     paths(lisp, problems);
+    encryption(lisp, problems);
     outside_eid_space(cx, lisp, problems);
 }
 
@@ -78,6 +79,46 @@ fn paths(lisp: &LispTable, problems: &mut Problems) {
                  IPv4 prefixes",
             );
         }
+    }
+}
+
+/// Each RLOC has one rule, and keys belong to one router (R-216).
+fn encryption(lisp: &LispTable, problems: &mut Problems) {
+    let tables = lisp.encryption.items();
+    let prefixes: Vec<_> = tables
+        .iter()
+        .flat_map(|table| table.rlocs.items())
+        .map(|prefix| (prefix.0.0, prefix.span()))
+        .collect();
+    for (at, (prefix, span)) in prefixes.iter().enumerate() {
+        let overlaps = |other: &IpNet| other.contains(prefix) || prefix.contains(other);
+        if let Some((other, _)) = prefixes.iter().take(at).find(|(other, _)| overlaps(other)) {
+            problems.at(
+                span.clone(),
+                format!(
+                    "lisp.encryption.rlocs = {prefix} overlaps {other}; give prefixes that share no RLOC"
+                ),
+            );
+        }
+    }
+    for table in tables {
+        if let Some(rlocs) = table.rlocs.at()
+            && rlocs.is_empty()
+            && !problems.was_bad("lisp.encryption.rlocs")
+        {
+            let text = "lisp.encryption.rlocs is empty; give the prefixes of the RLOCs that it is about";
+            problems.at(rlocs.span(), text);
+        }
+        if let Some(suites) = table.suites.at()
+            && suites.is_empty()
+            && !problems.was_bad("lisp.encryption.suites")
+        {
+            problems.at(suites.span(), "lisp.encryption.suites is empty; give a cipher suite or remove it");
+        }
+    }
+    if let (false, Some(shared)) = (tables.is_empty(), lisp.anycast_rlocs.items().first()) {
+        let text = "lisp.anycast_rlocs does not go with lisp.encryption: keys belong to one router; remove one of them";
+        problems.at(shared.span(), text);
     }
 }
 

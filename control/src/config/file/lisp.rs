@@ -1,6 +1,6 @@
 //! `[lisp]` and its lists.
 
-use super::{KeyTable, PathTable, PeerNonceTable};
+use super::{EncryptionTable, KeyTable, PathTable, PeerNonceTable};
 use crate::config::leaf::{At, Bounded, Key, Word};
 use crate::config::words::{
     AbsolutePath, ActionWord, AlgorithmWord, AwayWord, HexId, Name, Prefix, RoleWord, SecretText, SeenWord,
@@ -92,6 +92,12 @@ pub struct LispTable {
     ///
     /// Default: none. Change: live.
     pub path: Key<Vec<At<PathTable>>>,
+    /// The routers with which packets are exchanged encrypted (RFC 8061), one table for each kind.
+    ///
+    /// The key exchange keeps who only listens from reading. It does not prove who the other end is: a
+    /// router between both ends that changes RLOC-probes could sit in between.
+    /// Default: none, all packets are clear text. Change: live.
+    pub encryption: Key<Vec<At<EncryptionTable>>>,
 }
 
 /// A locator of a mapping.

@@ -10,6 +10,7 @@
 mod admission;
 mod daemon;
 mod ddt;
+mod encryption;
 mod limits;
 mod lisp;
 mod lisp_sec;
@@ -22,6 +23,7 @@ mod trusted;
 pub use admission::{AdmissionTable, AdmittedSiteTable, PeerNonceTable};
 pub use daemon::{DaemonTable, DpdkTable, HoldTable, WorkersTable};
 pub use ddt::{DdtNodeTable, DelegationTable, EidTable};
+pub use encryption::EncryptionTable;
 pub use limits::LimitsTable;
 pub use lisp::{
     DatabaseTable, DynamicEidTable, FirstHopRouterTable, LispTable, LocatorTable, MapServerPeerTable,

@@ -3,6 +3,7 @@
 mod accepted;
 mod documented;
 mod dynamic;
+mod encryption;
 mod paths;
 mod reference;
 mod refused;

@@ -61,6 +61,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("port.queues", "2"),
     ("lisp.anycast_rlocs", "[\"198.51.100.200\"]"),
     ("lisp.path.rlocs", "[\"203.0.113.0/24\", \"::/0\"]"),
+    ("lisp.encryption.rlocs", "[\"198.51.100.0/24\"]"),
     ("vrf.encap_dscp", "46"),
     ("vrf.clamp_mss_to_mtu", "1444"),
     ("lisp.use_petr", "[{ rloc = \"198.51.100.3\", priority = 1, weight = 100 }]"),

@@ -77,6 +77,7 @@ impl Bed {
             rlocs: vec![ip("198.51.100.2"), ip("2001:db8:c0:1::2")],
             anycast_rlocs: vec![],
             paths: vec![],
+            encryption: vec![],
             admission: AdmissionSpec::default(),
             trust: Trust::default(),
             nonces: BTreeMap::new(),

@@ -99,3 +99,47 @@ fn the_dscp_of_a_vrf_is_live_r109() {
     assert_eq!((vrf(1).encap_dscp, vrf(1).decap_copy_dscp), (Some(46), true));
     assert_eq!((vrf(0).encap_dscp, vrf(0).decap_copy_dscp), (None, false));
 }
+
+/// packets wait for the first key and never go in clear text; who gives no key is down.
+#[test]
+fn an_rloc_that_must_be_encrypted_for_waits_for_its_key_r216() {
+    use crate::engine::Rng;
+    use crate::engine::event::{Action, Seal};
+    use crate::engine::exchange::Private;
+    use pxtr_dataplane::crypt::Suite;
+    use pxtr_dataplane::feed::RlocState;
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    let plain = bed.feeder.spec.clone();
+    let with = |required| {
+        let encryption = vec![(net("192.0.2.0/24"), required)];
+        crate::feeder::FeederSpec { encryption, ..plain.clone() }
+    };
+    bed.reconfigure(with(true));
+    bed.install(0, "10.6.0.0/24", &[("192.0.2.6", 1, 1)]).unwrap();
+    let seal = |bed: &mut Bed, seal| bed.action(Action::Seal { rloc: ip("192.0.2.6"), seal }).unwrap();
+    let state = |bed: &Bed| {
+        let entry = bed.feeder.rlocs.get(ip("192.0.2.6")).unwrap();
+        let sealed = bed.replica.sealer(entry.slot).is_some();
+        match &entry.state {
+            RlocState::Ready(rewrite) => (Some(rewrite.options.encrypted), sealed, entry.down),
+            _ => (None, sealed, entry.down),
+        }
+    };
+    assert_eq!(state(&bed), (None, false, None), "they wait");
+    seal(&mut bed, Seal::Failed);
+    assert_eq!(state(&bed), (None, false, Some(DownReason::NoKey)));
+    let mut rng = Rng::new([1; 32]);
+    let (one, other) = (Private::new(&mut rng), Private::new(&mut rng));
+    let key = one.agree(&other.public(), 1, (Suite::Aes128Gcm, 1), 0).unwrap();
+    seal(&mut bed, Seal::Key(key.clone()));
+    assert_eq!(state(&bed), (Some(true), true, None));
+    seal(&mut bed, Seal::Forget);
+    assert_eq!(state(&bed), (None, false, None));
+    bed.reconfigure(with(false));
+    assert_eq!(state(&bed), (Some(false), false, None), "preferred: clear text until there is a key");
+    seal(&mut bed, Seal::Key(key));
+    assert_eq!(state(&bed), (Some(true), true, None));
+    bed.reconfigure(plain.clone());
+    assert_eq!(state(&bed).0, Some(false));
+}

@@ -63,7 +63,7 @@ impl Etr {
         if !self.limits.admit_sender(cx, meta.from.ip()) {
             return Handled::Yes;
         }
-        let Some(records) = self.probe_records(cx.config, request, probed) else {
+        let Some(mut records) = self.probe_records(cx.config, request, probed) else {
             cx.count(Counter::ProbesUnknownEid);
             return Handled::Yes;
         };
@@ -72,6 +72,7 @@ impl Etr {
             return Handled::Yes;
         };
         self.remember(cx, to.ip(), request, false);
+        self.keys.answer(cx, request, probed, &mut records);
         cx.count(Counter::ProbeRepliesSent);
         let source = Some(probed).filter(|p| p.is_ipv4() == to.is_ipv4());
         reply::send(cx, source, to, request, records);

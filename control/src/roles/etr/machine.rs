@@ -3,6 +3,7 @@
 use super::audience::Audience;
 use super::dynamic::{DynamicEids, HostChange};
 use super::first_hop::FirstHops;
+use super::keys::Keys;
 use super::nat::NatFinder;
 use super::registrar::{Registrar, Taken};
 use super::solicitor::Solicitor;
@@ -49,6 +50,7 @@ pub struct Etr {
     pub(super) solicitor: Solicitor,
     withheld: Withheld,
     pub(super) versions: Versions,
+    pub(super) keys: Keys,
     registrar: Registrar,
     dynamic: DynamicEids,
     first_hops: FirstHops,
@@ -84,6 +86,11 @@ impl Etr {
     pub fn nat(&self, config: &EngineConfig) -> Option<NatView> {
         let way = config.nat_traversal.then(|| self.nat.way(config))?;
         Some(view::nat(config, &way, self.registrar.live_rtrs(), &self.nat.asked))
+    }
+
+    /// Packets came with these keys.
+    pub(crate) fn on_keys_used(&mut self, cx: &mut Cx<'_>, used: &[(IpAddr, IpAddr, u8)]) {
+        self.keys.on_used(cx, used);
     }
 
     /// A worker saw a host.

@@ -7,6 +7,7 @@ mod audience;
 mod batch;
 mod dynamic;
 mod first_hop;
+mod keys;
 mod machine;
 mod nat;
 mod registrar;

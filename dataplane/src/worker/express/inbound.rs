@@ -321,7 +321,8 @@ const fn may_leave(action: MapAction) -> bool {
 #[inline(never)]
 fn admitted(room: Room, lisp: lisp::Lisp, tables: &Replica) -> bool {
     let source = IpAddr::V4(room.source.into());
-    admission::outer(source, tables).is_ok() && admission::header(lisp, tables).is_ok()
+    let clear = admission::clear_text(source, tables).is_ok();
+    clear && admission::outer(source, tables).is_ok() && admission::header(lisp, tables).is_ok()
 }
 
 /// The inner source may be behind the outer one.
