@@ -113,7 +113,8 @@ class RouterMove(SiteMove):
         if told:
             lab.mark("the other router is told, and solicits those who have its mappings", told)
         sent = lab.cli("dr", "show", "statistics")["engine"]["smrs_sent"]
-        lab.record("return: SMRs", LIVE <= sent <= 3 * LIVE, sent, "")
+        # One that has asked by itself meanwhile needs none.
+        lab.record("return: SMRs", 9 * LIVE // 10 <= sent <= 3 * LIVE, sent, "")
         return back
 
     def _judge_smrs(self, lab):
