@@ -112,10 +112,23 @@ class RouterMove(SiteMove):
         lab.record("return: the other router is told by the Map-Server", told is not None, round(1000 * ((told or back) - back)), "ms")
         if told:
             lab.mark("the other router is told, and solicits those who have its mappings", told)
-        sent = lab.cli("dr", "show", "statistics")["engine"]["smrs_sent"]
-        # One that has asked by itself meanwhile needs none.
-        lab.record("return: SMRs", 9 * LIVE // 10 <= sent <= 3 * LIVE, sent, "")
+        self._judge_return(lab)
         return back
+
+    def _judge_return(self, lab):
+        """Each mapping in use was solicited by the other router, and the proxy asked because of SMRs.
+
+        The Map-Server also says again to the site's router that the other one took over (nobody confirmed that while it was
+        dead), so that one may solicit too, and then the proxy may be right before the other router has sent all of its SMRs.
+        """
+        engine = lambda node: lab.cli(node, "show", "statistics")["engine"]
+        until = time.monotonic() + 5
+        while (sent := engine("dr")["smrs_sent"]) < LIVE and time.monotonic() < until:
+            time.sleep(0.05)
+        by_xtr, proxy = engine("xtr")["smrs_sent"], engine("pxtr")
+        lab.record("return: SMRs", LIVE <= sent <= 3 * LIVE, sent, f"of at least {LIVE} (and {by_xtr} of the site's router)")
+        invoked = proxy["smr_invoked_sent"]
+        lab.record("return: Map-Requests because of SMRs", invoked >= LIVE, invoked, f"of {proxy['map_requests_sent']}")
 
     def _judge_smrs(self, lab):
         """Nobody is there to send any when a router dies."""
