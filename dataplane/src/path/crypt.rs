@@ -6,7 +6,6 @@
 
 use super::ip::{self, Ip};
 use super::mss;
-use super::mtu;
 use super::pitr::{self, Inner};
 use crate::buffer::PacketBuf;
 use crate::crypt::{IV_MAX, Sealer, TAG, iv_bytes};
@@ -28,18 +27,10 @@ pub fn encapsulate<B: PacketBuf>(
 ) -> Verdict {
     let suite = sealer.key().suite();
     let (headers, added) = (pitr::overhead(outer), suite.overhead());
-    let room = usize::from(outer.mtu()).saturating_sub(headers + added);
-    let too_big = ip.len as usize > room;
-    if pitr::would_nest(buf.data(), ip) {
-        return Verdict::Drop(DropReason::NestedLisp, None);
-    }
-    if too_big && !mtu::fragments_outside(ip) {
-        return mtu::too_big(ip, room as u16);
-    }
-    let framed = ethernet::LEN + ip.len as usize;
-    if buf.total_len() != framed && !buf.truncate(framed) {
-        return Verdict::Drop(DropReason::HeadersSplit, None);
-    }
+    let too_big = match pitr::admit(buf, ip, outer, headers + added) {
+        Ok(too_big) => too_big,
+        Err(verdict) => return verdict,
+    };
     if !buf.linearize() || buf.append(TAG).is_none() {
         return Verdict::Drop(DropReason::CryptRoom, None);
     }

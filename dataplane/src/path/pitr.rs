@@ -35,20 +35,10 @@ pub fn encapsulate<B: PacketBuf>(
     (lisp, outer): ([u8; lisp::LEN], &OuterTemplate),
 ) -> Verdict {
     let overhead = overhead(outer);
-    let room = usize::from(outer.mtu()).saturating_sub(overhead);
-    let too_big = ip.len as usize > room;
-    if would_nest(buf.data(), ip) {
-        return Verdict::Drop(DropReason::NestedLisp, None);
-    }
-    if too_big && !mtu::fragments_outside(ip) {
-        return mtu::too_big(ip, room as u16);
-    }
-    // Ethernet pads short packets: what is behind the IP packet must not go into the outer one
-    // (wire.md TRAP 6).
-    let framed = ethernet::LEN + ip.len as usize;
-    if buf.total_len() != framed && !buf.truncate(framed) {
-        return Verdict::Drop(DropReason::HeadersSplit, None);
-    }
+    let too_big = match admit(buf, ip, outer, overhead) {
+        Ok(too_big) => too_big,
+        Err(verdict) => return verdict,
+    };
     if buf.prepend(overhead).is_none() {
         return Verdict::Drop(DropReason::NoHeadroom, None);
     }
@@ -63,9 +53,38 @@ pub fn encapsulate<B: PacketBuf>(
     finish(buf, outer, (ip.len as usize + overhead, too_big))
 }
 
+/// What comes before headers are written, `added` bytes of them: no third LISP header, room in the MTU, and
+/// nothing behind the IP packet. `true`: it fits in fragments of the outer packet only.
+///
+/// # Errors
+/// What becomes of a packet that is not encapsulated.
+#[inline(always)]
+pub(super) fn admit<B: PacketBuf>(
+    buf: &mut B,
+    ip: &Ip,
+    outer: &OuterTemplate,
+    added: usize,
+) -> Result<bool, Verdict> {
+    let room = usize::from(outer.mtu()).saturating_sub(added);
+    let too_big = ip.len as usize > room;
+    if would_nest(buf.data(), ip) {
+        return Err(Verdict::Drop(DropReason::NestedLisp, None));
+    }
+    if too_big && !mtu::fragments_outside(ip) {
+        return Err(mtu::too_big(ip, room as u16));
+    }
+    // Ethernet pads short packets: what is behind the IP packet must not go into the outer one
+    // (wire.md TRAP 6).
+    let framed = ethernet::LEN + ip.len as usize;
+    if buf.total_len() != framed && !buf.truncate(framed) {
+        return Err(Verdict::Drop(DropReason::HeadersSplit, None));
+    }
+    Ok(too_big)
+}
+
 /// Encapsulating it would make a third LISP header.
 #[inline(always)]
-pub(super) fn would_nest(frame: &[u8], ip: &Ip) -> bool {
+fn would_nest(frame: &[u8], ip: &Ip) -> bool {
     ip.protocol == proto::UDP && ip.destination_port() == lisp::DATA_PORT && is_nested(frame, ip)
 }
 
