@@ -225,3 +225,16 @@ fn r100_r191_a_router_whose_prefix_another_one_registers_tells_those_who_have_it
     assert_eq!(xtr.count(Counter::SmrsSent), 1, "about the one that somebody has");
     assert_eq!(lab.last_installed("pxtr"), "10.16.1.0/24 -> 198.51.100.10");
 }
+
+#[test]
+fn r100_r191_who_holds_what_another_router_took_over_is_told_twice_as_its_request_goes_elsewhere() {
+    let (mut n, _) = registered(changed(&[]));
+    let start = n.now;
+    let moved = vec![record("10.4.0.0/24", &[rloc("192.0.2.9", 1)])];
+    n.hear("203.0.113.53:4342", &notify(0xabcd, AuthAlgorithm::HmacSha256, moved, "site-key"));
+    n.pass(30_000);
+    let smrs = n.take().into_iter().filter(|s| matches!(&s.message, Message::MapRequest(m) if m.smr));
+    let told: Vec<_> = smrs.map(|s| (s.at.since(start), s.to)).collect();
+    let itr = at(&format!("{ITR}:4342"));
+    assert_eq!(told, [(0, itr), (3_000, itr)]);
+}

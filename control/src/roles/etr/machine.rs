@@ -172,13 +172,19 @@ impl Etr {
     }
 
     /// Those who got the mapping of a host from us are told that it moved, once: what they send here
-    /// makes us tell them again.
+    /// makes us tell them again. What is sent for a whole EID-prefix that moved is delivered and tells
+    /// nobody, so they are told twice.
     fn tell_audience(&mut self, cx: &mut Cx<'_>, moved: Vec<EidPrefix>) {
         for eid in moved {
             let mapping = self.database.get(&eid).and_then(|owned| owned.mapping(cx.config));
             let ttl_ms = mapping.map_or(0, |mapping| u64::from(mapping.ttl_minutes) * 60_000);
+            let whole = matches!(self.database.get(&eid), Some(Owned::Database(_)));
             for (itr, eid) in self.audience.of(cx.now, &BTreeSet::from([eid]), ttl_ms) {
-                self.solicitor.solicit_once(cx, itr, eid);
+                if whole {
+                    self.solicitor.solicit_unseen(cx, itr, eid);
+                } else {
+                    self.solicitor.solicit_once(cx, itr, eid);
+                }
             }
             self.audience.forget(&eid);
         }

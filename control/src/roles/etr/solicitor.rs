@@ -53,10 +53,20 @@ impl Solicitor {
     /// Tells `rloc` about `eid` one time, as soon as the rate allows: what makes us do so comes again
     /// as long as it is needed.
     pub(super) fn solicit_once(&mut self, cx: &mut Cx<'_>, rloc: IpAddr, eid: EidPrefix) {
+        self.tell_if_room(cx, rloc, eid, 1);
+    }
+
+    /// Tells `rloc` about `eid`, which is another router's now: its Map-Request goes there, so that we do not see it.
+    /// Twice, as one SMR may be lost and nothing else would tell it before its TTL.
+    pub(super) fn solicit_unseen(&mut self, cx: &mut Cx<'_>, rloc: IpAddr, eid: EidPrefix) {
+        self.tell_if_room(cx, rloc, eid, 2);
+    }
+
+    fn tell_if_room(&mut self, cx: &mut Cx<'_>, rloc: IpAddr, eid: EidPrefix, rounds: u8) {
         if self.pairs.len() >= PAIRS_MAX && !self.slots.contains_key(&(rloc, eid)) {
             return cx.count(Counter::SmrsNotSent);
         }
-        self.tell(cx.now, rloc, eid, 1);
+        self.tell(cx.now, rloc, eid, rounds);
     }
 
     fn tell(&mut self, now: Time, rloc: IpAddr, eid: EidPrefix, rounds: u8) {
