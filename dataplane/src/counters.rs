@@ -4,9 +4,11 @@
 use crate::path::icmp;
 use crate::verdict::DropReason;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use zerocopy::FromZeros;
 
 /// A counter with one writer: an addition is a load and a store, not a locked instruction.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, FromZeros)]
+#[repr(transparent)]
 pub struct Counter(AtomicU64);
 
 impl Counter {

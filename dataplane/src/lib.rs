@@ -19,6 +19,7 @@ pub mod reassembly;
 pub mod replica;
 pub mod ring;
 pub mod slots;
+pub mod traffic;
 pub mod trust;
 pub mod types;
 pub mod verdict;

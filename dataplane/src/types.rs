@@ -24,6 +24,11 @@ impl InstanceId {
 #[serde(transparent)]
 pub struct VrfId(pub u16);
 
+impl VrfId {
+    /// No VRF: what a packet belongs to that no VRF is known of.
+    pub const NONE: Self = Self(u16::MAX);
+}
+
 /// Index of a NIC port in this process, in the order of the configuration, and behind all of them of a
 /// sub-interface. Not DPDK's port number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

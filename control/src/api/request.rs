@@ -46,9 +46,12 @@ pub enum Request {
     /// Locators of other routers that map-cache entries use.
     #[serde(rename = "show rlocs")]
     ShowRlocs(ListQuery),
-    /// NIC ports.
+    /// NIC ports and sub-interfaces.
     #[serde(rename = "show ports")]
     ShowPorts,
+    /// VRFs and what their packets came to.
+    #[serde(rename = "show vrfs")]
+    ShowVrfs(ListQuery),
     /// Workers.
     #[serde(rename = "show workers")]
     ShowWorkers,

@@ -4,7 +4,7 @@ use super::error::{ApiError, ErrorCode};
 use super::request::{ListQuery, MapCacheQuery, Request};
 use super::types::{
     AwayEids, Cleared, Database, Drops, DynamicEids, Health, Lisp, MapCache, Nat, Ports, Registrations,
-    Reply, Rlocs, Statistics, Subscriptions, Workers,
+    Reply, Rlocs, Statistics, Subscriptions, Vrfs, Workers,
 };
 
 /// The state of a daemon as clients see it. Implemented by the runtime (and by a fake in tests); runs
@@ -31,8 +31,10 @@ pub trait ApiSource {
     fn subscriptions(&self, query: &ListQuery) -> Subscriptions;
     /// Locators of other routers.
     fn rlocs(&self, query: &ListQuery) -> Rlocs;
-    /// NIC ports.
+    /// NIC ports and sub-interfaces.
     fn ports(&self) -> Ports;
+    /// VRFs.
+    fn vrfs(&self, query: &ListQuery) -> Vrfs;
     /// Workers.
     fn workers(&self) -> Workers;
     /// Dropped packets.
@@ -61,6 +63,7 @@ pub trait ApiSource {
             Request::ShowSubscriptions(query) => Reply::Subscriptions(self.subscriptions(query)),
             Request::ShowRlocs(query) => Reply::Rlocs(self.rlocs(query)),
             Request::ShowPorts => Reply::Ports(self.ports()),
+            Request::ShowVrfs(query) => Reply::Vrfs(self.vrfs(query)),
             Request::ShowWorkers => Reply::Workers(self.workers()),
             Request::ShowDrops => Reply::Drops(self.drops()),
             Request::ShowStatistics => Reply::Statistics(self.statistics()),

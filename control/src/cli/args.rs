@@ -71,12 +71,15 @@ pub(super) enum Show {
     Rlocs(ListArgs),
     /// RLOCs, Map-Resolvers and how they answer, Map-Servers, Instance-IDs
     Lisp,
-    /// NIC ports: link, counters, kernel interface
+    /// NIC ports and sub-interfaces: link, counters, kernel interface
+    #[command(visible_alias = "interfaces")]
     Ports {
         /// The driver's extended statistics too
         #[arg(long)]
         xstats: bool,
     },
+    /// VRFs: Instance-ID, ports, packets and bytes each way, drops
+    Vrfs(ListArgs),
     /// Workers: load, cycles per packet, feed lag
     Workers {
         /// All counters of each worker too
@@ -323,6 +326,7 @@ impl Show {
             Self::Rlocs(args) => Request::ShowRlocs(args.into()),
             Self::Lisp => Request::ShowLisp,
             Self::Ports { .. } => Request::ShowPorts,
+            Self::Vrfs(args) => Request::ShowVrfs(args.into()),
             Self::Workers { .. } => Request::ShowWorkers,
             Self::Drops => Request::ShowDrops,
             Self::Statistics { .. } => Request::ShowStatistics,

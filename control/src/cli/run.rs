@@ -61,6 +61,7 @@ pub(super) fn output(cli: &Cli, reply: Reply) -> String {
         (Reply::Ports(ports), command) => {
             render::ports(ports, matches!(command, Command::Show(Show::Ports { xstats: true })))
         }
+        (Reply::Vrfs(vrfs), _) => render::vrfs(vrfs),
         (Reply::Workers(workers), command) => {
             render::workers(workers, matches!(command, Command::Show(Show::Workers { counters: true })))
         }

@@ -4,13 +4,16 @@ use super::families::Families;
 use super::ratchet::Ratchet;
 use crate::api::{
     ApiError, ApiHandle, Drops, ErrorCode, Health, ListQuery, Port, Ports, Reply, Request, Rloc,
-    RlocLocalState, Rlocs, Statistics, Worker, Workers, counter_help,
+    RlocLocalState, Rlocs, Statistics, VrfState, Vrfs, Worker, Workers, counter_help,
 };
 use prometheus::TextEncoder;
 use pxtr_dataplane::verdict::DropReason;
 
 /// RLOCs with series of their own; `pxtr_rlocs` counts all of them.
 pub const MAX_RLOCS: u32 = 5_000;
+
+/// VRFs with series of their own, nine each: the first ones of the configuration; `pxtr_vrfs` counts all.
+pub const MAX_VRFS: u32 = 1_000;
 
 /// What a scrape is made of.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +24,8 @@ pub struct Scrape {
     pub workers: Workers,
     /// Ports.
     pub ports: Ports,
+    /// VRFs, up to [`MAX_VRFS`].
+    pub vrfs: Vrfs,
     /// Drops.
     pub drops: Drops,
     /// RLOCs, up to [`MAX_RLOCS`].
@@ -45,10 +50,12 @@ impl Scrape {
             };
         }
         let rlocs = ListQuery { instance_id: None, limit: Some(MAX_RLOCS) };
+        let vrfs = ListQuery { instance_id: None, limit: Some(MAX_VRFS) };
         Ok(Self {
             statistics: ask!(Request::ShowStatistics, Statistics),
             workers: ask!(Request::ShowWorkers, Workers),
             ports: ask!(Request::ShowPorts, Ports),
+            vrfs: ask!(Request::ShowVrfs(vrfs), Vrfs),
             drops: ask!(Request::ShowDrops, Drops),
             rlocs: ask!(Request::ShowRlocs(rlocs), Rlocs),
             health: ask!(Request::ShowHealth, Health),
@@ -74,6 +81,8 @@ impl Exporter {
         scrape.workers.workers.iter().for_each(|w| worker(&mut families, w));
         drops(&mut families, &scrape.drops, scrape.workers.workers.len());
         scrape.ports.ports.iter().for_each(|p| port(&mut families, p));
+        families.gauge("vrfs", "VRFs configured.", &[], scrape.vrfs.vrfs_total as f64);
+        scrape.vrfs.vrfs.iter().for_each(|v| vrf(&mut families, v));
         families.gauge("rlocs", "Locators of other routers known.", &[], scrape.rlocs.rlocs_total as f64);
         scrape.rlocs.rlocs.iter().for_each(|r| rloc(&mut families, r));
         TextEncoder::new().encode_to_string(&families.finish())
@@ -151,13 +160,13 @@ fn port(to: &mut Families<'_>, p: &Port) {
     let labels = [("port", &*p.name)];
     let c = &p.counters;
     let counters = [
-        ("port_rx_packets", "Packets received by the NIC.", c.rx_packets),
-        ("port_rx_bytes", "Bytes received by the NIC.", c.rx_bytes),
+        ("port_rx_packets", "Packets received by the NIC, or the sub-interface.", c.rx_packets),
+        ("port_rx_bytes", "Bytes received by the NIC, or the sub-interface.", c.rx_bytes),
         ("port_rx_missed", "Packets lost because the workers did not fetch them in time.", c.rx_missed),
         ("port_rx_errors", "Erroneous packets received by the NIC.", c.rx_errors),
         ("port_rx_no_mbuf", "Times there was no packet buffer for a received packet.", c.rx_no_mbuf),
-        ("port_tx_packets", "Packets sent by the NIC.", c.tx_packets),
-        ("port_tx_bytes", "Bytes sent by the NIC.", c.tx_bytes),
+        ("port_tx_packets", "Packets sent by the NIC, or the sub-interface.", c.tx_packets),
+        ("port_tx_bytes", "Bytes sent by the NIC, or the sub-interface.", c.tx_bytes),
         ("port_tx_errors", "Packets that the NIC could not send.", c.tx_errors),
     ];
     for (name, help, value) in counters {
@@ -185,6 +194,21 @@ fn port(to: &mut Families<'_>, p: &Port) {
     to.gauge("port_mtu_bytes", "IP MTU.", &labels, f64::from(p.mtu_bytes));
     let info = [("port", &*p.name), ("device", &*p.device), ("vrf", &*p.vrf), ("mac", &*p.mac)];
     to.gauge("port_info", "Always 1; what the port is, is in the labels.", &info, 1.0);
+}
+
+fn vrf(to: &mut Families<'_>, v: &VrfState) {
+    let directions = [
+        ("received", v.received),
+        ("encapsulated", v.encapsulated),
+        ("decapsulated", v.decapsulated),
+        ("forwarded", v.forwarded),
+    ];
+    for (direction, flow) in directions {
+        let labels = [("vrf", &*v.vrf), ("direction", direction)];
+        to.counter("vrf_packets", "Packets of the VRF, by what was done.", &labels, flow.packets);
+        to.counter("vrf_bytes", "Bytes of these, Ethernet header included.", &labels, flow.bytes);
+    }
+    to.counter("vrf_dropped_packets", "Packets of the VRF dropped.", &[("vrf", &v.vrf)], v.dropped_packets);
 }
 
 fn rloc(to: &mut Families<'_>, r: &Rloc) {

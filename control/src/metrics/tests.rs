@@ -11,6 +11,7 @@ fn scrape(fake: &Fake) -> Scrape {
         statistics: fake.statistics(),
         workers: fake.workers(),
         ports: fake.ports(),
+        vrfs: fake.vrfs(&ListQuery::default()),
         drops: fake.drops(),
         rlocs: fake.rlocs(&ListQuery::default()),
         health: fake.health(),
@@ -57,9 +58,21 @@ fn the_text_follows_the_format_and_the_conventions() {
         assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
         assert!(parsed.help[name].ends_with('.'), "{name}: {}", parsed.help[name]);
     }
-    let known: HashSet<_> =
-        ["worker", "port", "reason", "vrf", "rloc", "check", "device", "mac", "name", "version", "roles"]
-            .into();
+    let known: HashSet<_> = [
+        "worker",
+        "port",
+        "reason",
+        "vrf",
+        "direction",
+        "rloc",
+        "check",
+        "device",
+        "mac",
+        "name",
+        "version",
+        "roles",
+    ]
+    .into();
     for series in parsed.values.keys() {
         let labels = series.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));
         for label in labels.split("\",").filter(|l| !l.is_empty()) {
@@ -88,6 +101,10 @@ fn values_are_those_of_the_daemon() {
         ("pxtr_rloc_packets_total{rloc=\"198.51.100.6\"}", 700.0),
         ("pxtr_rloc_up{rloc=\"198.51.100.9\"}", 0.0),
         ("pxtr_rloc_rtt_seconds{rloc=\"198.51.100.6\"}", 0.0004),
+        ("pxtr_vrfs", 2.0),
+        ("pxtr_vrf_packets_total{vrf=\"red\",direction=\"encapsulated\"}", 3.0),
+        ("pxtr_vrf_dropped_packets_total{vrf=\"red\"}", 1.0),
+        ("pxtr_port_rx_packets_total{port=\"red\"}", 6.0),
         ("pxtr_rlocs", 2.0),
     ];
     for (series, value) in cases {

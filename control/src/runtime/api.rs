@@ -3,12 +3,12 @@
 use super::core::Runtime;
 use super::plane::Plane;
 use super::subscriptions;
-use super::{hosts, nat};
+use super::{hosts, nat, tenants};
 use crate::api::{
     self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, EidFilter,
     EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, Lisp, LispInstance, ListQuery,
     Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Nat, Port, PortCounters,
-    Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Subscriptions, Workers,
+    Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Subscriptions, Vrfs, Workers,
 };
 use crate::engine::config::VrfConfig;
 use crate::engine::event::{EidPrefix, Event, Locator as Candidate};
@@ -16,6 +16,7 @@ use crate::engine::mapping::{Act, Origin};
 use crate::engine::select;
 use crate::engine::views::{LocatorStatus, LocatorView, MapCacheView, MapResolverView};
 use pxtr_dataplane::launch::PortHandle;
+use pxtr_dataplane::types::PortId;
 use std::net::IpAddr;
 
 /// A worker that is further behind than this is not well.
@@ -102,6 +103,10 @@ impl ApiSource for Runtime {
     fn ports(&self) -> Ports {
         let handles = self.plane.iter().flat_map(|p| &p.ports);
         Ports { ports: handles.filter_map(|handle| self.port(handle)).collect() }
+    }
+
+    fn vrfs(&self, query: &ListQuery) -> Vrfs {
+        tenants::vrfs(self, query)
     }
 
     fn workers(&self) -> Workers {
@@ -279,13 +284,19 @@ impl Runtime {
     fn port(&self, handle: &PortHandle) -> Option<Port> {
         let config = &self.config;
         let spec = config.ports.iter().find(|p| p.id == handle.id())?;
-        // A device that is gone has no counters; its link shows as down.
+        // The link of a device that is gone shows as down.
         let link = handle.link().ok();
         let carrier = self.plane.as_ref().and_then(|p| p.carrier.is_up(handle.id()));
-        let stats = handle.stats().unwrap_or_default();
-        let xstats = handle.xstats().unwrap_or_default();
+        let parent = handle.parent();
+        // What its parent's NIC counts is not its own.
+        let xstats = if parent.is_none() { handle.xstats().unwrap_or_default() } else { Vec::new() };
         Some(Port {
             name: spec.name.clone(),
+            parent: parent.and_then(|id| self.port_name(id)),
+            vlan: spec.sub.map(|(_, tags)| match tags.inner {
+                Some(inner) => format!("{}.{inner}", tags.outer),
+                None => tags.outer.to_string(),
+            }),
             device: handle.device().to_owned(),
             mac: handle.mac().to_string(),
             mtu_bytes: handle.mtu(),
@@ -295,19 +306,17 @@ impl Runtime {
             link_up: link.is_some_and(|l| l.up) && carrier != Some(false),
             speed_mbps: link.and_then(|l| l.speed_mbps),
             queues: spec.queues,
-            counters: PortCounters {
-                rx_packets: stats.rx_packets,
-                rx_bytes: stats.rx_bytes,
-                rx_missed: stats.rx_missed,
-                rx_errors: stats.rx_errors,
-                rx_no_mbuf: stats.rx_no_mbuf,
-                tx_packets: stats.tx_packets,
-                tx_bytes: stats.tx_bytes,
-                tx_errors: stats.tx_errors,
+            counters: match parent {
+                Some(_) => tenants::subinterface(self.plane.as_ref(), handle.id()),
+                None => nic(handle),
             },
             host: host_port(handle),
             xstats: xstats.into_iter().filter(|x| x.value != 0).map(|x| (x.name, x.value)).collect(),
         })
+    }
+
+    fn port_name(&self, id: PortId) -> Option<String> {
+        self.config.ports.iter().find(|port| port.id == id).map(|port| port.name.clone())
     }
 
     fn rloc(&self, view: &crate::engine::views::RlocView) -> Rloc {
@@ -328,13 +337,12 @@ impl Runtime {
             Some(why) => why.name(),
         };
         let ready = path.as_ref().and_then(|p| p.path);
-        let name = |id| self.config.ports.iter().find(|p| p.id == id).map(|p| p.name.clone());
         Rloc {
             rloc: view.rloc,
             state,
             detail: detail.to_owned(),
             entries: view.entries as u64,
-            port: ready.and_then(|p| name(p.port)),
+            port: ready.and_then(|p| self.port_name(p.port)),
             source: ready.map(|p| p.source),
             next_hop_mac: ready.map(|p| p.next_hop_mac.to_string()),
             mtu_bytes: ready.map(|p| p.mtu),
@@ -383,6 +391,21 @@ fn status_text(status: LocatorStatus) -> &'static str {
         LocatorStatus::NoLocalRloc => "no-rloc-of-this-family",
         LocatorStatus::NotForUnicast => "priority-255",
         LocatorStatus::NotReachable => "r-bit-clear",
+    }
+}
+
+fn nic(handle: &PortHandle) -> PortCounters {
+    // A device that is gone has no counters.
+    let stats = handle.stats().unwrap_or_default();
+    PortCounters {
+        rx_packets: stats.rx_packets,
+        rx_bytes: stats.rx_bytes,
+        rx_missed: stats.rx_missed,
+        rx_errors: stats.rx_errors,
+        rx_no_mbuf: stats.rx_no_mbuf,
+        tx_packets: stats.tx_packets,
+        tx_bytes: stats.tx_bytes,
+        tx_errors: stats.tx_errors,
     }
 }
 

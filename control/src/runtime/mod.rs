@@ -25,6 +25,7 @@ mod reload;
 mod sd_notify;
 mod start;
 mod subscriptions;
+mod tenants;
 mod usage;
 mod watching;
 mod workers;

@@ -1,10 +1,9 @@
 //! The threads of a running data plane.
 
 use super::error::LaunchError;
-use super::worker_handle::{WorkerHandle, links};
+use super::worker_handle::{Tables, WorkerHandle, links};
 use crate::host::HostThread;
 use crate::io::dpdk::{DpdkIo, TscClock};
-use crate::mapcache::{EntryCounters, RlocCounters};
 use crate::worker::{Trunks, Worker, WorkerConfig};
 use dpdk_sys::{Eal, Pool, lcore};
 use std::sync::Arc;
@@ -23,7 +22,7 @@ pub struct Running {
 }
 
 /// What a worker's thread says when it is ready: where its replica counts, or why it can not work.
-type Ready = Result<(EntryCounters, RlocCounters), dpdk_sys::Error>;
+type Ready = Result<Tables, dpdk_sys::Error>;
 
 impl Running {
     pub(super) fn new(host: Option<HostThread>, pools: Vec<Pool>) -> Self {
@@ -50,7 +49,8 @@ impl Running {
             // Made on its core, so that its memory is near.
             let worker = Worker::new(io, TscClock::new(), &config, links);
             let mut worker = worker.with_trunks(trunks).with_watches(watch_link);
-            let counters = (worker.replica().entry_counters(), worker.replica().rloc_counters());
+            let tables = worker.replica();
+            let counters = (tables.entry_counters(), tables.rloc_counters(), tables.traffic().clone());
             if say.send(Ok(counters)).is_ok() {
                 worker.run(&stop);
             }
@@ -58,8 +58,8 @@ impl Running {
         let name = format!("pxtr-worker{}", self.workers.len());
         let thread = std::thread::Builder::new().name(name).spawn(body).map_err(LaunchError::Thread)?;
         self.workers.push(thread);
-        let (entries, rlocs) = hear.recv().map_err(|_| LaunchError::WorkerDied(core))??;
-        Ok(ends.handle(entries, rlocs))
+        let counters = hear.recv().map_err(|_| LaunchError::WorkerDied(core))??;
+        Ok(ends.handle(counters))
     }
 
     /// Names of threads that ended although nobody stopped them: they panicked.

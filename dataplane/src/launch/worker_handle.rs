@@ -6,6 +6,7 @@ use crate::mapcache::{EntryCounters, RlocCounters};
 use crate::punt::Punt;
 use crate::replica::Retired;
 use crate::ring::{Consumer, Producer, ring};
+use crate::traffic::Traffic;
 use crate::types::{EntryId, RlocId};
 use crate::watch::{Watch, WatchDesk, WatchLink, watch_link};
 use crate::worker::Links;
@@ -28,8 +29,12 @@ pub struct WorkerHandle {
     stats: Arc<WorkerStats>,
     entries: EntryCounters,
     rlocs: RlocCounters,
+    traffic: Traffic,
     watches: WatchDesk,
 }
+
+/// Where a replica counts: entries, RLOCs, and VRFs with sub-interfaces.
+pub(super) type Tables = (EntryCounters, RlocCounters, Traffic);
 
 /// Control's ends of the rings of a worker that is about to start.
 #[derive(Debug)]
@@ -56,9 +61,9 @@ pub(super) fn links(core: usize) -> (Links, WatchLink, Ends) {
 
 impl Ends {
     /// With the counters of the replica that the worker made on its own core.
-    pub(super) fn handle(self, entries: EntryCounters, rlocs: RlocCounters) -> WorkerHandle {
+    pub(super) fn handle(self, (entries, rlocs, traffic): Tables) -> WorkerHandle {
         let Self { core, feed, retired, punts, stats, watches } = self;
-        WorkerHandle { core, feed, retired, punts, stats, entries, rlocs, watches }
+        WorkerHandle { core, feed, retired, punts, stats, entries, rlocs, traffic, watches }
     }
 }
 
@@ -129,6 +134,12 @@ impl WorkerHandle {
     #[must_use]
     pub fn entry(&self, id: EntryId) -> (u64, u64) {
         self.entries.get(id.0).map_or((0, 0), |slot| slot.counters())
+    }
+
+    /// Its counters by VRF and by sub-interface.
+    #[must_use]
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Packets and bytes sent to an RLOC.

@@ -108,6 +108,7 @@ impl Replica {
         if self.vrf_by_iid(iid).is_some_and(|owner| owner != id) {
             return Err(Ignored::InstanceTaken(iid));
         }
+        self.traffic.reserve(id);
         let slot = self.vrfs.entry(u32::from(id.0)).ok_or(Ignored::Vrf(id))?;
         let former = match slot {
             Some(vrf) => Some(std::mem::replace(&mut vrf.spec, spec).instance_id),

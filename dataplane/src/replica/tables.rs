@@ -10,6 +10,7 @@ use crate::fib::AdjacencyTable;
 use crate::lpm::Lpm4;
 use crate::mapcache::{EntryCounters, EntryTable, LocatorSets, RlocCounters, RlocTable};
 use crate::slots::Slots;
+use crate::traffic::Traffic;
 use crate::trust::Marks;
 use std::net::IpAddr;
 
@@ -32,6 +33,7 @@ pub struct Replica {
     pub(super) keyring: Keyring,
     pub(super) sets: LocatorSets,
     pub(super) adjacencies: AdjacencyTable,
+    pub(super) traffic: Traffic,
     pub(super) used: Used,
     pub(super) ignored: u64,
 }
@@ -69,6 +71,7 @@ impl Replica {
             keyring: Keyring::new(limits.rlocs, limits.peers),
             sets: LocatorSets::new(limits.locator_sets),
             adjacencies: AdjacencyTable::new(limits.adjacencies),
+            traffic: Traffic::new(limits.vrfs, limits.ports),
             used: Used::default(),
             ignored: 0,
         }
@@ -84,6 +87,13 @@ impl Replica {
     #[must_use]
     pub fn rloc_counters(&self) -> RlocCounters {
         self.rlocs.counters()
+    }
+
+    /// Counters by VRF and by sub-interface.
+    #[inline(always)]
+    #[must_use]
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Bytes of memory, without what control allocated and only lent: bucket tables and multipath
@@ -104,6 +114,7 @@ impl Replica {
             + self.keyring.memory_bytes()
             + self.sets.memory_bytes()
             + self.adjacencies.memory_bytes()
+            + self.traffic.memory_bytes()
     }
 
     /// Deltas that were ignored, ever.

@@ -7,7 +7,7 @@ use super::core::Core;
 use super::egress::From;
 use super::express::{Done, Inbound, Outbound};
 use super::news::News;
-use super::outcome::{Facts, carry_out, is_encapsulated};
+use super::outcome::{Facts, carry_out, count_decapsulated, count_sent, is_encapsulated};
 use crate::buffer::PacketBuf;
 use crate::feed::{PortSpec, VrfSpec};
 use crate::io::{BURST, Io, PacketBurst};
@@ -142,8 +142,9 @@ impl Stages {
             }
             None => {
                 let why = spec.map_or(DropReason::PortNotConfigured, |_| DropReason::VrfUnknown);
+                let vrf = spec.map_or(VrfId::NONE, |spec| spec.vrf);
                 for lane in lanes.iter_mut() {
-                    lane.facts.cx = Context { vrf: VrfId(0), port, origin: Origin::Native };
+                    lane.facts.cx = Context { vrf, port, origin: Origin::Native };
                     lane.routed = false;
                     lane.verdict = Verdict::Drop(why, None);
                 }
@@ -152,6 +153,9 @@ impl Stages {
         let stats = core.stats();
         stats.received.add(count as u64);
         stats.received_bytes.add(tally.bytes);
+        if let Some(traffic) = core.traffic_of(port) {
+            traffic.received.add(count as u64, tally.bytes);
+        }
         stats.encapsulated.add(tally.encapsulated);
         stats.forwarded.add(tally.forwarded);
         stats.decapsulated.add(tally.decapsulated);
@@ -169,6 +173,9 @@ impl Stages {
         }
         if done.doomed() > 0 {
             core.stats().drop_many(DropReason::HoldOverflow, done.doomed());
+            if let Some(traffic) = core.traffic_of(port) {
+                traffic.dropped.add(done.doomed());
+            }
             drop(core.doomed.drain());
         }
     }
@@ -221,10 +228,25 @@ fn take_express<I: Io>(
         let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done, mark);
         tally.encapsulated += ways.0;
         tally.forwarded += ways.1;
+        if done.bytes > 0
+            && let Some(traffic) = tables.traffic().vrf(known.port.vrf)
+        {
+            traffic.encapsulated.add(ways.0, ways.2);
+            traffic.forwarded.add(ways.1, done.bytes - ways.2);
+        }
     }
     if Inbound::suits(known.port, tables) {
         let how = (tables, key, core.verify_udp_checksum);
-        let (packets, ecn_strange) = inbound.run(how, burst, known.port, done, |stage| core.io.mark(stage));
+        let before = done.bytes;
+        let mark = |stage| core.io.mark(stage);
+        let (packets, ecn_strange, vrf) = inbound.run(how, burst, known.port, done, mark);
+        if packets > 0
+            && let Some(traffic) = tables.traffic().vrf(vrf)
+        {
+            let bytes = done.bytes - before;
+            traffic.decapsulated.add(packets, bytes);
+            traffic.forwarded.add(packets, bytes);
+        }
         tally.decapsulated += packets;
         tally.forwarded += packets;
         tally.ecn_strange += ecn_strange;
@@ -271,6 +293,7 @@ fn look<P: PacketBurst>(
                     facts.cx.vrf = inner.vrf;
                     facts.cx.origin = Origin::Decapsulated;
                     tally.decapsulated += 1;
+                    count_decapsulated(tables, facts);
                     tally.ecn_strange += u64::from(inner.ecn_strange);
                     if let Some(outer) = outer {
                         news.away(inner.vrf, &facts.ip, outer, tables);
@@ -365,6 +388,7 @@ fn rewrite<P: PacketBurst>(
             }
         };
         lane.verdict = carry_out(buf, &lane.facts, vrf, tables);
+        count_sent(tables, &lane.facts, lane.verdict, buf);
         tally.encapsulated += u64::from(is_encapsulated(lane.verdict));
         tally.forwarded += u64::from(matches!(lane.verdict, Verdict::Forwarded(_)));
     }

@@ -3,7 +3,7 @@
 use super::config::{Links, WorkerConfig};
 use super::egress::{Egress, From, Out};
 use super::news::Recent;
-use super::outcome::{Facts, carry_out};
+use super::outcome::{self, Facts, carry_out};
 use super::trunk::Trunks;
 use crate::buffer::PacketBuf;
 use crate::clock::Clock;
@@ -22,7 +22,8 @@ use crate::path::route::{self, Context, Origin};
 use crate::punt::Punt;
 use crate::reassembly::Reassembly;
 use crate::replica::{Replica, Retired};
-use crate::types::{Eid, PortId};
+use crate::traffic::VrfTraffic;
+use crate::types::{Eid, PortId, VrfId};
 use crate::verdict::{DropReason, HoldKey, Notice, Verdict, Wait};
 use crate::watch::{Story, Watchers};
 use crate::wire::{ethernet, vlan};
@@ -151,16 +152,20 @@ impl<I: Io> Core<I> {
 
     /// Queues a packet of a sub-interface on its parent.
     fn put_out_tagged(&mut self, port: PortId, mut buf: I::Buf, from: From) {
-        let Self { io, egress, links, trunks, watch, now, .. } = self;
+        let Self { io, egress, links, trunks, watch, now, replica, .. } = self;
+        let bytes = buf.total_len() as u64;
         if let Some(sub) = trunks.sub(port)
             && let Some(row) = egress.get_mut(usize::from(sub.parent.0))
             && vlan::push(&mut buf, sub.tags)
         {
+            if let Some(traffic) = replica.traffic().subinterface(port) {
+                traffic.sent.add(1, bytes);
+            }
             let mut out = Out { io, stats: &links.stats, watch, now: *now };
             return row.push(&mut out, sub.parent, buf, from);
         }
         match from {
-            From::Nic => self.drop_one(DropReason::TxPort),
+            From::Nic => self.drop_one(VrfId::NONE, DropReason::TxPort),
             From::Worker => self.stats().originated_lost.add(1),
             From::Host => self.stats().from_host_lost.add(1),
         }
@@ -191,14 +196,33 @@ impl<I: Io> Core<I> {
     pub(super) fn dropped(&mut self, facts: &Facts, reason: DropReason) {
         match facts.cx.origin {
             Origin::Own => self.stats().originated_lost.add(1),
-            _ => self.drop_one(reason),
+            _ => self.drop_one(facts.cx.vrf, reason),
         }
     }
 
-    /// Counts the drop of the packet at hand.
-    pub(super) fn drop_one(&mut self, reason: DropReason) {
+    /// Counts the drop of the packet at hand, and with its VRF.
+    pub(super) fn drop_one(&mut self, vrf: VrfId, reason: DropReason) {
         self.watch.note(reason);
+        self.count_drop(vrf, reason);
+    }
+
+    /// Counts a drop, and with the packet's VRF.
+    pub(super) fn count_drop(&self, vrf: VrfId, reason: DropReason) {
         self.stats().drop_one(reason);
+        if let Some(traffic) = self.replica.traffic().vrf(vrf) {
+            traffic.dropped.add(1);
+        }
+    }
+
+    /// The VRF of a port.
+    pub(super) fn vrf_of(&self, port: PortId) -> VrfId {
+        self.replica.port(port).map_or(VrfId::NONE, |spec| spec.vrf)
+    }
+
+    /// Where packets are counted that came in on a port.
+    #[inline(always)]
+    pub(super) fn traffic_of(&self, port: PortId) -> Option<&VrfTraffic> {
+        self.replica.traffic().vrf(self.replica.port(port)?.vrf)
     }
 
     /// Drops a packet and tells its source, if that is allowed.
@@ -270,7 +294,7 @@ impl<I: Io> Core<I> {
         }
         facts.step = route::decide(&facts.ip, cx, &mut facts.mapping, &self.replica);
         let verdict = carry_out(&mut buf, &facts, &self.vrf(cx), &self.replica);
-        self.count_sent(verdict);
+        self.count_sent(&buf, &facts, verdict);
         self.finish(buf, &facts, verdict);
         facts.story(verdict, true)
     }
@@ -281,7 +305,8 @@ impl<I: Io> Core<I> {
     }
 
     /// Counts the way that a packet takes.
-    pub(super) fn count_sent(&self, verdict: Verdict) {
+    pub(super) fn count_sent(&self, buf: &I::Buf, facts: &Facts, verdict: Verdict) {
+        outcome::count_sent(&self.replica, facts, verdict, buf);
         match verdict {
             Verdict::Encapsulated(_) | Verdict::Identify { .. } => self.stats().encapsulated.add(1),
             Verdict::Forwarded(_) => self.stats().forwarded.add(1),
@@ -331,7 +356,7 @@ impl<I: Io> Core<I> {
                 if self.watch.any() {
                     self.watch.let_go(held.cx.port, &held.buf, reason, self.now);
                 }
-                self.stats().drop_one(reason);
+                self.count_drop(held.cx.vrf, reason);
             }
         }
     }
@@ -401,7 +426,7 @@ impl<I: Io> Core<I> {
             Ok(()) => carry_out(&mut buf, &piece, &self.vrf(facts.cx), &self.replica),
             Err(_) => Verdict::Drop(DropReason::NotFragmentable, None),
         };
-        self.count_sent(verdict);
+        self.count_sent(&buf, facts, verdict);
         match verdict {
             Verdict::Encapsulated(port) | Verdict::Forwarded(port) if additional => {
                 self.stats().fragments.add(1);

@@ -36,11 +36,11 @@ impl<I: Io> Core<I> {
         };
         let error = match verdict {
             Verdict::Foreign => return self.give_to_kernel(port, buf),
-            Verdict::Forged => return self.drop_one(DropReason::CoreErrorForged),
+            Verdict::Forged => return self.drop_one(facts.cx.vrf, DropReason::CoreErrorForged),
             Verdict::Ours(error) => error,
         };
         if !self.core_limiter.allow(port, &facts.ip.addrs, self.now) {
-            return self.drop_one(DropReason::CoreErrorLimited);
+            return self.drop_one(facts.cx.vrf, DropReason::CoreErrorLimited);
         }
         self.stats().core_errors.add(1);
         let spec = self.replica.port(port);

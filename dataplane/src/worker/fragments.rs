@@ -2,13 +2,13 @@
 
 use super::core::Core;
 use super::news::News;
-use super::outcome::{Facts, carry_out};
+use super::outcome::{Facts, carry_out, count_decapsulated};
 use crate::buffer::PacketBuf;
 use crate::io::Io;
 use crate::path::petr::{self, Refusal};
 use crate::path::route::{self, Context, Origin};
 use crate::reassembly::{Fragment, Taken};
-use crate::types::PortId;
+use crate::types::{PortId, VrfId};
 use crate::verdict::{DropReason, Notice, Verdict};
 use crate::watch::Story;
 use crate::wire::ethernet;
@@ -19,11 +19,11 @@ impl<I: Io> Core<I> {
     pub(super) fn reassemble(&mut self, buf: I::Buf, facts: &Facts) {
         let cx = facts.cx;
         let Some(fragment) = Fragment::read(buf.data(), &facts.ip) else {
-            return self.drop_one(DropReason::OuterFragment);
+            return self.drop_one(cx.vrf, DropReason::OuterFragment);
         };
         let mut out = std::mem::take(&mut self.loose);
         while self.reassembly.make_room(&fragment, &mut out).is_some() {
-            self.drop_kept(&mut out, DropReason::ReassemblyFull);
+            self.drop_kept(cx.vrf, &mut out, DropReason::ReassemblyFull);
         }
         match self.reassembly.add(fragment, buf, cx, self.now, &mut out) {
             Taken::Kept => self.waiting(Origin::Native, true),
@@ -41,19 +41,19 @@ impl<I: Io> Core<I> {
             }
             Taken::Refused(buf, reason) => {
                 drop(buf);
-                self.drop_one(reason);
-                self.drop_kept(&mut out, reason);
+                self.drop_one(cx.vrf, reason);
+                self.drop_kept(cx.vrf, &mut out, reason);
             }
         }
         self.loose = out;
     }
 
-    /// Counts fragments that waited and are not wanted any more.
-    fn drop_kept(&self, out: &mut Vec<I::Buf>, reason: DropReason) {
+    /// Counts fragments that waited and are not wanted any more, with the VRF of what pushed them out.
+    fn drop_kept(&self, vrf: VrfId, out: &mut Vec<I::Buf>, reason: DropReason) {
         for kept in out.drain(..) {
             drop(kept);
             self.waiting(Origin::Native, false);
-            self.stats().drop_one(reason);
+            self.count_drop(vrf, reason);
         }
     }
 
@@ -61,7 +61,7 @@ impl<I: Io> Core<I> {
     pub(super) fn give_to_kernel(&mut self, port: PortId, buf: I::Buf) {
         match self.hand_to_host(port, buf) {
             Ok(()) => self.stats().host.add(1),
-            Err(reason) => self.drop_one(reason),
+            Err(reason) => self.drop_one(self.vrf_of(port), reason),
         }
     }
 
@@ -88,6 +88,7 @@ impl<I: Io> Core<I> {
                 stats.decapsulated.add(1);
                 stats.ecn_strange.add(u64::from(inner.ecn_strange));
                 facts.cx = Context { vrf: inner.vrf, origin: Origin::Decapsulated, ..cx };
+                count_decapsulated(&self.replica, &facts);
                 if self.replica.any_away() {
                     news.away(inner.vrf, &facts.ip, outer, &self.replica);
                 }
@@ -108,7 +109,7 @@ impl<I: Io> Core<I> {
             Err(Refusal::Control) => Verdict::Host,
             Err(Refusal::Unknown(vrf, rloc)) => news.unknown_source(&mut facts, (vrf, rloc), &self.replica),
         };
-        self.count_sent(verdict);
+        self.count_sent(&buf, &facts, verdict);
         self.finish(buf, &facts, verdict);
         facts.story(verdict, true)
     }
@@ -129,7 +130,7 @@ impl<I: Io> Core<I> {
                 if at == 0 && expired.has_first && read.is_ok() {
                     self.refuse(kept, &facts, DropReason::ReassemblyTimeout, Notice::ReassemblyTime);
                 } else {
-                    self.stats().drop_one(DropReason::ReassemblyTimeout);
+                    self.count_drop(expired.cx.vrf, DropReason::ReassemblyTimeout);
                 }
             }
         }

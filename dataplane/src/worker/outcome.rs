@@ -61,6 +61,27 @@ pub(super) fn is_encapsulated(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Encapsulated(_) | Verdict::Identify { .. })
 }
 
+/// Counts the way that a packet takes, as it leaves, with its VRF.
+#[inline(always)]
+pub(super) fn count_sent<B: PacketBuf>(tables: &Replica, facts: &Facts, verdict: Verdict, buf: &B) {
+    let Some(traffic) = tables.traffic().vrf(facts.cx.vrf) else { return };
+    match verdict {
+        Verdict::Encapsulated(_) | Verdict::Identify { .. } => {
+            traffic.encapsulated.add(1, buf.total_len() as u64);
+        }
+        Verdict::Forwarded(_) => traffic.forwarded.add(1, buf.total_len() as u64),
+        _ => {}
+    }
+}
+
+/// Counts a packet that came out of LISP headers with its VRF.
+#[inline(always)]
+pub(super) fn count_decapsulated(tables: &Replica, facts: &Facts) {
+    if let Some(traffic) = tables.traffic().vrf(facts.cx.vrf) {
+        traffic.decapsulated.add(1, ethernet::LEN as u64 + u64::from(facts.ip.len));
+    }
+}
+
 /// Rewrites the packet for where it goes. `vrf` is its own.
 #[inline(always)]
 pub(super) fn carry_out<B: PacketBuf>(

@@ -151,7 +151,10 @@ impl<P: PacketBurst> Sorter<P> {
                     let stats = core.stats();
                     stats.received.add(1);
                     stats.received_bytes.add(buf.total_len() as u64);
-                    stats.drop_one(reason);
+                    core.count_drop(core.vrf_of(port), reason);
+                    if let Some(traffic) = core.traffic_of(port) {
+                        traffic.received.add(1, buf.total_len() as u64);
+                    }
                 }
             }
         }
@@ -159,11 +162,18 @@ impl<P: PacketBurst> Sorter<P> {
             let Some(to) = self.parked.get(first).and_then(Option::as_ref).map(|(to, _)| *to) else {
                 continue;
             };
+            let (mut packets, mut bytes) = (0, 0);
             for place in self.parked.iter_mut().skip(first) {
                 if let Some((_, buf)) = place.take_if(|(port, _)| *port == to) {
+                    (packets, bytes) = (packets + 1, bytes + buf.total_len() as u64);
                     // A burst has room for as many as came in one.
                     let _ = self.group.push(buf);
                 }
+            }
+            if to != port
+                && let Some(traffic) = core.replica.traffic().subinterface(to)
+            {
+                traffic.received.add(packets, bytes);
             }
             stages.run(core, to, &mut self.group);
         }

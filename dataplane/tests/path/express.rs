@@ -64,7 +64,9 @@ impl Pair {
             };
             let entries = (0..64).map(|n| entries.get(n).map(|slot| slot.counters())).collect::<Vec<_>>();
             let rlocs = (0..64).map(|n| rlocs.get(n).map(|slot| slot.counters())).collect::<Vec<_>>();
-            (entries, rlocs)
+            let traffic = lab.worker().replica().traffic().clone();
+            let vrfs = (0..64).map(|vrf| format!("{:?}", traffic.vrf(VrfId(vrf)))).collect::<Vec<_>>();
+            (entries, rlocs, vrfs)
         };
         assert_eq!(counters(&self.express), counters(&self.stages), "{about}");
     }

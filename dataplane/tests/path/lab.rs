@@ -59,6 +59,14 @@ impl Clock for TestClock {
     }
 }
 
+/// What the counters of all VRFs must add up to: [`Lab::by_vrf`]. Some drops are no VRF's.
+fn vrf_totals(all: &Snapshot) -> [u64; 5] {
+    let nobodys = all.dropped(DropReason::PortNotConfigured);
+    let late = all.dropped(DropReason::TxFull) + all.dropped(DropReason::TxPort);
+    let dropped = all.drops.iter().sum::<u64>();
+    [all.received - nobodys, all.encapsulated, all.decapsulated, all.forwarded, dropped - nobodys - late]
+}
+
 /// What became of one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -232,6 +240,19 @@ impl Lab {
         while self.retired.pop().is_some() {}
         let now = self.stats.snapshot();
         assert_eq!(now.fates(), now.received, "sum of fates = packets received");
+        assert_eq!(self.by_vrf(), vrf_totals(&now), "sum over VRFs = totals");
+    }
+
+    /// What the VRFs count, summed up: received, encapsulated, decapsulated, forwarded, dropped.
+    fn by_vrf(&self) -> [u64; 5] {
+        let traffic = self.worker.replica().traffic();
+        let each = (0..64).filter_map(|vrf| traffic.vrf(VrfId(vrf)));
+        each.fold([0; 5], |sum, vrf| {
+            let one = [&vrf.received, &vrf.encapsulated, &vrf.decapsulated, &vrf.forwarded];
+            let [a, b, c, d] = one.map(|flow| flow.read().0);
+            let one = [a, b, c, d, vrf.dropped.get()];
+            std::array::from_fn(|i| sum[i] + one[i])
+        })
     }
 
     /// Begins to look at packets, with so many records.

@@ -132,3 +132,33 @@ fn a_burst_out_of_lisp_leaves_with_the_tags_of_the_tenant_r140() {
     assert_eq!(sent.len(), 32);
     assert!(sent.iter().all(|frame| frame[12..16] == RED_TAG));
 }
+
+#[test]
+fn a_sub_interface_and_a_vrf_have_counters() {
+    let mut lab = lab();
+    let out = udp("192.0.2.9", "10.4.0.7", 30);
+    lab.receive(NATIVE, &tagged(&out, &RED_TAG));
+    lab.receive(NATIVE, &tagged(&out, &QINQ_TAGS));
+    lab.receive(NATIVE, &tagged(&out, &[0x81, 0x00, 0x00, 99]));
+    let inner = udp("10.4.0.7", "192.0.2.9", 12);
+    let back = lisp("203.0.113.4", "198.51.100.2", instance(101), &inner.ip());
+    lab.receive(CORE, &back.frame(OUR_MAC[1], CORE_MAC));
+    let len = out.frame(OUR_MAC[0], HOST_MAC).len() as u64;
+    let inner_len = 14 + inner.ip().len() as u64;
+    let traffic = lab.worker().replica().traffic().clone();
+
+    let red = traffic.subinterface(RED).unwrap();
+    assert_eq!((red.received.read(), red.sent.read()), ((1, len), (1, inner_len)));
+    let qinq = traffic.subinterface(QINQ).unwrap();
+    assert_eq!((qinq.received.read(), qinq.sent.read()), ((1, len), (0, 0)));
+
+    let tenant = traffic.vrf(VrfId(1)).unwrap();
+    assert_eq!(tenant.received.read(), (1, len));
+    assert_eq!(tenant.encapsulated.read(), (1, len + 56), "to an IPv6 RLOC");
+    assert_eq!((tenant.decapsulated.read(), tenant.forwarded.read()), ((1, inner_len), (1, inner_len)));
+    assert_eq!(tenant.dropped.get(), 0);
+    // The frame of a foreign VLAN is the trunk's, and LISP data the underlay's until it is decapsulated.
+    let default = traffic.vrf(VrfId(0)).unwrap();
+    assert_eq!((default.received.read().0, default.encapsulated.read().0), (3, 1));
+    assert_eq!((default.decapsulated.read().0, default.forwarded.read().0, default.dropped.get()), (0, 0, 1));
+}

@@ -15,8 +15,9 @@ use pxtr_dataplane::path::limit::IcmpLimits;
 use pxtr_dataplane::punt::Punt;
 use pxtr_dataplane::replica::Retired;
 use pxtr_dataplane::ring::{Consumer, Producer, ring};
-use pxtr_dataplane::types::PortId;
-use pxtr_dataplane::verdict::HoldKey;
+use pxtr_dataplane::traffic::{Flow, VrfTraffic};
+use pxtr_dataplane::types::{PortId, VrfId};
+use pxtr_dataplane::verdict::{DropReason, HoldKey};
 use pxtr_dataplane::worker::{Links, Worker, WorkerConfig};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -107,6 +108,7 @@ impl Bench {
         self.worker.poll_once();
         let after = self.stats.snapshot();
         assert_eq!(after.fates(), after.received, "sum of fates = packets received");
+        self.by_vrf(&after);
         let seen = self.seen(port, &before, &after);
         // What waits goes now: each burst is by itself.
         self.clock.0.set(self.clock.0.get() + 2 * HZ);
@@ -114,6 +116,20 @@ impl Bench {
         while self.retired.pop().is_some() {}
         assert_eq!(self.worker.io_mut().pool().in_use(), 0, "no buffer is lost");
         seen
+    }
+
+    /// The counters of the VRFs add up to those of the worker, but for what came by no port of theirs.
+    fn by_vrf(&self, all: &Snapshot) {
+        let traffic = self.worker.replica().traffic();
+        let vrfs = || (0..64).filter_map(|vrf| traffic.vrf(VrfId(vrf)));
+        let sum = |of: fn(&VrfTraffic) -> &Flow| vrfs().map(|vrf| of(vrf).read().0).sum::<u64>();
+        let nobodys = all.dropped(DropReason::PortNotConfigured);
+        assert_eq!(sum(|vrf| &vrf.received), all.received - nobodys, "received");
+        assert_eq!(sum(|vrf| &vrf.encapsulated), all.encapsulated, "encapsulated");
+        assert_eq!(sum(|vrf| &vrf.decapsulated), all.decapsulated, "decapsulated");
+        assert_eq!(sum(|vrf| &vrf.forwarded), all.forwarded, "forwarded");
+        let dropped = vrfs().map(|vrf| vrf.dropped.get()).sum::<u64>();
+        assert_eq!(dropped, all.drops.iter().sum::<u64>() - nobodys, "dropped");
     }
 
     fn seen(&mut self, port: PortId, before: &Snapshot, after: &Snapshot) -> Seen {

@@ -8,6 +8,8 @@
 Red is Instance-ID 101, blue 102. Nothing of one reaches the other: not a packet, not an ARP answer.
 """
 
+import time
+
 from .. import measure, topology
 
 TENANTS = ("red", "blue")
@@ -81,8 +83,49 @@ def check(lab):
         host, site = f"host-{tenant}", f"site-{tenant}"
         measure.tcp_bulk(lab, f"{tenant}: TCP bulk host to site, hash", host, site, SITE4, BULK_BYTES)
         measure.tcp_bulk(lab, f"{tenant}: TCP bulk site to host, hash", site, host, HOST6, BULK_BYTES)
+    for tenant in TENANTS:
+        _counted(lab, tenant)
     for node in ("pxtr", "xtr"):
+        _totals(lab, node)
         measure.fates(lab, f"{node}: sum of fates equals packets received", node)
+
+
+def _traffic(lab):
+    """What the proxy counted by VRF and by sub-interface."""
+    vrfs = {v["vrf"]: v for v in lab.cli("pxtr", "show", "vrfs")["vrfs"]}
+    ports = {p["name"]: p["counters"] for p in lab.cli("pxtr", "show", "ports")["ports"]}
+    return vrfs, ports
+
+
+def _counted(lab, tenant):
+    """Packets of one tenant are counted with it, on its sub-interface and in its VRF, and not with the other."""
+    other = next(t for t in TENANTS if t != tenant)
+    vrfs, ports = _traffic(lab)
+    measure.send_marked(lab, f"host-{tenant}", SITE4, 7999, MARKED)
+    time.sleep(0.5)
+    vrfs_now, ports_now = _traffic(lab)
+    sent = vrfs_now[tenant]["encapsulated"]["packets"] - vrfs[tenant]["encapsulated"]["packets"]
+    lab.record(f"{tenant}: its packets in its VRF, encapsulated", sent == MARKED, sent, f"of {MARKED}")
+    came = ports_now[tenant]["rx_packets"] - ports[tenant]["rx_packets"]
+    # Its hosts ask for their gateway's Ethernet address now and then.
+    lab.record(f"{tenant}: its packets on its sub-interface", MARKED <= came <= MARKED + 20, came, f"of {MARKED}")
+    foreign = vrfs_now[other]["encapsulated"]["packets"] - vrfs[other]["encapsulated"]["packets"]
+    lab.record(f"{tenant}: its packets counted with {other}", foreign == 0, foreign, "packets")
+
+
+def _totals(lab, node):
+    """What the VRFs count adds up to what the workers do."""
+    for _ in range(10):
+        vrfs, workers = lab.cli(node, "show", "vrfs")["vrfs"], lab.cli(node, "show", "workers")["workers"]
+        sums = {word: sum(v[word]["packets"] for v in vrfs)
+                for word in ("received", "encapsulated", "decapsulated", "forwarded")}
+        totals = {word: sum(w["counters"][word] for w in workers) for word in sums}
+        # What came before control had told the worker of the port is no VRF's.
+        totals["received"] -= measure.drops(lab, node, "port_not_configured")
+        if sums == totals:
+            break
+        time.sleep(0.2)
+    lab.record(f"{node}: sums over VRFs equal the workers' counters", sums == totals, str(sums), "")
 
 
 def _leaks(lab):

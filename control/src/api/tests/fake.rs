@@ -20,6 +20,33 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// A sub-interface.
+fn red_port() -> Port {
+    Port {
+        name: "red".into(),
+        parent: Some("core".into()),
+        vlan: Some("200.7".into()),
+        device: "0000:3b:00.0".into(),
+        mac: "02:00:00:00:00:02".into(),
+        mtu_bytes: 1492,
+        vrf: "red".into(),
+        underlay: false,
+        native: true,
+        link_up: true,
+        speed_mbps: Some(100_000),
+        queues: 2,
+        counters: PortCounters {
+            rx_packets: 6,
+            rx_bytes: 600,
+            tx_packets: 2,
+            tx_bytes: 200,
+            ..PortCounters::default()
+        },
+        host: None,
+        xstats: BTreeMap::new(),
+    }
+}
+
 fn entry(prefix: &str, instance_id: u32, action: EntryAction, locators: Vec<Locator>) -> MapCacheEntry {
     MapCacheEntry {
         instance_id,
@@ -233,34 +260,56 @@ impl ApiSource for Fake {
 
     fn ports(&self) -> Ports {
         Ports {
-            ports: vec![Port {
-                name: "core".into(),
-                device: "0000:3b:00.0".into(),
-                mac: "02:00:00:00:00:02".into(),
-                mtu_bytes: 1500,
-                vrf: "default".into(),
-                underlay: true,
-                native: false,
-                link_up: true,
-                speed_mbps: Some(100_000),
-                queues: 2,
-                counters: PortCounters {
-                    rx_packets: 5000 + self.packets,
-                    rx_bytes: 500_000,
-                    tx_packets: 4000,
-                    tx_bytes: 600_000,
-                    ..PortCounters::default()
+            ports: vec![
+                Port {
+                    name: "core".into(),
+                    parent: None,
+                    vlan: None,
+                    device: "0000:3b:00.0".into(),
+                    mac: "02:00:00:00:00:02".into(),
+                    mtu_bytes: 1500,
+                    vrf: "default".into(),
+                    underlay: true,
+                    native: false,
+                    link_up: true,
+                    speed_mbps: Some(100_000),
+                    queues: 2,
+                    counters: PortCounters {
+                        rx_packets: 5000 + self.packets,
+                        rx_bytes: 500_000,
+                        tx_packets: 4000,
+                        tx_bytes: 600_000,
+                        ..PortCounters::default()
+                    },
+                    host: Some(HostPort {
+                        interface: "core".into(),
+                        to_kernel: 10,
+                        to_kernel_refused: 0,
+                        from_kernel: 11,
+                        from_kernel_full: 0,
+                    }),
+                    xstats: BTreeMap::from([("rx_good_packets".into(), 5000)]),
                 },
-                host: Some(HostPort {
-                    interface: "core".into(),
-                    to_kernel: 10,
-                    to_kernel_refused: 0,
-                    from_kernel: 11,
-                    from_kernel_full: 0,
-                }),
-                xstats: BTreeMap::from([("rx_good_packets".into(), 5000)]),
-            }],
+                red_port(),
+            ],
         }
+    }
+
+    fn vrfs(&self, query: &ListQuery) -> Vrfs {
+        let flow = |packets| PacketsBytes { packets, bytes: packets * 100 };
+        let vrf = |vrf: &str, instance_id, packets: u64| VrfState {
+            vrf: vrf.into(),
+            instance_id,
+            ports: vec![if instance_id == 0 { "core" } else { "red" }.into()],
+            received: flow(packets * 6),
+            encapsulated: flow(packets * 3),
+            decapsulated: flow(packets * 2),
+            forwarded: flow(packets * 2),
+            dropped_packets: packets,
+        };
+        let all = [vrf("default", 0, 800 + self.packets), vrf("red", 101, 1)];
+        let wanted = all.into_iter().filter(|v| query.instance_id.is_none_or(|iid| iid == v.instance_id));
+        Vrfs { vrfs_total: 2, truncated: false, vrfs: wanted.collect() }
     }
 
     fn workers(&self) -> Workers {

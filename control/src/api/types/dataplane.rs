@@ -73,18 +73,24 @@ impl RlocLocalState {
     }
 }
 
-/// NIC ports.
+/// NIC ports and their sub-interfaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     /// In the order of the configuration.
     pub ports: Vec<Port>,
 }
 
-/// A NIC port.
+/// A NIC port, or a sub-interface of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     /// Name.
     pub name: String,
+    /// The port whose frames a sub-interface shares; of a port `null`.
+    #[serde(default)]
+    pub parent: Option<String>,
+    /// VLAN identifier of a sub-interface's frames, or both: `200.7`.
+    #[serde(default)]
+    pub vlan: Option<String>,
     /// DPDK device.
     pub device: String,
     /// MAC address.
@@ -103,7 +109,8 @@ pub struct Port {
     pub speed_mbps: Option<u32>,
     /// Receive queues.
     pub queues: u16,
-    /// Counters of the NIC.
+    /// Counters of the NIC, which counts those of its sub-interfaces too; of a sub-interface its own frames,
+    /// without those that the kernel sends by itself.
     pub counters: PortCounters,
     /// Kernel's face.
     pub host: Option<HostPort>,
@@ -111,7 +118,7 @@ pub struct Port {
     pub xstats: BTreeMap<String, u64>,
 }
 
-/// Counters of a NIC, since the start of the daemon.
+/// Counters of a NIC or a sub-interface, since the start of the daemon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortCounters {
     /// Packets received.

@@ -9,6 +9,7 @@ mod mappings;
 mod nat;
 mod reply;
 mod subscriptions;
+mod tenants;
 mod watch;
 
 pub use daemon::{Cleared, DaemonInfo, Health, HealthCheck, Statistics};
@@ -26,4 +27,5 @@ pub use mappings::{
 pub use nat::{Nat, NatEid, NatRouter, NatSeen, NatState, OurNat};
 pub use reply::{Answer, Reply};
 pub use subscriptions::{Subscription, SubscriptionSide, SubscriptionState, Subscriptions};
+pub use tenants::{PacketsBytes, VrfState, Vrfs};
 pub use watch::{PacketEvent, PacketFate, PacketSeen, PacketStory, WatchDone};

@@ -2,7 +2,7 @@
 
 use super::{
     AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, Nat, PacketSeen,
-    Ports, Registrations, Rlocs, Statistics, Subscriptions, WatchDone, Workers,
+    Ports, Registrations, Rlocs, Statistics, Subscriptions, Vrfs, WatchDone, Workers,
 };
 use crate::api::error::ApiError;
 use crate::api::request::VERSION;
@@ -30,6 +30,8 @@ pub enum Reply {
     Rlocs(Rlocs),
     /// To `show ports`.
     Ports(Ports),
+    /// To `show vrfs`.
+    Vrfs(Vrfs),
     /// To `show workers`.
     Workers(Workers),
     /// To `show drops`.

@@ -73,9 +73,13 @@ pub(in super::super) fn ports(ports: &Ports, xstats: bool) -> String {
             (false, true) => "native",
             (false, false) => "nothing",
         };
+        let device = match (&port.parent, &port.vlan) {
+            (Some(parent), Some(vlan)) => format!("{parent} vlan {vlan}"),
+            _ => port.device.clone(),
+        };
         state.row(vec![
             port.name.clone(),
-            port.device.clone(),
+            device,
             port.mac.clone(),
             link,
             port.mtu_bytes.to_string(),

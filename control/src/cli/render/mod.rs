@@ -8,6 +8,7 @@ mod mappings;
 mod nat;
 mod packet;
 mod subscriptions;
+mod tenants;
 mod text;
 
 pub(super) use daemon::{cleared, health, statistics};
@@ -18,3 +19,4 @@ pub(super) use mappings::{database, map_cache, registrations};
 pub(super) use nat::nat;
 pub(super) use packet::{packet, packet_end, unhex, watch_done};
 pub(super) use subscriptions::subscriptions;
+pub(super) use tenants::vrfs;

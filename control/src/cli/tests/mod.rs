@@ -37,6 +37,7 @@ fn tables_look_as_agreed() {
         "pxtr show rlocs",
         "pxtr show lisp",
         "pxtr show ports --xstats",
+        "pxtr show vrfs",
         "pxtr show workers --counters",
         "pxtr show drops",
         "pxtr show statistics",
@@ -85,6 +86,7 @@ fn empty_lists_are_sentences() {
         ("pxtr show subscriptions", Reply::Subscriptions(Default::default()), "there are no subscriptions"),
         ("pxtr show rlocs", Reply::Rlocs(Default::default()), "no locators are known"),
         ("pxtr show ports", Reply::Ports(Default::default()), "this daemon has no ports"),
+        ("pxtr show vrfs", Reply::Vrfs(Default::default()), "no such VRF (0 in all)"),
         ("pxtr show workers", Reply::Workers(Default::default()), "this daemon has no workers"),
         ("pxtr show drops", Reply::Drops(Default::default()), "no packet was dropped"),
     ];

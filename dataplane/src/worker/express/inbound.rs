@@ -89,8 +89,8 @@ impl Inbound {
         port.underlay && port.sources.is_none() && !tables.any_away() && !tables.is_trusting()
     }
 
-    /// Decapsulates and forwards what is plain and not done yet. Returns how many packets it did, and
-    /// how many of them had a combination of ECN bits that is to be counted.
+    /// Decapsulates and forwards what is plain and not done yet. Returns how many packets it did,
+    /// how many of them had a combination of ECN bits that is to be counted, and their VRF.
     #[inline(never)] // Once a burst; perf/budget.sh counts its instructions.
     pub(in crate::worker) fn run<P: PacketBurst>(
         &mut self,
@@ -99,13 +99,13 @@ impl Inbound {
         port: &PortSpec,
         done: &mut Done,
         mark: impl Fn(Stage),
-    ) -> (u64, u64) {
+    ) -> (u64, u64, VrfId) {
         let tenant = match tables.is_guarded() {
             false => self.look::<P, false>((tables, verify), burst, port, done),
             true => self.look::<P, true>((tables, verify), burst, port, done),
         };
         mark(Stage::Read);
-        let Some(tenant) = tenant else { return (0, 0) };
+        let Some(tenant) = tenant else { return (0, 0, port.vrf) };
         let Self { v4, v6 } = self;
         let (id, mut count) = (tenant.id, Count::default());
         let by_mapping = tenant.spec.pitr || tenant.spec.rtr;
@@ -135,7 +135,7 @@ impl Inbound {
             strip::<true, _, _>(v6, (Hops::new(tables, id), key), burst, done, &mut count);
             mark(Stage::Rewritten);
         }
-        (count.packets, count.ecn_strange)
+        (count.packets, count.ecn_strange, id)
     }
 
     /// Finds the plain packets. Returns their VRF, if there are any. `GUARDED`: something is asked of

@@ -71,8 +71,8 @@ impl Outbound {
         port.native && vrf.pitr && port.sources.is_none() && !changed
     }
 
-    /// Encapsulates or forwards what is plain. Returns how many packets went which way. `closed`: no
-    /// packet can wait for a mapping now.
+    /// Encapsulates or forwards what is plain. Returns how many packets went which way, and the bytes of those
+    /// that were encapsulated. `closed`: no packet can wait for a mapping now.
     #[inline(never)] // Once a burst; perf/budget.sh counts its instructions.
     pub(in crate::worker) fn run<P: PacketBurst>(
         &mut self,
@@ -81,18 +81,19 @@ impl Outbound {
         (port, vrf): (&PortSpec, &VrfSpec),
         done: &mut Done,
         mark: impl Fn(Stage),
-    ) -> (u64, u64) {
+    ) -> (u64, u64, u64) {
         self.look((tables, key), burst, port);
         mark(Stage::Read);
         let Self { v4, v6, misses_v4, misses_v6 } = self;
         let (id, header) = (port.vrf, lisp::Lisp::header(vrf.instance_id));
-        let (mut encapsulated, mut forwarded) = (0, 0);
+        let (mut encapsulated, mut forwarded, mut bytes) = (0, 0, 0);
         if !v4.is_empty() {
             v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
             mark(Stage::LookedUp);
             let (done_now, misses) = encapsulate::<false, _, _>(v4, tables, burst, header, done);
             mark(Stage::Rewritten);
             encapsulated += done_now;
+            bytes += done.bytes;
             if closed && misses != 0 {
                 let entries = misses_v4.take_from(v4, misses);
                 misses_v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
@@ -108,9 +109,11 @@ impl Outbound {
         if !v6.is_empty() {
             v6.look_up(|keys, found| tables.map_lookup6_burst(id, keys, found));
             mark(Stage::LookedUp);
+            let before = done.bytes;
             let (done_now, misses) = encapsulate::<true, _, _>(v6, tables, burst, header, done);
             mark(Stage::Rewritten);
             encapsulated += done_now;
+            bytes += done.bytes - before;
             if closed && misses != 0 {
                 let entries = misses_v6.take_from(v6, misses);
                 misses_v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
@@ -123,7 +126,7 @@ impl Outbound {
                 forwarded += forward::<true, _, _>(v6, Hops::new(tables, id), burst, done);
             }
         }
-        (encapsulated, forwarded)
+        (encapsulated, forwarded, bytes)
     }
 
     /// Finds the plain packets and gathers their keys.
