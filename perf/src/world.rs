@@ -4,6 +4,7 @@ use crate::carousel::Carousel;
 use crate::frames::{self, INSTANCE, OUR_MAC, our_rloc};
 use dpdk_sys::Pool;
 use pxtr_dataplane::counters::WorkerStats;
+use pxtr_dataplane::crypt::{Key, Suite};
 use pxtr_dataplane::feed::*;
 use pxtr_dataplane::io::dpdk::TscClock;
 use pxtr_dataplane::path::flow::FlowKey;
@@ -113,6 +114,15 @@ impl World {
                 rewrite.options = options;
             }
             self.apply(Delta::RlocSet(RlocId(n), state));
+        }
+        self.settle();
+    }
+
+    /// Gives all IPv4 RLOCs a key. Used by those whose options say so.
+    pub fn encrypt(&mut self, size: Size, suite: Suite) {
+        for n in 0..size.rlocs {
+            let key = Key::new(suite, 1, &vec![7; suite.key_len()], 1);
+            self.apply(Delta::SealKey { rloc: RlocId(n), destination: frames::rloc(n, false), key });
         }
         self.settle();
     }

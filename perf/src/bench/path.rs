@@ -7,6 +7,7 @@ use crate::report::Metric;
 use crate::world::{CORE, NATIVE, Size, World, proxy};
 use anyhow::{Result, ensure};
 use dpdk_sys::tsc;
+use pxtr_dataplane::crypt::Suite;
 use pxtr_dataplane::feed::{RlocOptions, VrfSpec};
 use pxtr_dataplane::io::BURST;
 use pxtr_dataplane::types::PortId;
@@ -35,12 +36,15 @@ const CASES: [(&str, Way, bool, bool); 7] = [
 
 type Choose = fn(&mut VrfSpec, &mut RlocOptions);
 
-/// What an operator may switch on, one at a time: what a packet costs then.
-const FEATURES: [(&str, Choose); 4] = [
-    ("dscp", |vrf, _| vrf.encap_dscp = Some(46)),
-    ("mss", |vrf, _| vrf.clamp_mss_to_mtu = Some(1464)),
-    ("not_ect", |_, options| options.ecn_compatible = true),
-    ("udp_checksum", |_, options| options.udp_checksum = true),
+/// What an operator may switch on, one at a time: what a packet costs then. Suite: the packets are encrypted.
+const FEATURES: [(&str, Option<Suite>, Choose); 7] = [
+    ("dscp", None, |vrf, _| vrf.encap_dscp = Some(46)),
+    ("mss", None, |vrf, _| vrf.clamp_mss_to_mtu = Some(1464)),
+    ("not_ect", None, |_, options| options.ecn_compatible = true),
+    ("udp_checksum", None, |_, options| options.udp_checksum = true),
+    ("may_fragment", None, |_, options| options.may_fragment = true),
+    ("aes", Some(Suite::Aes128Gcm), |_, options| options.encrypted = true),
+    ("chacha", Some(Suite::ChaCha20Poly1305), |_, options| options.encrypted = true),
 ];
 
 /// UDP payloads of the "simple IMIX": 7 packets of 46, 4 of 576, 1 of 1400 bytes of IP.
@@ -72,9 +76,12 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
                     metrics.extend(stages(setup, &mut world, &name(case))?);
                 }
             }
-            for (feature, choose) in features() {
+            for (feature, suite, choose) in features() {
                 let (mut vrf, mut options) = (proxy(), RlocOptions::default());
                 choose(&mut vrf, &mut options);
+                if let Some(suite) = suite {
+                    world.encrypt(Size::of(mappings), suite);
+                }
                 world.choose(Size::of(mappings), vrf, options);
                 to_mappings(&mut world, mappings);
                 metrics.push(measure(setup, &mut world, name(&format!("encap_v4in4_{feature}")))?);
