@@ -4,6 +4,7 @@ use super::types::{
     Database, DatabaseEntry, DropReasonCount, Drops, RegisteredLocator, Registration, RegistrationState,
     Worker, WorkerRates,
 };
+use crate::engine::config::ConfiguredLocator;
 use crate::engine::event::Time;
 use crate::engine::{Counter, Counters};
 use crate::roles::etr::{DatabaseView, PeerRegistration};
@@ -13,6 +14,7 @@ use pxtr_dataplane::counters::{Snapshot, WorkerStats};
 use pxtr_dataplane::verdict::DropReason;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::IpAddr;
 
 /// `show database` from the ETR's view of it.
 pub fn database(views: impl Iterator<Item = DatabaseView>, now: Time, limit: usize) -> Database {
@@ -38,6 +40,7 @@ fn database_entry(view: DatabaseView, now: Time) -> DatabaseEntry {
             .iter()
             .map(|l| RegisteredLocator {
                 rloc: Some(l.rloc),
+                path: path(l),
                 priority: l.priority,
                 weight: l.weight,
                 reachable: true,
@@ -45,6 +48,12 @@ fn database_entry(view: DatabaseView, now: Time) -> DatabaseEntry {
             .collect(),
         registrations: registration_states(&view.registrations, now),
     }
+}
+
+/// The hops of a configured path.
+fn path(locator: &ConfiguredLocator) -> Vec<IpAddr> {
+    let end = (!locator.via.is_empty()).then_some(locator.rloc);
+    locator.via.iter().copied().chain(end).collect()
 }
 
 /// How far registrations are.
@@ -77,6 +86,7 @@ pub fn registration(view: RegistrationView) -> Registration {
             .iter()
             .map(|l| RegisteredLocator {
                 rloc: l.rloc,
+                path: l.path.clone(),
                 priority: l.priority,
                 weight: l.weight,
                 reachable: l.reachable,

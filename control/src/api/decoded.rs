@@ -3,7 +3,7 @@
 use super::request::Direction;
 use super::types::{DebugMessage, DecodedAuth, DecodedLocator, DecodedMessage, DecodedRecord};
 use crate::codec::{
-    Address, AuthData, Ecm, EidRecord, Info, Lcaf, LocatorRecord, MapAction, MapNotify, MapReferral,
+    Address, AuthData, Ecm, EidRecord, ElpHop, Info, Lcaf, LocatorRecord, MapAction, MapNotify, MapReferral,
     MapRegister, MapReply, MapRequest, Message, ReferralAction, XtrSiteId,
 };
 use std::fmt::Write;
@@ -201,7 +201,7 @@ pub(super) fn eid_record(r: &EidRecord) -> DecodedRecord {
 fn locator(l: &LocatorRecord) -> DecodedLocator {
     DecodedLocator {
         locator: address(&l.address),
-        rloc: l.address.rloc(),
+        rloc: l.address.etr(),
         priority: l.priority,
         weight: l.weight,
         local: l.local,
@@ -233,6 +233,13 @@ fn referral_action(action: ReferralAction) -> String {
     }
 }
 
+/// A hop of an explicit path, with its bits L, P and S.
+fn hop(hop: &ElpHop) -> String {
+    let bits = [(hop.lookup, 'L'), (hop.probe, 'P'), (hop.strict, 'S')];
+    let bits: String = bits.iter().filter(|(on, _)| *on).map(|(_, bit)| *bit).collect();
+    format!("{}({bits})", address(&hop.address))
+}
+
 /// An address as text. Names come from outside: what a terminal would act on is escaped.
 fn address(address_: &Address) -> String {
     match address_ {
@@ -250,6 +257,7 @@ fn address(address_: &Address) -> String {
                     rtrs.join(" ")
                 )
             }
+            Lcaf::Elp(hops) => hops.iter().map(hop).collect::<Vec<_>>().join(" > "),
             other => match address_.rloc() {
                 Some(rloc) => format!("lcaf-{}({rloc})", other.lcaf_type()),
                 None => format!("lcaf-{}", other.lcaf_type()),

@@ -2,7 +2,7 @@
 
 use super::read::Reader;
 use super::write::Put;
-use super::{DecodeError, EncodeError, Lcaf};
+use super::{DecodeError, ElpHop, EncodeError, Lcaf};
 use crate::engine::event::{EidPrefix, Iid};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -72,8 +72,8 @@ impl Address {
     /// The IP address to encapsulate to when this is a locator.
     ///
     /// AFI-List: its first usable entry. Wrappers that only add information: the address inside.
-    /// Those that would need a feature we do not have (explicit paths, replication lists, other
-    /// instances, encapsulations other than LISP): none (TRAP 12).
+    /// Those that would need a feature we do not have (replication lists, other instances, encapsulations other
+    /// than LISP): none. An explicit path is no RLOC either (TRAP 12): see [`Self::path`].
     #[must_use]
     pub fn rloc(&self) -> Option<IpAddr> {
         match self {
@@ -83,11 +83,26 @@ impl Address {
         }
     }
 
+    /// The hops of an explicit locator path (RFC 8060 section 4.6), when this locator is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&[ElpHop]> {
+        match self {
+            Self::Lcaf(lcaf) => lcaf.path(),
+            _ => None,
+        }
+    }
+
+    /// The ETR that this locator stands for: its RLOC, or the end of its path.
+    #[must_use]
+    pub fn etr(&self) -> Option<IpAddr> {
+        self.rloc().or_else(|| self.path()?.last()?.address.rloc())
+    }
+
     /// An LCAF locator that must be ignored because it is unknown or its feature is not supported
     /// (RFC 9306 section 3, RFC 8060 section 5.4).
     #[must_use]
     pub fn is_ignored_locator(&self) -> bool {
-        matches!(self, Self::Lcaf(_)) && self.rloc().is_none()
+        matches!(self, Self::Lcaf(_)) && self.rloc().is_none() && self.path().is_none()
     }
 
     /// The LCAF type when nothing in this address is of a known kind.

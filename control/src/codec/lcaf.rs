@@ -229,6 +229,19 @@ impl Lcaf {
         }
     }
 
+    /// See [`Address::path`].
+    pub(super) fn path(&self) -> Option<&[ElpHop]> {
+        match self {
+            Self::Elp(hops) => Some(hops),
+            Self::AsNumber { address, .. }
+            | Self::Geo { address, .. }
+            | Self::NonceLocator { address, .. }
+            | Self::SecurityKey { address, .. }
+            | Self::Json { address, .. } => address.path(),
+            _ => None,
+        }
+    }
+
     /// The type, when nothing in here is of a known kind.
     pub(super) fn unknown(&self) -> Option<u8> {
         match self {

@@ -269,6 +269,12 @@ impl LocatorRecord {
         self.address.rloc().filter(|ip| !is_martian(*ip))
     }
 
+    /// The ETR that it stands for, martians left out; see [`Address::etr`].
+    #[must_use]
+    pub fn etr(&self) -> Option<IpAddr> {
+        self.address.etr().filter(|ip| !is_martian(*ip))
+    }
+
     pub(super) fn decode_set(r: &mut Reader<'_>, count: u8) -> Result<Vec<Self>, DecodeError> {
         let count = usize::from(count);
         if count > MAX_LOCATORS {

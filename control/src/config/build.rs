@@ -313,6 +313,8 @@ fn locators(key: &Key<Vec<At<LocatorTable>>>) -> Option<Vec<ConfiguredLocator>> 
             rloc: table.rloc.get()?.0,
             priority: number(&table.priority, 1),
             weight: number(&table.weight, 100),
+            via: words(&table.via),
+            strict: flag(&table.strict, true),
         })
     };
     key.items().iter().map(build).collect()

@@ -11,6 +11,7 @@ impl Config {
         EngineConfig {
             roles: self.roles,
             rlocs: self.rlocs.clone(),
+            shared_rlocs: self.anycast_rlocs.clone(),
             map_resolvers: self.map_resolvers.clone(),
             vrfs: self
                 .vrfs

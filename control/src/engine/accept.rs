@@ -4,10 +4,11 @@
 use super::config::EngineConfig;
 use super::counters::Counter;
 use super::cx::Cx;
+use super::elp;
 use super::event::{EidPrefix, Iid, Locator, Time};
 use super::mapping::{Act, MappedLocator};
 use super::translated::Translated;
-use crate::codec::{EidRecord, LocatorRecord};
+use crate::codec::{EidRecord, LocatorRecord, is_martian};
 use ipnet::IpNet;
 use pxtr_dataplane::trust::MapVersion;
 use std::net::IpAddr;
@@ -97,12 +98,26 @@ pub(super) fn judge(cx: &mut Cx<'_>, eid: EidPrefix, record: &EidRecord) -> Acce
         minutes => minutes,
     };
     let ttl_ms = u64::from(minutes.clamp(1, TTL_MAX_MINUTES)) * 60_000;
-    let locators: Vec<_> = record.locators.iter().filter_map(|l| locator(cx, l)).collect();
+    let locators = locators(cx, record);
     // RFC 9306 section 3: all locators of a kind that we do not know is as none at all.
-    let unknown = record.locators.iter().all(|l| l.address.rloc().is_none());
+    let unknown = record.locators.iter().all(|l| l.address.rloc().is_none() && l.address.path().is_none());
     let act = if unknown { Act::from(record.action) } else { Act::Encapsulate };
     let version = MapVersion::new(record.map_version);
     Accepted { eid, mapping: Some((act, locators, cx.now.plus_ms(ttl_ms))), version }
+}
+
+fn locators(cx: &mut Cx<'_>, record: &EidRecord) -> Vec<MappedLocator> {
+    let config = cx.config;
+    let ways = elp::ways(cx, &record.locators, &|ip| !is_martian(ip) && is_foreign(config, ip));
+    let mut mapped = Vec::with_capacity(ways.len());
+    for (l, way) in record.locators.iter().zip(ways) {
+        match way {
+            Some(way) => mapped.extend(way.locators(l.priority, l.weight, l.reachable)),
+            None if l.address.path().is_some() => {}
+            None => mapped.extend(locator(cx, l)),
+        }
+    }
+    mapped
 }
 
 fn locator(cx: &mut Cx<'_>, record: &LocatorRecord) -> Option<MappedLocator> {
@@ -110,8 +125,8 @@ fn locator(cx: &mut Cx<'_>, record: &LocatorRecord) -> Option<MappedLocator> {
     if rloc.is_none() {
         cx.count(Counter::LocatorsIgnored);
     }
-    let locator = Locator { rloc: rloc?, priority: record.priority, weight: record.weight };
-    Some(MappedLocator { locator, reachable: record.reachable })
+    let locator = Locator::new(rloc?, record.priority, record.weight);
+    Some(MappedLocator::new(locator, record.reachable))
 }
 
 /// An address that packets may be encapsulated to, beyond being unicast at all (wire.md 5.2): not
@@ -123,5 +138,5 @@ fn is_foreign(config: &EngineConfig, rloc: IpAddr) -> bool {
     let ours = config.database.iter().filter(|m| m.eid.iid == Iid(0));
     let in_site = ours.map(|m| m.eid.prefix).any(|prefix| prefix.contains(&rloc));
     let made_up = Translated::of(rloc).is_some();
-    !config.rlocs.contains(&rloc) && !in_space && !in_site && !made_up
+    !config.is_own_rloc(rloc) && !in_space && !in_site && !made_up
 }

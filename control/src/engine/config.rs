@@ -74,7 +74,7 @@ pub struct Roles {
 }
 
 /// A locator of our own database or of a static mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfiguredLocator {
     /// RLOC.
     pub rloc: IpAddr,
@@ -82,6 +82,18 @@ pub struct ConfiguredLocator {
     pub priority: u8,
     /// Relative share.
     pub weight: u8,
+    /// The routers that re-encapsulate on the way to it, in this order (RFC 8060 section 4.6); mostly none.
+    pub via: Vec<IpAddr>,
+    /// None of them may be skipped.
+    pub strict: bool,
+}
+
+impl ConfiguredLocator {
+    /// A locator without a path.
+    #[must_use]
+    pub const fn new(rloc: IpAddr, priority: u8, weight: u8) -> Self {
+        Self { rloc, priority, weight, via: Vec::new(), strict: true }
+    }
 }
 
 /// An EID-prefix that we are authoritative for (xTR).
@@ -383,6 +395,8 @@ pub struct EngineConfig {
     pub roles: Roles,
     /// Our own RLOCs, at most one per family is used as ITR-RLOC.
     pub rlocs: Vec<IpAddr>,
+    /// RLOCs that we share with others (anycast): not for Map-Requests, but ours.
+    pub shared_rlocs: Vec<IpAddr>,
     /// Map-Resolvers in order of preference.
     pub map_resolvers: Vec<IpAddr>,
     /// VRFs.
@@ -438,6 +452,12 @@ impl EngineConfig {
     #[must_use]
     pub fn encryption(&self, rloc: IpAddr) -> Option<&EncryptionRule> {
         self.encryption.iter().find(|rule| rule.rlocs.iter().any(|prefix| prefix.contains(&rloc)))
+    }
+
+    /// LISP data for this address is for us.
+    #[must_use]
+    pub fn is_own_rloc(&self, rloc: IpAddr) -> bool {
+        self.rlocs.contains(&rloc) || self.shared_rlocs.contains(&rloc)
     }
 
     /// It looks mappings up: as an ITR, or as a PETR that holds inner sources to their mappings and

@@ -3,10 +3,11 @@
 
 use super::config::EngineConfig;
 use super::cx::Cx;
+use super::elp;
 use super::event::EidPrefix;
 use super::itr::Itr;
 use super::map_cache::{NEVER, NewEntry};
-use super::mapping::{Act, MappedLocator, Origin};
+use super::mapping::{Act, Origin};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pxtr_dataplane::trust::MapVersion;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ impl Itr {
         self.rlocs.configure(cx);
         let mut space = eid_space(cx.config);
         space.extend(self.away.iter().copied());
-        let statics = static_entries(cx.config);
+        let statics = static_entries(cx);
         let shrunk = !self.cache.space.is_subset(&space);
         self.cache.space = space;
         self.drop_unconfigured(cx, &statics, shrunk);
@@ -86,10 +87,12 @@ fn eid_space(config: &EngineConfig) -> BTreeSet<EidPrefix> {
     space
 }
 
-fn static_entries(config: &EngineConfig) -> BTreeMap<EidPrefix, NewEntry> {
+fn static_entries(cx: &mut Cx<'_>) -> BTreeMap<EidPrefix, NewEntry> {
+    let config = cx.config;
     let entry = |mapping: &super::config::StaticMapping| {
-        let locators: Vec<_> = mapping.locators.iter().map(MappedLocator::from).collect();
-        let act = if locators.is_empty() { Act::from(&mapping.action) } else { Act::Encapsulate };
+        let locators: Vec<_> = mapping.locators.iter().flat_map(|l| elp::configured(cx, l)).collect();
+        let none = mapping.locators.is_empty();
+        let act = if none { Act::from(&mapping.action) } else { Act::Encapsulate };
         let eid = EidPrefix { iid: mapping.eid.iid, prefix: mapping.eid.prefix.trunc() };
         (eid, NewEntry { act, locators, origin: Origin::Static, expires: NEVER, version: MapVersion::NONE })
     };

@@ -85,6 +85,14 @@ counters! {
     NegativeBadPrefix => "negative_bad_prefix",
     #[doc = "Locators ignored: not a usable address, our own, or inside an EID-prefix."]
     LocatorsIgnored => "locators_ignored",
+    #[doc = "Explicit locator paths ignored: they come twice to the same router (RFC 8060 section 4.6)."]
+    PathsLooped => "locator_paths_looped",
+    #[doc = "Explicit locator paths ignored: their next hop is to be looked up (L bit), which is not supported."]
+    PathsWithLookup => "locator_paths_with_lookup",
+    #[doc = "Explicit locator paths ignored: no next hop that can be encapsulated to."]
+    PathsWithoutHop => "locator_paths_without_hop",
+    #[doc = "Explicit locator paths ignored: this router is on another path of the mapping and follows that."]
+    PathsElsewhere => "locator_paths_elsewhere",
     // Map-cache.
     #[doc = "Map-cache entries learnt."]
     EntriesLearnt => "map_cache_learnt",

@@ -196,6 +196,27 @@ pub struct Locator {
     pub priority: u8,
     /// Relative share among locators of equal priority, as received.
     pub weight: u8,
+    /// It carries traffic only in place of the locator before it, while that is down: the next hop of the same
+    /// path, whose hops may be skipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stand_in: bool,
+    /// The ETR at the end of the path that the RLOC is a hop of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etr: Option<IpAddr>,
+}
+
+impl Locator {
+    /// A locator that is no hop of a path.
+    #[must_use]
+    pub const fn new(rloc: IpAddr, priority: u8, weight: u8) -> Self {
+        Self { rloc, priority, weight, stand_in: false, etr: None }
+    }
+
+    /// Behind it the way goes on to the ETR.
+    #[must_use]
+    pub fn is_on_the_way(&self) -> bool {
+        self.etr.is_some_and(|etr| etr != self.rloc)
+    }
 }
 
 /// What the runtime must do.

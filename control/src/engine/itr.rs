@@ -122,14 +122,18 @@ impl Itr {
     /// The answer to a probe also confirms or changes the mapping that was asked for, if we still
     /// have it.
     fn on_probe_reply(&mut self, cx: &mut Cx<'_>, reply: &MapReply) {
-        let Some(eid) = self.rlocs.on_probe_reply(cx, reply).and_then(|answered| answered.eid) else {
-            return;
-        };
+        let Some(answered) = self.rlocs.on_probe_reply(cx, reply) else { return };
+        let Some(eid) = answered.eid else { return };
         // a probe carries no LISP-SEC, so its answer says nothing of the mapping.
         if cx.config.lisp_sec.required {
             return;
         }
-        if self.cache.get(&eid).is_some_and(|entry| entry.origin == Origin::MapReply) {
+        let Some(entry) = self.cache.get(&eid).filter(|entry| entry.origin == Origin::MapReply) else {
+            return;
+        };
+        // A router on the way to the ETR answers for itself, as a Proxy ETR does.
+        let on_the_way = |set| self.rlocs.is_only_on_the_way(set, answered.rloc);
+        if !entry.set.is_some_and(on_the_way) {
             let accepted = accept(cx, &eid, &reply.records);
             self.apply(cx, &eid, accepted);
         }

@@ -270,7 +270,7 @@ impl Peer {
 fn offer(address: &Address, rloc: IpAddr) -> Option<(u8, &[Box<[u8]>])> {
     let Address::Lcaf(lcaf) = address else { return None };
     match lcaf.as_ref() {
-        Lcaf::SecurityKey { cipher_suite, revoke: false, keys, address } if address.rloc() == Some(rloc) => {
+        Lcaf::SecurityKey { cipher_suite, revoke: false, keys, address } if address.etr() == Some(rloc) => {
             Some((*cipher_suite, keys))
         }
         _ => None,

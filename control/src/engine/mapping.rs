@@ -4,6 +4,8 @@ use super::config::ConfiguredLocator;
 use super::event::{Forwarding, Locator};
 use crate::codec;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What to do with packets for an EID-prefix (RFC 9301 section 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,15 +97,30 @@ impl Origin {
 }
 
 /// A locator as the mapping has it, usable or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MappedLocator {
     /// RLOC, priority, weight.
     pub locator: Locator,
     /// R bit: the site says it can be reached.
     pub reachable: bool,
+    /// It may be probed.
+    pub probe: bool,
+    /// The whole path that it is a hop of.
+    pub path: Option<Arc<[IpAddr]>>,
 }
 
 impl MappedLocator {
+    /// A locator that is no hop of a path.
+    #[must_use]
+    pub const fn new(locator: Locator, reachable: bool) -> Self {
+        Self { locator, reachable, probe: true, path: None }
+    }
+
+    /// By this locator the RLOC may be probed (RFC 8060 section 4.6, P bit).
+    pub(super) fn lets_probe(&self, rloc: IpAddr) -> bool {
+        self.probe && self.is_eligible() && self.locator.rloc == rloc
+    }
+
     /// It may carry traffic when its RLOC is up (R-078: not 255, R set).
     #[must_use]
     pub const fn is_eligible(&self) -> bool {
@@ -112,8 +129,8 @@ impl MappedLocator {
 }
 
 impl From<&ConfiguredLocator> for MappedLocator {
+    /// Without a path, if there is one.
     fn from(l: &ConfiguredLocator) -> Self {
-        let locator = Locator { rloc: l.rloc, priority: l.priority, weight: l.weight };
-        Self { locator, reachable: true }
+        Self::new(Locator::new(l.rloc, l.priority, l.weight), true)
     }
 }

@@ -100,6 +100,5 @@ impl Itr {
 
 /// Each with the same share.
 fn equal(rlocs: &[IpAddr]) -> Vec<MappedLocator> {
-    let locator = |&rloc| Locator { rloc, priority: 1, weight: 100 };
-    rlocs.iter().map(|rloc| MappedLocator { locator: locator(rloc), reachable: true }).collect()
+    rlocs.iter().map(|&rloc| MappedLocator::new(Locator::new(rloc, 1, 100), true)).collect()
 }

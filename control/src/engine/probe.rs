@@ -65,6 +65,8 @@ pub struct Probing {
 pub struct Answered {
     /// EID-prefix asked for: the reply may update its mapping.
     pub eid: Option<EidPrefix>,
+    /// The RLOC that was probed.
+    pub rloc: IpAddr,
 }
 
 impl Rlocs {
@@ -74,7 +76,8 @@ impl Rlocs {
         let Some(rloc) = self.table.get_mut(slot) else { return };
         // A NAT lets nothing through to port 4342; the routers behind it say themselves that they live.
         let through_nat = Translated::of(rloc.addr).is_some();
-        if interval == 0 || !rloc.underlay || !rloc.family || through_nat {
+        let unwanted = through_nat || rloc.probers == 0;
+        if interval == 0 || !rloc.underlay || !rloc.family || unwanted {
             rloc.probing.waiting = false;
             self.timers.cancel(slot);
             return;
@@ -137,12 +140,13 @@ impl Rlocs {
             return None;
         }
         cx.count(Counter::ProbeReplies);
+        let asked = rloc.addr;
         // The state belongs to the locator with the p bit, not to the reply's source.
         let probed = reply.records.iter().flat_map(|r| &r.locators).find(|l| l.probed);
         let owner = probed.and_then(|l| l.address.rloc()).and_then(|addr| self.find(addr)).unwrap_or(slot);
         let rtt = u32::try_from(cx.now.since(sent.at)).unwrap_or(u32::MAX);
         self.note_answer(cx, owner, rtt);
-        Some(Answered { eid: sent.eid })
+        Some(Answered { eid: sent.eid, rloc: asked })
     }
 
     fn note_answer(&mut self, cx: &mut Cx<'_>, slot: u32, rtt_ms: u32) {

@@ -35,6 +35,8 @@ pub struct Rloc {
     pub since: Time,
     /// Locator-sets in which it is eligible.
     pub(super) sets: BTreeSet<u32>,
+    /// How many of them let it be probed.
+    pub(super) probers: usize,
 }
 
 impl Rloc {
@@ -67,9 +69,14 @@ impl Rlocs {
         let (set, new) = self.sets.intern(locators);
         if new {
             for locator in locators.iter().filter(|l| l.is_eligible()) {
-                let slot = self.slot_of(cx, locator.locator.rloc);
-                if let Some(rloc) = self.table.get_mut(slot) {
-                    rloc.sets.insert(set);
+                let addr = locator.locator.rloc;
+                let slot = self.slot_of(cx, addr);
+                let Some(rloc) = self.table.get_mut(slot) else { continue };
+                if rloc.sets.insert(set) && locators.iter().any(|l| l.lets_probe(addr)) {
+                    rloc.probers += 1;
+                    if rloc.probers == 1 {
+                        self.reschedule(cx, slot);
+                    }
                 }
             }
             if self.is_stranded(set) {
@@ -111,9 +118,15 @@ impl Rlocs {
         for addr in ended.eligible_rlocs() {
             let Some(&slot) = self.by_addr.get(&addr) else { continue };
             let Some(rloc) = self.table.get_mut(slot) else { continue };
-            rloc.sets.remove(&set);
+            if rloc.sets.remove(&set) && ended.locators.iter().any(|l| l.lets_probe(addr)) {
+                rloc.probers = rloc.probers.saturating_sub(1);
+            }
             if rloc.sets.is_empty() {
                 self.forget(cx, slot);
+            } else if rloc.probers == 0 {
+                // Nothing would ever take it up again.
+                self.change(cx, slot, "not probed any more", |rloc| rloc.probing.down = false);
+                self.reschedule(cx, slot);
             }
         }
     }
@@ -124,6 +137,12 @@ impl Rlocs {
         let eligible =
             |set: &LocatorSet| set.locators.iter().filter(|l| l.is_eligible()).map(|l| l.locator).collect();
         Forwarding::Encapsulate(self.sets.get(set).map(eligible).unwrap_or_default())
+    }
+
+    /// In this set the RLOC is a hop on the way and nothing more: it does not speak for the mapping.
+    pub(super) fn is_only_on_the_way(&self, set: u32, rloc: IpAddr) -> bool {
+        let mut those = self.locators(set).iter().map(|l| l.locator).filter(|l| l.rloc == rloc).peekable();
+        those.peek().is_some() && those.all(|l| l.is_on_the_way())
     }
 
     /// The locators of a set.
@@ -234,13 +253,13 @@ impl Rlocs {
             probing: Probing::default(),
             since: cx.now,
             sets: BTreeSet::new(),
+            probers: 0,
         };
         if !rloc.is_up() {
             cx.out.push(Action::LocatorState { rloc: addr, up: false });
         }
         let slot = self.table.insert(rloc);
         self.by_addr.insert(addr, slot);
-        self.reschedule(cx, slot);
         self.keying.add(cx, addr);
         slot
     }

@@ -11,15 +11,22 @@ use std::net::IpAddr;
 /// all weights are 0 the shares are equal; a 0 beside other weights gets nothing. Empty:
 /// nothing usable.
 pub fn shares(locators: &[Locator], is_up: impl Fn(IpAddr) -> bool) -> Vec<(IpAddr, u8)> {
-    let usable = || locators.iter().filter(|l| l.priority != u8::MAX && is_up(l.rloc));
+    in_use(locators, is_up).into_iter().map(|(l, share)| (l.rloc, share)).collect()
+}
+
+/// The same, the locators themselves. Of a path only the first hop that is up counts (RFC 8060 section 4.6).
+pub fn in_use(locators: &[Locator], is_up: impl Fn(IpAddr) -> bool) -> Vec<(&Locator, u8)> {
+    let is_usable = |l: &&Locator| l.priority != u8::MAX && is_up(l.rloc);
+    let paths = || locators.chunk_by(|_, next| next.stand_in);
+    let usable = || paths().filter_map(|hops| hops.iter().find(is_usable));
     let Some(best) = usable().map(|l| l.priority).min() else {
         return Vec::new();
     };
     let best = || usable().filter(|l| l.priority == best);
     if best().all(|l| l.weight == 0) {
-        return best().map(|l| (l.rloc, 1)).collect();
+        return best().map(|l| (l, 1)).collect();
     }
-    best().filter(|l| l.weight != 0).map(|l| (l.rloc, l.weight)).collect()
+    best().filter(|l| l.weight != 0).map(|l| (l, l.weight)).collect()
 }
 
 #[cfg(test)]
@@ -47,13 +54,31 @@ mod tests {
             ("R-012: nothing up, nothing usable", &[(1, 1, 9), (2, 2, 9)], &[1, 2], &[]),
         ];
         for (what, locators, down, expected) in cases {
-            let set: Vec<_> = locators
-                .iter()
-                .map(|&(l, priority, weight)| Locator { rloc: ip(l), priority, weight })
-                .collect();
+            let set: Vec<_> =
+                locators.iter().map(|&(l, priority, weight)| Locator::new(ip(l), priority, weight)).collect();
             let got = shares(&set, |rloc| !down.iter().any(|&d| ip(d) == rloc));
             let expected: Vec<_> = expected.iter().map(|&(l, w)| (ip(l), w)).collect();
             assert_eq!(got, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn r113_the_first_hop_of_a_path_that_is_up_has_the_share_of_the_path() {
+        let hop = |l, priority, stand_in| Locator { stand_in, ..Locator::new(ip(l), priority, 50) };
+        // A path of 1, 2 and 3, a plain locator beside it, and a backup that the path ends at, too.
+        let set = [hop(1, 1, false), hop(2, 1, true), hop(3, 1, true), hop(4, 1, false), hop(3, 2, false)];
+        let cases: &[(&[u8], &[u8])] = &[
+            (&[], &[1, 4]),
+            (&[1], &[2, 4]),
+            (&[1, 2], &[3, 4]),
+            (&[2], &[1, 4]),
+            (&[1, 2, 3], &[4]),
+            (&[1, 2, 4], &[3]),
+            (&[1, 2, 3, 4], &[]),
+        ];
+        for (down, expected) in cases {
+            let got = shares(&set, |rloc| !down.iter().any(|&d| ip(d) == rloc));
+            assert_eq!(got, expected.iter().map(|&l| (ip(l), 50)).collect::<Vec<_>>(), "{down:?}");
         }
     }
 }

@@ -42,6 +42,10 @@ pub struct LocatorView {
     pub status: LocatorStatus,
     /// Round-trip time of the last answered RLOC-probe, milliseconds.
     pub rtt_ms: Option<u32>,
+    /// It is used in place of the locator before it, another hop of the same path, while that is down.
+    pub stand_in: bool,
+    /// The path that it is a hop of; empty: it is none.
+    pub path: Vec<IpAddr>,
 }
 
 /// A map-cache entry.
@@ -273,6 +277,8 @@ fn locator_view(itr: &Itr, mapped: &MappedLocator) -> LocatorView {
         weight: mapped.locator.weight,
         status,
         rtt_ms: rloc.and_then(|rloc| rloc.probing.rtt_ms),
+        stand_in: mapped.locator.stand_in,
+        path: mapped.path.iter().flat_map(|path| path.iter().copied()).collect(),
     }
 }
 

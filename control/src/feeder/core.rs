@@ -330,7 +330,12 @@ impl Feeder {
         let rlocs = match held {
             Held::Nothing => Box::default(),
             Held::Rloc(rloc) => Box::new([Translated::real(rloc)]) as Box<[IpAddr]>,
-            Held::Set(id) => self.sets.locators(id).iter().map(|l| Translated::real(l.rloc)).collect(),
+            Held::Set(id) => {
+                // The ETR at the end of a path sends by itself, too.
+                let senders =
+                    |l: &Locator| [Some(Translated::real(l.rloc)), l.etr.filter(|_| l.is_on_the_way())];
+                self.sets.locators(id).iter().flat_map(senders).flatten().collect()
+            }
         };
         self.out.delta(Delta::EntryRlocs(entry, rlocs));
     }
@@ -357,7 +362,8 @@ impl Feeder {
         let underlay = Underlay { spec, fib };
         match locators {
             [] => Ok((MapAction::NoLocator { unreachable: true }, Held::Nothing)),
-            [one] => {
+            // A path is a set even if it is alone: the set knows its ETR.
+            [one] if one.etr.is_none() => {
                 let slot = rlocs.acquire(one.rloc, underlay, hops, &mut cx).ok_or(Refused::Locators)?;
                 Ok((MapAction::Encapsulate(Target::Rloc(slot)), Held::Rloc(one.rloc)))
             }

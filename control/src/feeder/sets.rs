@@ -1,4 +1,4 @@
-//! Locator-sets: mappings with equal sets of several locators share one bucket table.
+//! Locator-sets: mappings with equal sets of several locators share one bucket table. A path is one, too.
 
 use super::hops::{Context, Hops};
 use super::rlocs::{Rlocs, Underlay};

@@ -173,6 +173,7 @@ fn address_len(address: &Address) -> usize {
         Address::Name(name) => 3 + name.len(),
         Address::Lcaf(lcaf) => match lcaf.as_ref() {
             Lcaf::InstanceId { address, .. } => 12 + address_len(address),
+            Lcaf::Elp(hops) => 8 + hops.iter().map(|hop| 2 + address_len(&hop.address)).sum::<usize>(),
             _ => 64,
         },
     }

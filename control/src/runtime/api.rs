@@ -364,10 +364,11 @@ fn check(name: &str, ok: bool, detail: String) -> HealthCheck {
 
 fn locators(views: &[LocatorView]) -> Vec<Locator> {
     let up = |rloc: IpAddr| views.iter().any(|l| l.rloc == rloc && l.status == LocatorStatus::Up);
-    let candidates: Vec<_> =
-        views.iter().map(|l| Candidate { rloc: l.rloc, priority: l.priority, weight: l.weight }).collect();
-    let shares = select::shares(&candidates, up);
-    let one = |l: &LocatorView| Locator {
+    let candidate =
+        |l: &LocatorView| Candidate { stand_in: l.stand_in, ..Candidate::new(l.rloc, l.priority, l.weight) };
+    let candidates: Vec<_> = views.iter().map(candidate).collect();
+    let in_use = select::in_use(&candidates, up);
+    let one = |(l, candidate): (&LocatorView, &Candidate)| Locator {
         rloc: l.rloc,
         priority: l.priority,
         weight: l.weight,
@@ -378,9 +379,10 @@ fn locators(views: &[LocatorView]) -> Vec<Locator> {
             LocatorStatus::NoLocalRloc => LocatorState::NoFamily,
             LocatorStatus::NotForUnicast | LocatorStatus::NotReachable => LocatorState::NotForUse,
         },
-        in_use: shares.iter().any(|(rloc, _)| *rloc == l.rloc),
+        in_use: in_use.iter().any(|(chosen, _)| std::ptr::eq(*chosen, candidate)),
+        path: l.path.clone(),
     };
-    views.iter().map(one).collect()
+    views.iter().zip(&candidates).map(one).collect()
 }
 
 fn status_text(status: LocatorStatus) -> &'static str {

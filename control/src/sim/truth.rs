@@ -89,7 +89,7 @@ impl Truth {
     fn locators_of(&self, prefix: usize) -> Vec<ConfiguredLocator> {
         let site = self.owners[prefix];
         let [first, second] = topology::site_rlocs(&self.shape, site);
-        let locator = |rloc, priority| ConfiguredLocator { rloc, priority, weight: 50 };
+        let locator = |rloc, priority| ConfiguredLocator::new(rloc, priority, 50);
         match self.choices[site] {
             0 => vec![locator(first, 1)],
             1 => vec![locator(second, 1)],
@@ -113,7 +113,7 @@ impl Truth {
         let locators: Vec<_> = self
             .locators_of(prefix)
             .iter()
-            .map(|l| crate::engine::event::Locator { rloc: l.rloc, priority: l.priority, weight: l.weight })
+            .map(|l| crate::engine::event::Locator::new(l.rloc, l.priority, l.weight))
             .collect();
         select::shares(&locators, |_| true).into_iter().map(|(rloc, _)| rloc).collect()
     }

@@ -4,6 +4,7 @@
 mod cache;
 mod hostile;
 mod locators;
+mod paths;
 mod replies;
 mod requests;
 mod smr;

@@ -61,7 +61,7 @@ pub fn xtr() -> EngineConfig {
 }
 
 pub fn configured(rloc: &str, priority: u8, weight: u8) -> ConfiguredLocator {
-    ConfiguredLocator { rloc: ip(rloc), priority, weight }
+    ConfiguredLocator::new(ip(rloc), priority, weight)
 }
 
 pub fn static_mapping(prefix: &str, rlocs: &[&str]) -> StaticMapping {
@@ -235,7 +235,7 @@ pub fn negative(prefix: &str, ttl_minutes: u32, action: pxtr_control::codec::Map
 
 pub fn install(prefix: &str, locators: &[(&str, u8, u8)]) -> Action {
     let locators =
-        locators.iter().map(|&(r, priority, weight)| Locator { rloc: ip(r), priority, weight }).collect();
+        locators.iter().map(|&(r, priority, weight)| Locator::new(ip(r), priority, weight)).collect();
     Action::Install { eid: eid(prefix), forwarding: Forwarding::Encapsulate(locators) }
 }
 

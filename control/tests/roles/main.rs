@@ -21,6 +21,7 @@ mod mobility;
 mod mobility_fhr;
 mod nat;
 mod node;
+mod paths;
 mod pubsub;
 mod vectors;
 mod versions;

@@ -47,7 +47,7 @@ pub fn blank() -> EngineConfig {
 }
 
 pub fn locator(rloc: &str, priority: u8, weight: u8) -> ConfiguredLocator {
-    ConfiguredLocator { rloc: ip(rloc), priority, weight }
+    ConfiguredLocator::new(ip(rloc), priority, weight)
 }
 
 /// A site router with these EID-prefixes behind [`US`].

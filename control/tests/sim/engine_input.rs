@@ -175,7 +175,7 @@ fn config(kind: u8) -> EngineConfig {
     };
     let delegation = |eid| Delegation { eid, to: vec![PEER], map_servers: kind & 8 == 8 };
     let roots = if kind & 4 == 4 { vec![PEER] } else { Vec::new() };
-    let locators = vec![ConfiguredLocator { rloc: US, priority: 1, weight: 100 }];
+    let locators = vec![ConfiguredLocator::new(US, 1, 100)];
     let mapping = |eid| DatabaseMapping {
         eid,
         ttl_minutes: 1,

@@ -8,6 +8,7 @@ from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
 from .ddt import Ddt
 from .dr_move import SiteMove
 from .dr_move_router import RouterMove
+from .elp import ExplicitPath
 from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
 from .mobility_fhr import FirstHop
@@ -29,6 +30,7 @@ ALL = {
     "te-weights": Weights(),
     "te-backup": Backup(),
     "use-petr": UsePetr(),
+    "elp": ExplicitPath(),
     "dr-move": SiteMove(),
     "dr-move-router": RouterMove(),
     "mobility-hot": Hot(),

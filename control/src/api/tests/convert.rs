@@ -73,7 +73,7 @@ fn the_database_counts_from_now() {
     let view = |prefix: &str| DatabaseView {
         eid: EidPrefix { iid: Iid(7), prefix: prefix.parse().unwrap() },
         ttl_minutes: 60,
-        locators: vec![ConfiguredLocator { rloc: "198.51.100.2".parse().unwrap(), priority: 1, weight: 2 }],
+        locators: vec![ConfiguredLocator::new("198.51.100.2".parse().unwrap(), 1, 2)],
         registrations: vec![PeerRegistration {
             map_server: "198.51.100.14".parse().unwrap(),
             confirmed: true,
@@ -96,7 +96,7 @@ fn a_registration_names_its_xtr() {
         eid: EidPrefix { iid: Iid(0), prefix: "10.4.0.0/24".parse().unwrap() },
         registrant: "198.51.100.6:4342".parse().unwrap(),
         id: RegistrantId::XtrId([0xab; 16]),
-        locators: vec![LocatorView { rloc: None, priority: 1, weight: 2, reachable: true }],
+        locators: vec![LocatorView { rloc: None, path: Vec::new(), priority: 1, weight: 2, reachable: true }],
         ttl_minutes: 1,
         first_ms_ago: 3_999,
         last_ms_ago: 999,

@@ -65,7 +65,8 @@ fn entry(prefix: &str, instance_id: u32, action: EntryAction, locators: Vec<Loca
 }
 
 fn locator(rloc: &str, priority: u8, weight: u8, state: LocatorState) -> Locator {
-    Locator { rloc: ip(rloc), priority, weight, state, in_use: state == LocatorState::Up && priority == 1 }
+    let in_use = state == LocatorState::Up && priority == 1;
+    Locator { rloc: ip(rloc), priority, weight, state, in_use, path: Vec::new() }
 }
 
 fn entries() -> Vec<MapCacheEntry> {
@@ -124,6 +125,7 @@ impl ApiSource for Fake {
                 ttl_minutes: 1440,
                 locators: vec![RegisteredLocator {
                     rloc: Some(ip("198.51.100.2")),
+                    path: Vec::new(),
                     priority: 1,
                     weight: 100,
                     reachable: true,
@@ -155,11 +157,18 @@ impl ApiSource for Fake {
                 locators: vec![
                     RegisteredLocator {
                         rloc: Some(ip("198.51.100.6")),
+                        path: vec![ip("198.51.100.2"), ip("198.51.100.6")],
                         priority: 1,
                         weight: 100,
                         reachable: true,
                     },
-                    RegisteredLocator { rloc: None, priority: 2, weight: 0, reachable: false },
+                    RegisteredLocator {
+                        rloc: None,
+                        path: Vec::new(),
+                        priority: 2,
+                        weight: 0,
+                        reachable: false,
+                    },
                 ],
                 ttl_minutes: 1440,
                 first_s_ago: 4000,

@@ -92,7 +92,7 @@ pub struct DecodedRecord {
 pub struct DecodedLocator {
     /// The locator as text.
     pub locator: String,
-    /// Its address, if it can be encapsulated to.
+    /// Its address, if it can be encapsulated to; of an explicit path that of the ETR.
     pub rloc: Option<IpAddr>,
     /// Priority; 255: not for unicast.
     pub priority: u8,

@@ -98,7 +98,7 @@ impl EntryAction {
 }
 
 /// A locator of a mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locator {
     /// RLOC.
     pub rloc: IpAddr,
@@ -110,6 +110,10 @@ pub struct Locator {
     pub state: LocatorState,
     /// Whether packets are sent to it now: usable and of the best usable priority.
     pub in_use: bool,
+    /// The explicit path that it is the next hop of, or one of the next, all hops from the first to the ETR;
+    /// left out: it is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<IpAddr>,
 }
 
 /// Whether a locator can be used.
@@ -184,10 +188,13 @@ pub struct RegistrationState {
 }
 
 /// A locator of a registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredLocator {
-    /// RLOC; `null`: of a kind that only ITRs need to understand.
+    /// RLOC, of a path that of the ETR; `null`: of a kind that only ITRs need to understand.
     pub rloc: Option<IpAddr>,
+    /// The hops of an explicit path, the ETR included; left out: it is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<IpAddr>,
     /// 0 is best, 255 is never used.
     pub priority: u8,
     /// Share among locators of the same priority.

@@ -2,6 +2,7 @@
 
 use super::text::{Sheet, cut, duration, or_dash, yes};
 use crate::api::{Database, EntryOrigin, Locator, MapCache, MapCacheEntry, RegisteredLocator, Registrations};
+use std::net::IpAddr;
 
 pub(in super::super) fn map_cache(map_cache: &MapCache) -> String {
     if map_cache.entries.is_empty() {
@@ -62,18 +63,34 @@ fn line(head: &[String; 9], locator: Option<&Locator>) -> Vec<String> {
     let cells = match locator {
         Some(l) => {
             let state = if l.in_use { "in use" } else { l.state.as_str() };
-            [l.rloc.to_string(), l.priority.to_string(), l.weight.to_string(), state.to_owned()]
+            [next_hop(l), l.priority.to_string(), l.weight.to_string(), state.to_owned()]
         }
         None => ["-", "-", "-", "-"].map(str::to_owned),
     };
     [before, &cells, behind].concat()
 }
 
-/// `198.51.100.6 1/100, 2001:db8::1 2/100 (down)`: priority/weight.
+/// `198.51.100.2`, or `198.51.100.2 (198.51.100.2 > 198.51.100.6)` with the path that it is a hop of.
+fn next_hop(locator: &Locator) -> String {
+    match locator.path.as_slice() {
+        [] => locator.rloc.to_string(),
+        path => format!("{} ({})", locator.rloc, path_text(path)),
+    }
+}
+
+fn path_text(path: &[IpAddr]) -> String {
+    path.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" > ")
+}
+
+/// `198.51.100.6 1/100, 198.51.100.2 > 198.51.100.6 2/100 (down)`: RLOC or path, priority/weight.
 fn locators(list: &[RegisteredLocator]) -> String {
     let one = |l: &RegisteredLocator| {
         let down = if l.reachable { "" } else { " (down)" };
-        let rloc = l.rloc.map_or_else(|| "?".to_owned(), |rloc| rloc.to_string());
+        let rloc = match (l.path.as_slice(), l.rloc) {
+            ([], None) => "?".to_owned(),
+            ([], Some(rloc)) => rloc.to_string(),
+            (path, _) => path_text(path),
+        };
         format!("{rloc} {}/{}{down}", l.priority, l.weight)
     };
     list.iter().map(one).collect::<Vec<_>>().join(", ")

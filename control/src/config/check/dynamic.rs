@@ -51,7 +51,7 @@ pub(super) fn check(cx: &Cx<'_>, lisp: &LispTable, problems: &mut Problems) {
 fn own_locator(lisp: &LispTable, range: &DynamicEidTable, problems: &mut Problems) {
     let path = "lisp.dynamic_eid.locators";
     let Some(list) = range.locators.at() else { return };
-    locators(path, &range.locators, problems);
+    locators(path, lisp, &range.locators, problems);
     let bad = ["lisp.rlocs", path, "lisp.dynamic_eid.locators.rloc"].iter().any(|key| problems.was_bad(key));
     if !bad && !lisp.rlocs.items().is_empty() && !list.iter().any(|l| has_own(lisp, l)) {
         problems

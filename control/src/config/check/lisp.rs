@@ -6,6 +6,7 @@ use super::super::leaf::{At, Key, Word};
 use super::super::words::Name;
 use super::all::{Cx, unique};
 use super::dynamic;
+use super::via::{self, Whole};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -48,7 +49,8 @@ pub(super) fn check(cx: &Cx<'_>, problems: &mut Problems) {
     }
     let routers = lisp.first_hop_router.items().iter().filter_map(|router| router.address.at());
     unique("lisp.first_hop_router", routers.map(|a| (a.0, a.span())), "give each router once", problems);
-    locators("lisp.use_petr", &lisp.use_petr, problems);
+    locators("lisp.use_petr", lisp, &lisp.use_petr, problems);
+    via::none("lisp.use_petr", &lisp.use_petr, problems);
     reachable(lisp, "lisp.use_petr", &lisp.use_petr, problems);
     for petr in lisp.use_petr.items() {
         if let Some(rloc) = petr.rloc.at().filter(|rloc| is_own(lisp, rloc.0)) {
@@ -119,9 +121,16 @@ pub(super) fn is_own(lisp: &LispTable, rloc: IpAddr) -> bool {
 }
 
 /// The locators of one mapping.
-pub(super) fn locators(path: &str, list: &Key<Vec<At<LocatorTable>>>, problems: &mut Problems) {
+pub(super) fn locators(
+    path: &str,
+    lisp: &LispTable,
+    list: &Key<Vec<At<LocatorTable>>>,
+    problems: &mut Problems,
+) {
     let rlocs = || list.items().iter().filter_map(|locator| locator.rloc.at());
-    unique(path, rlocs().map(|rloc| (rloc.0, rloc.span())), "give each locator once", problems);
+    let whole = list.items().iter().filter_map(|l| Some((Whole::of(l)?, l.rloc.at()?.span())));
+    unique(path, whole, "give each locator once", problems);
+    via::check(path, lisp, list, problems);
     for rloc in rlocs() {
         usable(&format!("{path}.rloc"), rloc, problems);
     }
@@ -159,7 +168,7 @@ fn database(lisp: &LispTable, problems: &mut Problems) {
     );
     for mapping in lisp.database.items() {
         let Some(list) = mapping.locators.at() else { continue };
-        locators(path, &mapping.locators, problems);
+        locators(path, lisp, &mapping.locators, problems);
         let bad = ["lisp.rlocs", path, "lisp.database.locators.rloc"].iter().any(|key| problems.was_bad(key));
         if !bad && !lisp.rlocs.items().is_empty() && !list.iter().any(|l| has_own(lisp, l)) {
             problems.at(
@@ -184,7 +193,7 @@ fn statics(lisp: &LispTable, problems: &mut Problems) {
     );
     for mapping in lisp.static_mapping.items() {
         let list = &format!("{path}.locators");
-        locators(list, &mapping.locators, problems);
+        locators(list, lisp, &mapping.locators, problems);
         reachable(lisp, list, &mapping.locators, problems);
         match (mapping.locators.items().is_empty(), mapping.action.at()) {
             (false, Some(action)) => {

@@ -17,6 +17,7 @@ mod secrets;
 mod sites;
 mod subinterfaces;
 mod trusted;
+mod via;
 mod vrfs;
 
 pub(super) use all::check;

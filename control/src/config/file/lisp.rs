@@ -117,6 +117,18 @@ pub struct LocatorTable {
     ///
     /// Default: `100`. Change: live.
     pub weight: Key<Bounded<0, 255>>,
+    /// The routers that packets to the locator are to go through, in this order (explicit locator path, RFC 8060).
+    ///
+    /// Each of them is an RTR, which re-encapsulates: a router with the roles "pitr" and "petr" that finds the
+    /// mapping by its Map-Resolvers. ITRs that do not know paths ignore such a locator: give them another one,
+    /// of a higher priority number. Not for `use_petr`.
+    /// Default: `[]`, straight to the locator. Change: live.
+    pub via: Key<Vec<At<Word<IpAddr>>>>,
+    /// The choice whether all of `via` must be gone through; if not, a router that is down is skipped.
+    ///
+    /// If so, the locator is not used while the next of them is down.
+    /// Default: `true`. Change: live.
+    pub strict: Key<bool>,
 }
 
 /// `[[lisp.map_server]]`: a Map-Server to register with.

@@ -48,6 +48,22 @@ fn trusted_routers_are_named_r006_r099() {
     assert_eq!(config.engine(0).trust, config.trust);
 }
 
+/// RFC 8060 section 4.6: the routers on the way to a locator, none by default; all must be used by default.
+#[test]
+fn locators_may_have_a_path_r028() {
+    let config = parse(FULL).unwrap();
+    assert!(config.database[0].locators.iter().all(|l| l.via.is_empty() && l.strict));
+    let text = FULL.replacen(
+        "{ rloc = \"198.51.100.2\" }, ",
+        "{ rloc = \"198.51.100.2\", via = [\"198.51.100.20\", \"2001:db8::20\"] }, { rloc = \"198.51.100.2\", \
+         via = [\"198.51.100.20\"], strict = false }, ",
+        1,
+    );
+    let [path, loose, plain] = &parse(&text).unwrap().database[0].locators[..] else { panic!() };
+    assert_eq!((path.via.len(), path.strict), (2, true));
+    assert_eq!((loose.via.len(), loose.strict, plain.via.len()), (1, false, 0));
+}
+
 #[test]
 fn the_whole_is_typed() {
     let config = parse(FULL).unwrap();

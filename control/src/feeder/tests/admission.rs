@@ -154,6 +154,15 @@ fn mappings_say_who_may_send_r040() {
     bed.action(Action::Install { eid: eid(0, "10.8.0.0/24"), forwarding: Forwarding::NativelyForward })
         .unwrap();
     assert_eq!(bed.inner(0, "10.8.0.1", "198.51.100.97"), Err(InnerSourceNotMapped));
+    // A site that is reached by a path may send by it, and by itself.
+    let etr = Some(ip("203.0.113.77"));
+    let path = vec![Locator { etr, ..Locator::new(ip("198.51.100.61"), 1, 100) }];
+    bed.action(Action::Install { eid: eid(0, "10.7.0.0/24"), forwarding: Forwarding::Encapsulate(path) })
+        .unwrap();
+    for outer in ["198.51.100.61", "203.0.113.77"] {
+        assert_eq!(bed.inner(0, "10.7.0.1", outer), Ok(()));
+    }
+    assert_eq!(bed.inner(0, "10.7.0.1", "198.51.100.62"), Err(InnerSourceNotMapped));
     // Of one site only; the other one may send from anywhere.
     let mut held = site(0, &["10.9.0.0/24"], &[]);
     held.rules.strict = true;

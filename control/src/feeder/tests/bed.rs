@@ -202,8 +202,7 @@ impl Bed {
         prefix: &str,
         rlocs: &[(&str, u8, u8)],
     ) -> Result<(), Refused> {
-        let locator =
-            |&(rloc, priority, weight): &(&str, u8, u8)| Locator { rloc: ip(rloc), priority, weight };
+        let locator = |&(rloc, priority, weight): &(&str, u8, u8)| Locator::new(ip(rloc), priority, weight);
         let forwarding = Forwarding::Encapsulate(rlocs.iter().map(locator).collect());
         self.action(Action::Install { eid: eid(iid, prefix), forwarding })
     }

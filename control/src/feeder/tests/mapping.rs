@@ -105,6 +105,33 @@ fn a_locator_set_fails_over_by_one_delta() {
     assert_eq!(bed.encap(0, "10.6.0.1"), ["ready 192.0.2.1"]);
 }
 
+/// RFC 8060 section 4.6: of a path whose hops may be skipped, the first that is up is the target.
+#[test]
+fn a_path_goes_on_by_the_hop_behind_the_one_that_is_down_r113() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    let hop = |last: u8, stand_in| {
+        let etr = Some(ip("192.0.2.9"));
+        Locator { stand_in, etr, ..Locator::new(ip(&format!("192.0.2.{last}")), 1, 50) }
+    };
+    let set = vec![hop(1, false), hop(2, true), Locator::new(ip("192.0.2.9"), 2, 50)];
+    bed.action(Action::Install { eid: eid(0, "10.6.0.0/24"), forwarding: Forwarding::Encapsulate(set) })
+        .unwrap();
+    for (down, expected) in [(0, "ready 192.0.2.1"), (1, "ready 192.0.2.2"), (2, "ready 192.0.2.9")] {
+        if down > 0 {
+            let rloc = ip(&format!("192.0.2.{down}"));
+            bed.action(Action::LocatorState { rloc, up: false }).unwrap();
+        }
+        assert_eq!(bed.encap(0, "10.6.0.1"), [expected]);
+    }
+    // One alone is a set as well: no other hop is tried, and it comes and goes like others.
+    let alone = Forwarding::Encapsulate(vec![hop(3, false)]);
+    bed.action(Action::Install { eid: eid(0, "10.6.0.0/24"), forwarding: alone }).unwrap();
+    assert_eq!(bed.encap(0, "10.6.0.1"), ["ready 192.0.2.3"]);
+    bed.action(Action::Withdraw(eid(0, "10.6.0.0/24"))).unwrap();
+    assert_eq!((bed.feeder.stats().locator_sets, bed.feeder.rlocs().count()), (0, 0));
+}
+
 /// the bound that is no timing. What a worker has to do does not depend on the number of entries,
 /// and is done between two bursts.
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Etr;
 use crate::codec::{Address, Ecm, EidRecord, LocatorRecord, MapAction, MapRequest, MapRequestRecord};
-use crate::engine::config::{DatabaseMapping, EngineConfig};
+use crate::engine::config::{ConfiguredLocator, DatabaseMapping, EngineConfig};
 use crate::engine::event::EidPrefix;
 use crate::engine::{Counter, Cx, Handled, Meta};
 use crate::roles::reply::{self, Records};
@@ -173,15 +173,19 @@ pub(super) fn record(
     eid: &EidPrefix,
     probed: Option<IpAddr>,
 ) -> EidRecord {
-    let locator = |l: &crate::engine::config::ConfiguredLocator| LocatorRecord {
+    // At most one has p: the RLOC itself, or else the first path that ends there.
+    let at = |l: &&ConfiguredLocator| Some(l.rloc) == probed;
+    let ends_there = || mapping.locators.iter().filter(at);
+    let the_one = ends_there().find(|l| l.via.is_empty()).or_else(|| ends_there().next());
+    let locator = |l: &ConfiguredLocator| LocatorRecord {
         priority: l.priority,
         weight: l.weight,
         m_priority: 255,
         m_weight: 0,
         local: config.rlocs.contains(&l.rloc),
-        probed: probed == Some(l.rloc),
+        probed: the_one.is_some_and(|one| std::ptr::eq(one, l)),
         reachable: true,
-        address: Address::Ip(l.rloc),
+        address: l.address(),
     };
     let mut locators: Vec<_> = mapping.locators.iter().map(locator).collect();
     reply::sort_locators(&mut locators);

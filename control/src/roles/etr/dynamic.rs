@@ -302,7 +302,7 @@ impl DynamicEids {
             let ours = |rloc| {
                 cx.config.rlocs.contains(&rloc) || config.mapping.locators.iter().any(|l| l.rloc == rloc)
             };
-            let mut rlocs = record.locators.iter().filter_map(|l| l.rloc()).peekable();
+            let mut rlocs = record.locators.iter().filter_map(|l| l.etr()).peekable();
             let withdrawn = rlocs.peek().is_none();
             if rlocs.any(ours) || (withdrawn && !cx.config.roles.fhr) {
                 continue;

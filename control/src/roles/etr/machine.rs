@@ -155,7 +155,7 @@ impl Etr {
             let Some(eid) = record.eid_prefix() else { continue };
             let Some(Owned::Database(index)) = self.database.get(&eid) else { continue };
             let Some(mapping) = cx.config.database.get(*index) else { continue };
-            let mut rlocs = record.locators.iter().filter_map(|l| l.rloc()).peekable();
+            let mut rlocs = record.locators.iter().filter_map(|l| l.etr()).peekable();
             let ours = |rloc| mapping.locators.iter().any(|l| l.rloc == rloc);
             if rlocs.peek().is_some() && !rlocs.any(ours) {
                 cx.notice(Counter::DatabaseTakenOver, format_args!("{} says {by}", eid.prefix));

@@ -259,14 +259,14 @@ fn etrs(config: &EngineConfig, row: &Registered, nonce: u64) -> Vec<IpAddr> {
     let usable = |l: &&LocatorRecord| {
         l.priority != u8::MAX
             && l.reachable
-            && l.address.rloc().is_some_and(|ip| forward::can_forward(config, ip))
+            && l.address.etr().is_some_and(|ip| forward::can_forward(config, ip))
     };
     let best = locators.iter().filter(usable).map(|l| l.priority).min();
     let of_best: Vec<IpAddr> = locators
         .iter()
         .filter(usable)
         .filter(|l| Some(l.priority) == best)
-        .filter_map(|l| l.address.rloc())
+        .filter_map(|l| l.address.etr())
         .collect();
     let index = usize::try_from(nonce % of_best.len().max(1) as u64).unwrap_or(0);
     let registrants = row.registrants.iter().map(|r| r.from.ip());

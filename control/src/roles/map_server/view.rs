@@ -39,8 +39,11 @@ pub struct RegistrationView {
 /// A registered locator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LocatorView {
-    /// Its address; `None` when it is of a kind that only the ITR needs to understand.
+    /// Its address, or that of the ETR at the end of its path; `None` when it is of a kind that only the ITR
+    /// needs to understand.
     pub rloc: Option<IpAddr>,
+    /// The hops of its path, if it is one.
+    pub path: Vec<IpAddr>,
     /// Priority.
     pub priority: u8,
     /// Weight.
@@ -67,7 +70,14 @@ pub(super) fn rows(
                 .locators
                 .iter()
                 .map(|l| LocatorView {
-                    rloc: l.address.rloc(),
+                    rloc: l.address.etr(),
+                    path: l
+                        .address
+                        .path()
+                        .unwrap_or_default()
+                        .iter()
+                        .filter_map(|h| h.address.rloc())
+                        .collect(),
                     priority: l.priority,
                     weight: l.weight,
                     reachable: l.reachable,
