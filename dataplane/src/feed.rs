@@ -8,6 +8,7 @@
 
 use crate::admission::{Admission, Nonce, SiteRules, VrfAdmission};
 use crate::crypt::{Key, PeerKeys};
+use crate::echo::{Awaited, EchoMark};
 use crate::trust::{Marks, Outdated, Trust};
 use crate::types::{
     AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PeerId, PortId, RlocId, SiteId, VrfId,
@@ -90,6 +91,8 @@ pub struct RlocOptions {
     pub map_versions: bool,
     /// The outer UDP ports, where the way leads through a NAT; else 4341, from a port by flow.
     pub ports: Option<OuterPorts>,
+    /// A nonce for its sake, if echoes are asked for or given; in place of one that was agreed upon.
+    pub echo: Option<EchoMark>,
     /// Packets are encrypted, with the key of [`Delta::SealKey`]; they wait while there is none.
     pub encrypted: bool,
 }
@@ -390,6 +393,8 @@ pub enum Delta {
     /// Those who go on with an old version of a mapping of ours although they were told. Replaces the former
     /// list; a handful: they are tried in turn.
     Outdated(Box<[Outdated]>),
+    /// Those whose echo is awaited, by ascending RLOC. Replaces the former list.
+    Awaited(Box<[Awaited]>),
     /// What is asked of the inner sources of a VRF. Sent after what it refers to.
     VrfAdmission(VrfId, VrfAdmission),
     /// The key that packets to this RLOC are encrypted with (RFC 8061), in place of the former one. Sent

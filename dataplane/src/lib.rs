@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod clock;
 pub mod counters;
 pub mod crypt;
+pub mod echo;
 pub mod feed;
 pub mod fib;
 pub mod hold;

@@ -3,6 +3,7 @@
 //! Packets for the kernel do not travel here but over the host path as mbufs. A full ring loses the
 //! event and counts it: every event is a hint that recurs while its cause lasts.
 
+use crate::echo::EchoSaid;
 use crate::trust::Said;
 use crate::types::{MacAddr, PortId, RlocId, VrfId};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,14 @@ pub enum Punt {
         rloc: IpAddr,
         /// What it says.
         said: Said,
+    },
+    /// The LISP header of a trusted router asks for an echo, or has the one that is awaited, or has it not
+    /// (RFC 9300 section 10.1). At most ten times a second for a router and each of these.
+    Echo {
+        /// Outer source of the packet.
+        rloc: IpAddr,
+        /// What it says.
+        said: EchoSaid,
     },
 }
 

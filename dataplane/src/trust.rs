@@ -14,13 +14,15 @@ pub struct Trust {
     pub rlocs: Box<[IpNet]>,
     /// Map-Versions (V bit; RFC 9302).
     pub map_versions: bool,
+    /// Echo-nonce (N and E bits; RFC 9300 section 10.1). Not together with Map-Versions: they share their place.
+    pub echo_nonce: bool,
 }
 
 impl Trust {
     /// Something is heeded.
     #[must_use]
     pub const fn any(&self) -> bool {
-        self.map_versions
+        self.map_versions || self.echo_nonce
     }
 
     /// The router with this RLOC is trusted.

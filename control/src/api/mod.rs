@@ -42,7 +42,7 @@ pub use source::ApiSource;
 pub use tap::{Passing, Tap};
 pub use types::{
     Answer, AwayEid, AwayEids, Cleared, DaemonInfo, Database, DatabaseEntry, DebugMessage, DecodedAuth,
-    DecodedLocator, DecodedMessage, DecodedRecord, DropReasonCount, Drops, DynamicEid, DynamicEids,
+    DecodedLocator, DecodedMessage, DecodedRecord, DropReasonCount, Drops, DynamicEid, DynamicEids, Echo,
     EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Lisp, LispInstance, Locator, LocatorState,
     MapCache, MapCacheEntry, MapResolverState, Nat, NatEid, NatRouter, NatSeen, NatState, OurNat,
     PacketEvent, PacketFate, PacketSeen, PacketStory, PacketsBytes, Port, PortCounters, Ports,

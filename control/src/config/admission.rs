@@ -59,7 +59,11 @@ pub(super) fn peer_nonces(file: &File) -> Option<BTreeMap<IpAddr, Nonce>> {
 /// Whose LISP headers are heeded.
 pub(super) fn trust(file: &File) -> Trust {
     let Some(table) = file.trusted.get() else { return Trust::default() };
-    Trust { rlocs: prefixes(&table.rlocs).into(), map_versions: flag(&table.map_versioning, false) }
+    Trust {
+        rlocs: prefixes(&table.rlocs).into(),
+        map_versions: flag(&table.map_versioning, false),
+        echo_nonce: flag(&table.echo_nonce, false),
+    }
 }
 
 fn site(table: &AdmittedSiteTable, file: &File, vrfs: &[Vrf]) -> Option<AdmittedSite> {

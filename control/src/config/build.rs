@@ -285,6 +285,7 @@ fn path(table: &PathTable) -> RlocPath {
             udp_checksum: table.udp_checksum.get().is_some_and(|word| word.0 == ChecksumWord::Computed),
             // That is for `[trusted]` to say.
             map_versions: false,
+            echo: None,
             ports: None,
             encrypted: false,
         },

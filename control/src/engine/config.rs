@@ -325,6 +325,10 @@ pub struct Limits {
     pub dynamic_eid_timeout_s: u32,
     /// How long packets for a host that moved away are sent on, minutes.
     pub away_timeout_minutes: u32,
+    /// Interval at which a trusted RLOC is asked to echo a nonce.
+    pub echo_interval_ms: u32,
+    /// How long an echo may take.
+    pub echo_wait_ms: u32,
     /// Most subscriptions, ours (ITR) and those of others (Map-Server) each.
     pub subscriptions: u32,
 }
@@ -351,6 +355,8 @@ impl Default for Limits {
             dynamic_eids: 10_000,
             dynamic_eid_timeout_s: 3600,
             away_timeout_minutes: 1440,
+            echo_interval_ms: 10_000,
+            echo_wait_ms: 1_000,
             subscriptions: 100_000,
         }
     }

@@ -64,6 +64,7 @@ impl Engine {
             }
             Event::IcmpUnreachable { rloc } => itr.rlocs.on_icmp(&mut cx, rloc),
             Event::Header { eid, rloc, said } => header::heard(&mut cx, itr, roles, (eid, rloc), said),
+            Event::Echo { rloc, said, sent } => itr.rlocs.on_echo(&mut cx, rloc, said, sent),
             Event::NoncesKept(kept) => {
                 let now = cx.now;
                 roles.map_server_mut().into_iter().for_each(|ms| ms.restore_nonces(now, &kept));

@@ -6,6 +6,7 @@
 use super::exchange::WorkerKey;
 use crate::roles::map_server::KeptNonce;
 use ipnet::IpNet;
+use pxtr_dataplane::echo::{EchoMark, EchoNonce, EchoSaid};
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::trust::{Marks, Said};
 use pxtr_dataplane::types::{MacAddr, PortId};
@@ -110,6 +111,15 @@ pub enum Event {
         rloc: IpAddr,
         /// What it said.
         said: Said,
+    },
+    /// The LISP header of a packet from a trusted router said something of an echo (RFC 9300 section 10.1).
+    Echo {
+        /// Outer source of the packet.
+        rloc: IpAddr,
+        /// What it said.
+        said: EchoSaid,
+        /// Packets that have gone to this RLOC.
+        sent: u64,
     },
     /// The answer to [`Action::ProbeHost`].
     HostProbed {
@@ -262,6 +272,16 @@ pub enum Action {
     /// The RLOCs of those who go on with an old version of our mapping although they were told: what they send
     /// to it is dropped. Replaces the former list.
     Outdated(Vec<(IpAddr, EidPrefix)>),
+    /// What LISP headers of packets to an RLOC have of echoes from now on, and what is awaited of those that
+    /// come from there (RFC 9300 section 10.1).
+    Echo {
+        /// RLOC.
+        rloc: IpAddr,
+        /// What is sent.
+        mark: Option<EchoMark>,
+        /// What is awaited.
+        awaited: Option<EchoNonce>,
+    },
     /// Give up on an EID: packets held for it are dropped.
     Abandon {
         /// Instance.

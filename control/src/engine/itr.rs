@@ -10,7 +10,7 @@ use super::nat::NatEntries;
 use super::resolve::{Asked, Cause, Resolver};
 use super::rlocs::Rlocs;
 use super::subscriptions::Subscriptions;
-use crate::codec::{MapReply, MapRequest};
+use crate::codec::{LocatorRecord, MapReply, MapRequest};
 use crate::roles::limit::{Bucket, Rate};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -109,6 +109,11 @@ impl Itr {
             return;
         }
         self.take_answer(cx, asked, accepted);
+        if reply.echo_nonce && cx.config.trust.echo_nonce {
+            // A Map-Server that answers for the site knows nothing of it: its silence says nothing.
+            let rlocs = records.iter().flat_map(|record| &record.locators).filter_map(LocatorRecord::rloc);
+            rlocs.for_each(|rloc| self.rlocs.note_echoing(cx, rloc, true));
+        }
     }
 
     /// Puts the answer to a lookup into the map-cache, and ends the lookup.
@@ -240,6 +245,7 @@ impl Itr {
             // A PETR is no authority for what is sent through it: no EID-prefix to ask it for.
             cache.by_slot(slot).filter(|e| e.act == Act::Encapsulate).map(|e| e.eid)
         };
+        self.rlocs.tick_echoes(cx);
         self.rlocs.on_tick(cx, &prefix_of);
         self.rlocs.agree_on_keys(cx, &prefix_of);
         self.ask_for_stranded(cx);
@@ -253,6 +259,7 @@ impl Itr {
             self.cache.next_deadline(),
             self.rlocs.next_deadline(),
             self.rlocs.keying.next_deadline(),
+            self.rlocs.echoes.next_deadline(),
             self.rlocs.stranded.next_deadline(),
             self.resolver.next_deadline(),
             self.subscriptions.next_deadline(),

@@ -10,6 +10,7 @@ mod core;
 mod counters;
 mod cx;
 mod dispatch;
+mod echo;
 mod elp;
 pub mod event;
 pub mod exchange;

@@ -93,7 +93,15 @@ impl Rlocs {
         let Some(slot) = self.find(addr) else { return };
         let Some(rloc) = self.table.get(slot) else { return };
         let recent = rloc.probing.sent_at.is_some_and(|at| cx.now.since(at) < HINT_GAP_MS);
-        if !recent && !rloc.probing.waiting && self.timers.deadline(slot).is_some() {
+        if !recent {
+            self.probe_now(cx, slot);
+        }
+    }
+
+    /// Probes an RLOC at once, unless an answer is waited for or it is not probed at all.
+    pub(super) fn probe_now(&mut self, cx: &Cx<'_>, slot: u32) {
+        let waiting = self.table.get(slot).is_none_or(|rloc| rloc.probing.waiting);
+        if !waiting && self.timers.deadline(slot).is_some() {
             self.timers.set(slot, cx.now);
         }
     }
@@ -146,6 +154,9 @@ impl Rlocs {
         let owner = probed.and_then(|l| l.address.rloc()).and_then(|addr| self.find(addr)).unwrap_or(slot);
         let rtt = u32::try_from(cx.now.since(sent.at)).unwrap_or(u32::MAX);
         self.note_answer(cx, owner, rtt);
+        if let Some(addr) = self.table.get(owner).map(|rloc| rloc.addr) {
+            self.note_echoing(cx, addr, reply.echo_nonce);
+        }
         Some(Answered { eid: sent.eid, rloc: asked })
     }
 
@@ -164,6 +175,7 @@ impl Rlocs {
         if probing.down && !recovering {
             self.change(cx, slot, "answers RLOC-probes again", |rloc| rloc.probing.down = false);
         }
+        self.answered_in_spite(cx, slot, rtt_ms);
         if self.timers.deadline(slot).is_some() {
             let wait = if recovering { retry } else { cx.rng.jitter(interval, 10) };
             self.timers.set(slot, cx.now.plus_ms(wait));

@@ -1,12 +1,14 @@
 //! One state per RLOC, shared by every locator-set and map-cache entry that holds it.
 //!
 //! An RLOC carries traffic while the underlay has a way to it, we have an RLOC of its
-//! family, and RLOC-probing (`probe.rs`) has not declared it down. A change
+//! family, and neither RLOC-probing (`probe.rs`) nor a missing echo (`echo.rs`) has declared it down
+//! . A change
 //! is one `LocatorState` action, however many entries are concerned.
 
 use super::config::EngineConfig;
 use super::counters::Counter;
 use super::cx::Cx;
+use super::echo::{Echoes, Echoing};
 use super::event::{Action, EidPrefix, Forwarding, Time};
 use super::keying::Keying;
 use super::locator_sets::{LocatorSet, LocatorSets};
@@ -31,6 +33,8 @@ pub struct Rloc {
     pub family: bool,
     /// What probing knows.
     pub probing: Probing,
+    /// What is known of its echoes, if anything.
+    pub echo: Option<Box<Echoing>>,
     /// Up or down since.
     pub since: Time,
     /// Locator-sets in which it is eligible.
@@ -43,7 +47,8 @@ impl Rloc {
     /// It may carry traffic.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.underlay && self.family && !self.probing.down
+        let echoes = self.echo.as_ref().is_none_or(|echo| !echo.is_missing());
+        self.underlay && self.family && !self.probing.down && echoes
     }
 }
 
@@ -60,6 +65,7 @@ pub struct Rlocs {
     pub(super) pace: Bucket,
     pub(super) stranded: Stranded,
     pub(super) keying: Keying,
+    pub(super) echoes: Echoes,
 }
 
 impl Rlocs {
@@ -193,6 +199,7 @@ impl Rlocs {
             // Without probing nothing would ever take it up again.
             let off = cx.config.limits.probe_interval_ms == 0;
             self.change(cx, slot, "configuration", |rloc| rloc.probing.down &= !off);
+            self.configure_echo(cx, slot);
             self.reschedule(cx, slot);
         }
         let rlocs: Vec<IpAddr> = self.iter().map(|rloc| rloc.addr).collect();
@@ -251,6 +258,7 @@ impl Rlocs {
             underlay: true,
             family: has_family(cx.config, addr),
             probing: Probing::default(),
+            echo: None,
             since: cx.now,
             sets: BTreeSet::new(),
             probers: 0,
@@ -266,6 +274,7 @@ impl Rlocs {
 
     fn forget(&mut self, cx: &mut Cx<'_>, slot: u32) {
         self.timers.cancel(slot);
+        self.forget_echo(cx, slot);
         let Some(rloc) = self.table.remove(slot) else { return };
         self.by_addr.remove(&rloc.addr);
         self.keying.remove(cx, rloc.addr);

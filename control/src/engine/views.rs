@@ -19,6 +19,8 @@ pub enum LocatorStatus {
     Up,
     /// It does not answer RLOC-probes.
     NoProbeReply,
+    /// It does not echo nonces.
+    NoEcho,
     /// The underlay has no route to it.
     NoRoute,
     /// We have no RLOC of its family.
@@ -86,8 +88,19 @@ pub struct RlocView {
     pub answered_ago_ms: Option<u64>,
     /// RLOC-probes lost in a row.
     pub probes_lost: u8,
+    /// How far it is with its echoes; `None`: its router does not say that it echoes.
+    pub echo: Option<EchoView>,
     /// Map-cache entries that hold it.
     pub entries: usize,
+}
+
+/// Echo-nonce with an RLOC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EchoView {
+    /// A nonce was sent and its echo is awaited.
+    pub asking: bool,
+    /// Milliseconds since the last echo.
+    pub answered_ago_ms: Option<u64>,
 }
 
 /// A lookup in progress, or one that just ended.
@@ -194,6 +207,10 @@ impl Engine {
                 rtt_ms: rloc.probing.rtt_ms,
                 answered_ago_ms: rloc.probing.answered_at.map(|at| self.now().since(at)),
                 probes_lost: rloc.probing.lost,
+                echo: rloc.echo.as_ref().filter(|echo| echo.is_able()).map(|echo| EchoView {
+                    asking: echo.is_asked(),
+                    answered_ago_ms: echo.answered().map(|at| self.now().since(at)),
+                }),
                 entries: itr.rlocs.entries_using(rloc),
             })
             .collect();
@@ -289,6 +306,8 @@ fn status(rloc: &Rloc) -> LocatorStatus {
         LocatorStatus::NoRoute
     } else if rloc.probing.down {
         LocatorStatus::NoProbeReply
+    } else if rloc.echo.as_ref().is_some_and(|echo| echo.is_missing()) {
+        LocatorStatus::NoEcho
     } else {
         LocatorStatus::Up
     }

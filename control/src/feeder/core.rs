@@ -266,6 +266,14 @@ impl Feeder {
                 }
                 Ok(())
             }
+            Action::Echo { rloc, mark, awaited } => {
+                let Self { spec, ports, fib, hops, out, rlocs, .. } = self;
+                let mut cx = Context { now, view, ports, out };
+                if rlocs.set_echo(*rloc, (*mark, *awaited), Underlay { spec, fib }, hops, &mut cx) {
+                    self.rebuild_sets(now, view, *rloc);
+                }
+                Ok(())
+            }
             Action::OpenKeys { source, keys } => match self.peers.set(*source, keys, &mut self.out) {
                 true => Ok(()),
                 false => Err(Refused::Peers),
@@ -405,7 +413,7 @@ impl Feeder {
         if self.spec.trust.any() {
             self.out.delta(Delta::Outdated(Box::default()));
         }
-        for rloc in self.rlocs.forget_engine_states() {
+        for rloc in self.rlocs.forget_engine_states(&mut self.out) {
             self.resolve_rloc(now, view, rloc);
         }
     }

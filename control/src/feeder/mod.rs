@@ -12,6 +12,7 @@
 
 mod admission;
 mod core;
+mod echoes;
 mod entries;
 mod fib;
 mod hops;

@@ -31,6 +31,7 @@ enum Key {
     Trust,
     EntryMarks(u32),
     Outdated,
+    Awaited,
     Seal(u32),
     Peer(u32),
 }
@@ -57,6 +58,7 @@ fn key(delta: &Delta) -> Key {
         Delta::Trust(_) => Key::Trust,
         Delta::EntryMarks(id, _) => Key::EntryMarks(id.0),
         Delta::Outdated(_) => Key::Outdated,
+        Delta::Awaited(_) => Key::Awaited,
         Delta::SealKey { rloc, .. } => Key::Seal(rloc.0),
         Delta::PeerKeys { peer, .. } => Key::Peer(peer.0),
     }

@@ -3,8 +3,10 @@
 //! RLOCs are reached by the underlay's routes only. One that lies in our own EID space, or
 //! is ourselves, is not used: the packet would come back.
 
+use super::echoes::Echoes;
 use super::fib::{Fib, Rib};
 use super::hops::{Context, HopState, Hops, Use};
+use super::output::Output;
 use super::path_mtu::PathMtus;
 use super::seals::Seals;
 use super::slots::SlotPool;
@@ -12,6 +14,7 @@ use super::spec::FeederSpec;
 use crate::engine::Translated;
 use crate::engine::event::{Event, Seal, Time};
 use ipnet::IpNet;
+use pxtr_dataplane::echo::{EchoMark, EchoNonce};
 use pxtr_dataplane::feed::{Delta, OuterPorts, RlocOptions, RlocRewrite, RlocState};
 use pxtr_dataplane::types::{AdjacencyId, LocatorSetId, RlocId, VrfId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -88,6 +91,7 @@ pub(super) struct Rlocs {
     engine_down: HashSet<IpAddr>,
     pub(super) path_mtus: PathMtus,
     seals: Seals,
+    echoes: Echoes,
     /// RLOCs that found no slot.
     pub(super) refused: u64,
 }
@@ -108,6 +112,7 @@ impl Rlocs {
             engine_down: HashSet::new(),
             path_mtus: PathMtus::default(),
             seals: Seals::default(),
+            echoes: Echoes::default(),
             refused: 0,
         }
     }
@@ -245,9 +250,23 @@ impl Rlocs {
         self.resolve(addr, underlay, hops, cx)
     }
 
-    /// The engine starts anew and will say again which RLOCs are down: all are up until then.
-    pub(super) fn forget_engine_states(&mut self) -> Vec<IpAddr> {
-        self.engine_down.drain().collect()
+    /// What echoes are asked of an RLOC or given to it. True: its usability changed.
+    pub(super) fn set_echo(
+        &mut self,
+        addr: IpAddr,
+        (mark, awaited): (Option<EchoMark>, Option<EchoNonce>),
+        underlay: Underlay<'_>,
+        hops: &mut Hops,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        self.echoes.set(addr, mark, awaited, cx.out);
+        self.resolve(addr, underlay, hops, cx)
+    }
+
+    /// The engine starts anew and will say again which RLOCs are down, and what is to be echoed: all are up
+    /// until then, and nothing is.
+    pub(super) fn forget_engine_states(&mut self, out: &mut Output) -> Vec<IpAddr> {
+        self.engine_down.drain().chain(self.echoes.forget(out)).collect()
     }
 
     /// The core says what the path to an RLOC lets through. True: that is news.
@@ -296,7 +315,9 @@ impl Rlocs {
         let mtu = mtu.into_iter().chain(learnt).min();
         let underlay_state = path.and_then(|_| ready(addr, underlay.spec, &entry.legs, mtu, hops, cx));
         let reachable = underlay_state.is_ok();
-        let sealed = underlay_state.and_then(|state| self.seals.seal(addr, state, underlay.spec));
+        let sealed = underlay_state
+            .map(|state| self.echoes.mark(addr, state))
+            .and_then(|state| self.seals.seal(addr, state, underlay.spec));
         if first || reachable != entry.reachable {
             entry.reachable = reachable;
             cx.out.events.push(Event::UnderlayChanged { rloc: addr, reachable });

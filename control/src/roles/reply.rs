@@ -107,7 +107,10 @@ pub(super) fn send_signed(
     signer: Option<Signer>,
 ) {
     let (security, otk) = signer.map(Signer::into_parts).unzip();
-    let reply = MapReply { probe: request.probe, echo_nonce: false, nonce: request.nonce, records, security };
+    // Only an ETR speaks with authority, and only it can echo what is sent to it.
+    let ours = records.iter().any(|record| record.authoritative);
+    let echo_nonce = ours && cx.config.trust.echo_nonce && cx.config.trust.has(to.ip());
+    let reply = MapReply { probe: request.probe, echo_nonce, nonce: request.nonce, records, security };
     if let Some(mut payload) = encode(cx, &Message::MapReply(reply)) {
         if let Some(otk) = otk {
             if let Err(error) = sign_reply(&mut payload, &otk) {

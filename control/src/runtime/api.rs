@@ -5,7 +5,7 @@ use super::plane::Plane;
 use super::subscriptions;
 use super::{hosts, nat, tenants};
 use crate::api::{
-    self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, EidFilter,
+    self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, Echo, EidFilter,
     EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, Lisp, LispInstance, ListQuery,
     Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Nat, Port, PortCounters,
     Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Subscriptions, Vrfs, Workers,
@@ -352,6 +352,10 @@ impl Runtime {
             rtt_ms: view.rtt_ms.map(f64::from),
             last_probe_reply_s_ago: view.answered_ago_ms.map(|ms| ms / 1000),
             probes_lost: u32::from(view.probes_lost),
+            echo: view.echo.map(|echo| Echo {
+                asking: echo.asking,
+                last_echo_s_ago: echo.answered_ago_ms.map(|ms| ms / 1000),
+            }),
             packets,
             bytes,
         }
@@ -375,6 +379,7 @@ fn locators(views: &[LocatorView]) -> Vec<Locator> {
         state: match l.status {
             LocatorStatus::Up => LocatorState::Up,
             LocatorStatus::NoProbeReply => LocatorState::ProbeDown,
+            LocatorStatus::NoEcho => LocatorState::EchoMissing,
             LocatorStatus::NoRoute => LocatorState::NoRoute,
             LocatorStatus::NoLocalRloc => LocatorState::NoFamily,
             LocatorStatus::NotForUnicast | LocatorStatus::NotReachable => LocatorState::NotForUse,
@@ -389,6 +394,7 @@ fn status_text(status: LocatorStatus) -> &'static str {
     match status {
         LocatorStatus::Up => "",
         LocatorStatus::NoProbeReply => "rloc-probes-unanswered",
+        LocatorStatus::NoEcho => "nonces-not-echoed",
         LocatorStatus::NoRoute => "no-underlay-route",
         LocatorStatus::NoLocalRloc => "no-rloc-of-this-family",
         LocatorStatus::NotForUnicast => "priority-255",

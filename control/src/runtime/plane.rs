@@ -218,6 +218,13 @@ impl Plane {
                 }
                 None => counters.punts_unknown += 1,
             },
+            Punt::Echo { rloc, said } => match self.feeder.rloc(rloc) {
+                Some(path) => {
+                    let (sent, _) = self.workers.rloc(path.slot);
+                    events.push(Event::Echo { rloc, said, sent });
+                }
+                None => counters.punts_unknown += 1,
+            },
             Punt::AwayHit { vrf, eid, rloc } => match self.feeder.iid(vrf) {
                 Some(iid) => {
                     events.push(Event::AwayHit { eid: EidPrefix { iid, prefix: IpNet::from(eid) }, rloc });

@@ -130,7 +130,11 @@ fn map_request(known: &Known, words: &[&str]) -> Read<Vec<u8>> {
 
 fn map_reply(known: &Known, mut w: Words<'_>, tail: &[&str]) -> Read<Vec<u8>> {
     let nonce = nonce(known, &mut w)?;
-    let reply = MapReply { probe: w.flag("probe"), ..MapReply::new(nonce, records(tail)?) };
+    let reply = MapReply {
+        probe: w.flag("probe"),
+        echo_nonce: w.flag("echo"),
+        ..MapReply::new(nonce, records(tail)?)
+    };
     secure::reply(known, &mut w, reply).and_then(|payload| w.end().map(|()| payload))
 }
 

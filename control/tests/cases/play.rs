@@ -7,6 +7,7 @@ use super::show::show;
 use super::words::{Read, eid, ip, number, socket};
 use pxtr_control::engine::event::{Action, Event, HostSeen, Time};
 use pxtr_control::engine::{Counter, Engine};
+use pxtr_dataplane::echo::{EchoNonce, EchoSaid};
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::{MacAddr, PortId};
 use std::collections::VecDeque;
@@ -139,6 +140,17 @@ impl Stage {
             ["away-hit", host, "from", rloc] => Event::AwayHit { eid: eid(host)?, rloc: ip(rloc)? },
             ["probed", host, how @ ("alive" | "silent")] => {
                 Event::HostProbed { eid: eid(host)?, alive: *how == "alive" }
+            }
+            ["echo", rloc, kind, nonce, sent @ ..] => {
+                let (rloc, nonce) = (ip(rloc)?, EchoNonce::new(self.known.number(nonce)? as u32));
+                let said = match *kind {
+                    "wanted" => EchoSaid::Wanted(nonce),
+                    "given" => EchoSaid::Given(nonce),
+                    "missing" => EchoSaid::Missing(nonce),
+                    other => return Err(format!("{other} is nothing that is said of echoes")),
+                };
+                let sent = sent.first().map_or(Ok(0), |word| number(word.trim_start_matches("sent=")))?;
+                Event::Echo { rloc, said, sent }
             }
             ["<-", from, message @ ..] => {
                 let from = socket(from)?;

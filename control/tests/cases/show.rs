@@ -8,6 +8,7 @@ use pxtr_control::codec::{
 };
 use pxtr_control::engine::config::Secret;
 use pxtr_control::engine::event::{Action, Forwarding, Place, Seal};
+use pxtr_dataplane::echo::EchoMark;
 
 /// An action in one line of words; `None`: a word to the operator.
 pub fn show(known: &mut Known, action: &Action) -> Option<String> {
@@ -31,6 +32,14 @@ pub fn show(known: &mut Known, action: &Action) -> Option<String> {
         Action::Seal { rloc, seal: Seal::Failed } => format!("=> no-key {rloc}"),
         Action::Seal { rloc, seal: Seal::Forget } => format!("=> unseal {rloc}"),
         Action::OpenKeys { source, keys } => format!("=> keys {source} {}", keys.len()),
+        Action::Echo { rloc, mark, awaited } => {
+            let mark = match mark {
+                Some(EchoMark::Ask(nonce)) => format!("ask nonce={}", nonce.get()),
+                Some(EchoMark::Give(nonce)) => format!("give nonce={}", nonce.get()),
+                None => "nothing".to_owned(),
+            };
+            format!("=> echo {rloc} {mark}{}", if awaited.is_some() { " awaited" } else { "" })
+        }
         Action::Outdated(list) => format!("=> outdated {}", list.len()),
     })
 }
@@ -78,7 +87,7 @@ fn message(known: &mut Known, payload: &[u8]) -> String {
         Ok(Message::MapRequest(request)) => map_request(&request),
         Ok(Message::MapReply(reply)) => {
             let mut words = vec!["map-reply".to_owned(), format!("nonce={}", reply.nonce)];
-            words.extend(reply.probe.then(|| "probe".into()));
+            words.extend(on(&[(reply.probe, "probe"), (reply.echo_nonce, "echo")]));
             words.extend(secure::show_reply(known, &reply, payload));
             words.extend(show_records(&reply.records));
             words.join(" ")

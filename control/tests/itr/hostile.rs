@@ -189,7 +189,9 @@ impl Shadow {
                     self.waiting.remove(&eid);
                 }
                 Action::Host { .. } | Action::ProbeHost { .. } => panic!("no dynamic EIDs are configured"),
-                Action::Marks { .. } | Action::Outdated(_) => panic!("nobody is trusted"),
+                Action::Marks { .. } | Action::Outdated(_) | Action::Echo { .. } => {
+                    panic!("nobody is trusted")
+                }
                 Action::Seal { .. } | Action::OpenKeys { .. } => panic!("no encryption is configured"),
                 Action::Send { .. } | Action::Notice(_) => {}
             }

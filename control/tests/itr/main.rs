@@ -2,6 +2,7 @@
 //! case. Everything is deterministic: virtual time, a fixed seed, no sockets.
 
 mod cache;
+mod echo;
 mod hostile;
 mod locators;
 mod paths;

@@ -13,7 +13,7 @@ const B: (&str, u8, u8) = ("198.51.100.2", 1, 50);
 /// Who trusts 198.51.100.0/24.
 fn trusting() -> EngineConfig {
     let rlocs = Box::new([net("198.51.100.0/24")]);
-    EngineConfig { trust: Trust { rlocs, map_versions: true }, ..pitr() }
+    EngineConfig { trust: Trust { rlocs, map_versions: true, ..Trust::default() }, ..pitr() }
 }
 
 fn versioned(version: u16, locator: (&str, u8, u8)) -> EidRecord {

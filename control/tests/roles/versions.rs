@@ -12,7 +12,7 @@ const ITR: &str = "198.51.100.1";
 const OURS: &str = "10.4.0.0/24";
 
 fn trust() -> Trust {
-    Trust { rlocs: Box::new([net("198.51.100.0/24")]), map_versions: true }
+    Trust { rlocs: Box::new([net("198.51.100.0/24")]), map_versions: true, ..Trust::default() }
 }
 
 /// A site whose mapping has this version, and its TTL.

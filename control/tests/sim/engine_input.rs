@@ -12,8 +12,9 @@ use pxtr_control::engine::config::{
 };
 use pxtr_control::engine::event::{Action, EidPrefix, Event, HostSeen, Iid, Time};
 use pxtr_control::engine::{Counter, Engine};
+use pxtr_dataplane::echo::{EchoNonce, EchoSaid};
 use pxtr_dataplane::punt::Seen;
-use pxtr_dataplane::trust::{MapVersion, Said};
+use pxtr_dataplane::trust::{MapVersion, Said, Trust};
 use pxtr_dataplane::types::{MacAddr, PortId};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -100,17 +101,25 @@ impl Story<'_> {
             }),
             7 => Event::AwayHit { eid: self.host()?, rloc: self.rloc()? },
             9 => {
-                let version = MapVersion::new(u16::from(self.byte()?));
-                let said = match self.byte()? % 3 {
+                let (bits, kind) = (u16::from(self.byte()?), self.byte()? % 6);
+                let (version, nonce) = (MapVersion::new(bits), EchoNonce::new(u32::from(bits)));
+                let said = match kind {
                     0 => Said::DestinationOlder(version),
                     1 => Said::DestinationNewer(version),
-                    _ => Said::SourceNewer(version),
+                    2 => Said::SourceNewer(version),
+                    3 => return self.echo(EchoSaid::Wanted(nonce)),
+                    4 => return self.echo(EchoSaid::Given(nonce)),
+                    _ => return self.echo(EchoSaid::Missing(nonce)),
                 };
                 Event::Header { eid: self.host()?, rloc: self.rloc()?, said }
             }
             8 => Event::HostProbed { eid: self.host()?, alive: self.byte()? & 1 == 1 },
             op => return self.datagram(op),
         })
+    }
+
+    fn echo(&mut self, said: EchoSaid) -> Option<Event> {
+        Some(Event::Echo { rloc: self.rloc()?, said, sent: u64::from(self.byte()?) })
     }
 
     fn datagram(&mut self, op: u8) -> Option<Event> {
@@ -219,6 +228,12 @@ fn config(kind: u8) -> EngineConfig {
             max_prefixes: 10,
             lisp_sec: None,
         }],
+        // Some more than they ought to.
+        trust: Trust {
+            rlocs: Box::new([net(0, 0).prefix]),
+            map_versions: kind & 16 == 16,
+            echo_nonce: kind & 32 == 32,
+        },
         ddt: Ddt { roots, delegations: vec![delegation(net(9, 24))], ..Ddt::default() },
         limits: Limits {
             map_cache_entries: 5,

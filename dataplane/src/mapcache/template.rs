@@ -1,5 +1,6 @@
 //! The outer headers of an RLOC, built once and copied in front of every packet.
 
+use crate::echo::EchoMark;
 use crate::feed::{RlocOptions, RlocRewrite};
 use crate::types::PortId;
 use crate::wire::lisp;
@@ -34,7 +35,7 @@ pub enum TemplateError {
 /// The worker adds: IPv4 TOS, total length, TTL and checksum, or IPv6 traffic class, flow label,
 /// payload length and hop limit; UDP source port and length; the LISP I bit and Instance-ID.
 /// IPv4 goes with DF=1 and ID 0 (R-118, RFC 6864 section 4.1), UDP with checksum 0, LISP
-/// with L, E and V zero, and N where a nonce was agreed upon.
+/// with L and V zero, N where a nonce was agreed upon, N and E for echoes.
 ///
 /// What an IPv4 packet needs lies in the first of the two cache lines.
 #[derive(Clone, Debug)]
@@ -94,8 +95,7 @@ impl OuterTemplate {
         writer.put(&0u16.to_be_bytes());
         writer.put(&LISP_DATA_PORT.to_be_bytes());
         writer.put(&[0; 4]);
-        let nonce = rewrite.nonce.map_or(0, |nonce| u32::from(lisp::FLAG_NONCE) << 24 | nonce.get());
-        writer.put(&nonce.to_be_bytes());
+        writer.put(&first_word(rewrite).to_be_bytes());
         writer.put(&[0; 4]);
         let RlocRewrite { mtu, port, options, .. } = *rewrite;
         let plain_mtu = if options.is_plain() { mtu } else { 0 };
@@ -190,6 +190,17 @@ impl OuterTemplate {
     #[must_use]
     pub const fn port(&self) -> PortId {
         self.port
+    }
+}
+
+/// Flags and nonce of the LISP header.
+fn first_word(rewrite: &RlocRewrite) -> u32 {
+    let flags = |flags: u8| u32::from(flags) << 24;
+    match (rewrite.options.echo, rewrite.nonce) {
+        (Some(EchoMark::Ask(nonce)), _) => flags(lisp::FLAG_NONCE | lisp::FLAG_ECHO) | nonce.get(),
+        (Some(EchoMark::Give(nonce)), _) => flags(lisp::FLAG_NONCE) | nonce.get(),
+        (None, Some(nonce)) => flags(lisp::FLAG_NONCE) | nonce.get(),
+        (None, None) => 0,
     }
 }
 

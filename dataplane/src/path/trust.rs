@@ -1,7 +1,9 @@
-//! What LISP headers of trusted routers say, heard and said (R-097 to R-099; RFC 9302 sections 6 and 7).
+//! What LISP headers of trusted routers say, heard and said (R-094, R-097 to R-099; RFC 9300 section 10.1,
+//! RFC 9302 sections 6 and 7).
 //! Reads tables only.
 
 use super::ip::Ip;
+use crate::echo::{EchoNonce, EchoSaid};
 use crate::feed::{MapAction, VrfSpec};
 use crate::replica::Replica;
 use crate::trust::{Age, MapVersion, Marks, Said};
@@ -30,6 +32,21 @@ pub fn hear(
         source_version(source, (vrf, inner.addrs.source()), tables, &mut tell)?;
     }
     Ok(())
+}
+
+/// What the header says of echoes (RFC 9300 section 10.1; R-094). A nonce that nobody asked for says nothing,
+/// and neither does the lack of an echo in a packet that asks for one itself: who does so may have put off to
+/// give ours.
+pub fn echo(lisp: Lisp, rloc: IpAddr, tables: &Replica) -> Option<EchoSaid> {
+    let guard = tables.guard();
+    if !(guard.trust().echo_nonce && guard.trust().has(rloc)) {
+        return None;
+    }
+    match lisp.nonce().map(EchoNonce::new) {
+        Some(nonce) if lisp.asks_echo() => Some(EchoSaid::Wanted(nonce)),
+        Some(nonce) => guard.awaited(rloc).filter(|awaited| *awaited == nonce).map(EchoSaid::Given),
+        None => guard.awaited(rloc).map(EchoSaid::Missing),
+    }
 }
 
 /// RFC 9302 section 7.1. Of EIDs that are not ours we have no version to compare with: a PETR looks at

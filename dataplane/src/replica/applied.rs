@@ -2,6 +2,7 @@
 
 use crate::admission::{Admission, SiteRules};
 use crate::crypt::{Key, PeerKeys};
+use crate::echo::Awaited;
 use crate::feed::{Delta, PortSpec, RlocRewrite};
 use crate::trust::{Outdated, Trust};
 use crate::types::{
@@ -71,6 +72,8 @@ pub enum Retired {
     Trust(Box<Trust>),
     /// Those with old versions of our mappings.
     Outdated(Box<[Outdated]>),
+    /// Those whose echo is awaited.
+    Awaited(Box<[Awaited]>),
     /// Key of an RLOC.
     SealKey(Key),
     /// Keys of a peer.
@@ -91,6 +94,7 @@ impl Retired {
             Delta::SiteRulesSet(_, rules) => Some(Self::SiteRules(rules)),
             Delta::Trust(trust) => Some(Self::Trust(trust)),
             Delta::Outdated(list) => Some(Self::Outdated(list)),
+            Delta::Awaited(list) => Some(Self::Awaited(list)),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::vrf::Prefixes;
 use crate::admission::{Admission, Nonce, SiteRules, UnknownSources};
+use crate::echo::{Awaited, EchoNonce};
 use crate::slots::Slots;
 use crate::trust::{Outdated, Trust};
 use crate::types::{SiteId, VrfId};
@@ -17,6 +18,7 @@ pub struct Guard {
     sites: Slots<Option<Box<SiteRules>>>,
     trust: Box<Trust>,
     outdated: Box<[Outdated]>,
+    awaited: Box<[Awaited]>,
 }
 
 impl Guard {
@@ -28,6 +30,7 @@ impl Guard {
             sites: Slots::new(sites),
             trust: Box::default(),
             outdated: Box::default(),
+            awaited: Box::default(),
         }
     }
 
@@ -85,6 +88,17 @@ impl Guard {
     pub fn is_outdated(&self, rloc: IpAddr, vrf: VrfId, eid: IpAddr) -> bool {
         let is = |it: &Outdated| it.rloc == rloc && it.vrf == vrf && it.prefix.contains(&eid);
         self.outdated.iter().any(is)
+    }
+
+    /// What was asked for from there to be echoed.
+    #[must_use]
+    pub fn awaited(&self, rloc: IpAddr) -> Option<EchoNonce> {
+        let at = self.awaited.binary_search_by_key(&rloc, |awaited| awaited.rloc).ok()?;
+        self.awaited.get(at).map(|awaited| awaited.nonce)
+    }
+
+    pub(super) fn set_awaited(&mut self, list: Box<[Awaited]>) -> Box<[Awaited]> {
+        std::mem::replace(&mut self.awaited, list)
     }
 
     pub(super) fn set_trust(&mut self, trust: Box<Trust>) -> Box<Trust> {

@@ -16,6 +16,8 @@ pub const CONTROL_PORT: u16 = 4342;
 pub const CONTROL_INSTANCE: InstanceId = InstanceId(0xFF_FFFF);
 /// N: a nonce is present.
 pub const FLAG_NONCE: u8 = 0x80;
+/// E: the nonce is to be echoed (RFC 9300 section 10.1).
+pub const FLAG_ECHO: u8 = 0x20;
 /// V: Map-Versions are present (RFC 9302).
 pub const FLAG_VERSIONS: u8 = 0x10;
 /// I: an Instance-ID is present.
@@ -26,8 +28,8 @@ pub const MASK_KEY: u8 = 0x03;
 /// What the path needs of the header.
 ///
 /// On the public Internet N, L, E and V are never acted on (RFC 9300 section 4.1, R-006): N counts only
-/// where nonces were agreed upon (RFC 8060 section 5.3, R-032), V only of trusted routers (RFC 9302),
-/// L and E are not read. N and V both set is a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
+/// where nonces were agreed upon (RFC 8060 section 5.3, R-032) or are echoed, E and V only of trusted routers
+/// (RFC 9300 section 10.1, RFC 9302), L is not read. N and V both set is a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lisp {
     /// Instance-ID; 0 when I=0. With I=1 the low 8 bits (LSBs) are not part of it.
@@ -53,6 +55,13 @@ impl Lisp {
     pub const fn nonce(self) -> Option<u32> {
         let nonce = self.first >> 24 & FLAG_NONCE as u32 != 0;
         if nonce { Some(self.first & 0x00FF_FFFF) } else { None }
+    }
+
+    /// The nonce is to be echoed. Without a nonce E says nothing.
+    #[inline(always)]
+    pub const fn asks_echo(self) -> bool {
+        const BOTH: u8 = FLAG_NONCE | FLAG_ECHO;
+        (self.first >> 24) as u8 & BOTH == BOTH
     }
 
     /// The Map-Versions of source and destination, if they are there (RFC 9302 section 6).
@@ -99,9 +108,11 @@ mod tests {
         assert_eq!(Lisp::parse(&lsb, 0).map(|h| h.instance), Some(InstanceId(101)));
         let echo = [0xa0, 0xab, 0xcd, 0xef, 0, 0, 0, 0];
         assert_eq!(
-            Lisp::parse(&echo, 0).map(|h| (h.instance, h.nonce())),
-            Some((InstanceId(0), Some(0xab_cdef)))
+            Lisp::parse(&echo, 0).map(|h| (h.instance, h.nonce(), h.asks_echo())),
+            Some((InstanceId(0), Some(0xab_cdef), true))
         );
+        let asks = |flags| Lisp::parse(&[flags, 0xab, 0xcd, 0xef, 0, 0, 0, 0], 0).map(Lisp::asks_echo);
+        assert_eq!((asks(0x20), asks(0x80)), (Some(false), Some(false)), "E without N, N without E");
         let lsbs_without_instance = [0x40, 0, 0, 0, 1, 2, 3, 4];
         assert_eq!(Lisp::parse(&lsbs_without_instance, 0).map(|h| h.instance), Some(InstanceId(0)));
         assert_eq!(Lisp::parse(&[0x03, 0, 0, 0, 0, 0, 0, 0], 0).map(|h| h.key), Some(3));

@@ -4,6 +4,7 @@
 use super::outcome::Facts;
 use crate::admission::UnknownSources;
 use crate::counters::WorkerStats;
+use crate::echo::EchoSaid;
 use crate::feed::SourceRules;
 use crate::path::classify::Class;
 use crate::path::ip::Ip;
@@ -23,7 +24,7 @@ use std::net::IpAddr;
 /// never lost.
 const PLACES: usize = 1024;
 
-/// The events that control was told within the last second. Memory is fixed.
+/// The events that control was told within the last second, or the tenth of it. Memory is fixed.
 #[derive(Debug)]
 pub(super) struct Recent {
     told: Box<[Option<(Punt, u64)>]>,
@@ -42,7 +43,8 @@ impl Recent {
     fn admit(&mut self, punt: &Punt, now: u64) -> bool {
         let place = self.hasher.hash_one(punt) as usize % PLACES;
         let Some(place) = self.told.get_mut(place) else { return false };
-        let lately = |(told, at): &(Punt, u64)| told == punt && now.saturating_sub(*at) < self.second;
+        let pause = if matches!(punt, Punt::Echo { .. }) { self.second / 10 } else { self.second };
+        let lately = |(told, at): &(Punt, u64)| told == punt && now.saturating_sub(*at) < pause;
         let fresh = !place.as_ref().is_some_and(lately);
         if fresh {
             *place = Some((*punt, now));
@@ -134,22 +136,41 @@ impl News<'_> {
         rloc: IpAddr,
         tables: &Replica,
     ) -> Option<DropReason> {
+        if let Some(said) = trust::echo(lisp, rloc, tables) {
+            self.echo(rloc, said);
+        }
         let tell = |eid, said| self.hint(Punt::Header { vrf, eid, rloc, said });
         trust::hear(lisp, (vrf, inner), rloc, tables, tell).err()
     }
 
-    /// Tells what can be told again at any time: a quarter of the ring must do for it.
-    fn hint(&mut self, punt: Punt) {
-        if self.punts.len() >= self.punts.capacity() / 4 {
-            return self.stats.punts_lost.add(1);
+    /// Tells of an echo, and no more often if somebody makes up nonces.
+    fn echo(&mut self, rloc: IpAddr, said: EchoSaid) {
+        if self.has_room() && self.recent.admit(&Punt::Echo { rloc, said: said.kind() }, self.now) {
+            self.push(Punt::Echo { rloc, said });
         }
-        self.tell(punt);
+    }
+
+    /// Tells what can be told again at any time.
+    fn hint(&mut self, punt: Punt) {
+        if self.has_room() {
+            self.tell(punt);
+        }
+    }
+
+    /// A quarter of the ring must do for what can be told again. Counts it when it does not.
+    fn has_room(&self) -> bool {
+        let room = self.punts.len() < self.punts.capacity() / 4;
+        self.stats.punts_lost.add(u64::from(!room));
+        room
     }
 
     pub(super) fn tell(&mut self, punt: Punt) {
-        if !self.recent.admit(&punt, self.now) {
-            return;
+        if self.recent.admit(&punt, self.now) {
+            self.push(punt);
         }
+    }
+
+    fn push(&mut self, punt: Punt) {
         let counter = if self.punts.push(punt).is_ok() { &self.stats.punts } else { &self.stats.punts_lost };
         counter.add(1);
     }

@@ -8,6 +8,7 @@ mod admission;
 mod core_errors;
 mod crypt;
 mod decapsulation;
+mod echo;
 mod encapsulation;
 mod express;
 mod for_us;

@@ -14,6 +14,7 @@ const MAY_FRAGMENT: RlocOptions = RlocOptions {
     udp_checksum: false,
     may_fragment: true,
     map_versions: false,
+    echo: None,
     ports: None,
     encrypted: false,
 };

@@ -42,7 +42,7 @@ impl Site {
 
     fn trust(&mut self, map_versions: bool) {
         let rlocs = Box::new(["203.0.113.0/24".parse().unwrap()]);
-        self.lab.apply(Delta::Trust(Box::new(Trust { rlocs, map_versions })));
+        self.lab.apply(Delta::Trust(Box::new(Trust { rlocs, map_versions, ..Trust::default() })));
         let options = RlocOptions { map_versions, ..RlocOptions::default() };
         self.lab.rloc_with(RLOC_V4, OURS, RLOC, 1500, options);
     }
@@ -181,7 +181,7 @@ fn a_proxy_says_the_version_of_the_destination_alone_r099() {
         assert_eq!(header(&mut lab), [0x10, 0x00, 0x0A, 0xBC, 0, 0, 0, 0]);
         // What comes out at a PETR is for nobody of ours: its destination version says nothing to us.
         let rlocs = Box::new(["203.0.113.0/24".parse().unwrap()]);
-        lab.apply(Delta::Trust(Box::new(Trust { rlocs, map_versions: true })));
+        lab.apply(Delta::Trust(Box::new(Trust { rlocs, map_versions: true, ..Trust::default() })));
         let from = |header| lisp(RLOC, OURS, header, &udp(REMOTE, HOST, 9).ip());
         assert!(matches!(lab.core(&from([0x10, 0xAB, 0xC0, 0x01, 0, 0, 0, 0])), Fate::Tx(..)));
         let older = lab.core(&from([0x10, 0xAB, 0xB0, 0x01, 0, 0, 0, 0]));

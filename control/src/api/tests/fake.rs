@@ -203,6 +203,7 @@ impl ApiSource for Fake {
             rtt_ms: Some(0.4),
             last_probe_reply_s_ago: Some(30),
             probes_lost: 0,
+            echo: Some(Echo { asking: true, last_echo_s_ago: Some(7) }),
             packets: 700 + self.packets,
             bytes: 95_200,
         };
@@ -218,6 +219,7 @@ impl ApiSource for Fake {
             rtt_ms: None,
             last_probe_reply_s_ago: None,
             probes_lost: 3,
+            echo: None,
             packets: 0,
             bytes: 0,
             ..up.clone()

@@ -43,10 +43,22 @@ pub struct Rloc {
     pub last_probe_reply_s_ago: Option<u64>,
     /// RLOC-probes lost since.
     pub probes_lost: u32,
+    /// Echo-nonce with it; `null`: its router does not say that it echoes, or is not trusted.
+    #[serde(default)]
+    pub echo: Option<Echo>,
     /// Packets encapsulated to it, all workers.
     pub packets: u64,
     /// Bytes of these, outer headers included.
     pub bytes: u64,
+}
+
+/// Echo-nonce with an RLOC (RFC 9300 section 10.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echo {
+    /// A nonce was sent, and its echo is awaited.
+    pub asking: bool,
+    /// Since the last echo, seconds; `null`: none yet.
+    pub last_echo_s_ago: Option<u64>,
 }
 
 /// Whether packets can be sent to an RLOC.

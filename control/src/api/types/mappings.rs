@@ -124,6 +124,8 @@ pub enum LocatorState {
     Up,
     /// Its RLOC-probes are not answered.
     ProbeDown,
+    /// It does not echo nonces.
+    EchoMissing,
     /// The underlay has no way to it.
     NoRoute,
     /// Its mapping says so (R bit), or priority 255.
@@ -139,6 +141,7 @@ impl LocatorState {
         match self {
             Self::Up => "up",
             Self::ProbeDown => "probe-down",
+            Self::EchoMissing => "echo-missing",
             Self::NoRoute => "no-route",
             Self::NotForUse => "not-for-use",
             Self::NoFamily => "no-family",

@@ -14,7 +14,7 @@ mod watch;
 
 pub use daemon::{Cleared, DaemonInfo, Health, HealthCheck, Statistics};
 pub use dataplane::{
-    DropReasonCount, Drops, HostPort, Port, PortCounters, Ports, Rloc, RlocLocalState, Rlocs, Worker,
+    DropReasonCount, Drops, Echo, HostPort, Port, PortCounters, Ports, Rloc, RlocLocalState, Rlocs, Worker,
     WorkerRates, Workers,
 };
 pub use debug::{DebugMessage, DecodedAuth, DecodedLocator, DecodedMessage, DecodedRecord};

@@ -9,7 +9,7 @@ pub(in super::super) fn rlocs(rlocs: &Rlocs) -> String {
     }
     let mut sheet = Sheet::new(&[
         "RLOC", "STATE", ">ENTRIES", "PORT", "SOURCE", "NEXT-HOP", ">MTU", ">RTT", ">PROBED", ">LOST",
-        ">PACKETS", ">BYTES", "DETAIL",
+        "ECHOED", ">PACKETS", ">BYTES", "DETAIL",
     ]);
     for r in &rlocs.rlocs {
         sheet.row(vec![
@@ -23,12 +23,19 @@ pub(in super::super) fn rlocs(rlocs: &Rlocs) -> String {
             or_dash(r.rtt_ms.map(|ms| format!("{ms:.1}ms"))),
             or_dash(r.last_probe_reply_s_ago.map(|s| duration(s) + " ago")),
             r.probes_lost.to_string(),
+            or_dash(r.echo.map(echo)),
             r.packets.to_string(),
             r.bytes.to_string(),
             r.detail.clone(),
         ]);
     }
     sheet.finish() + &cut(rlocs.truncated, rlocs.rlocs.len(), rlocs.rlocs_total)
+}
+
+/// When it echoed last, and whether it is being asked.
+fn echo(echo: crate::api::Echo) -> String {
+    let last = echo.last_echo_s_ago.map_or_else(|| "never".to_owned(), |s| duration(s) + " ago");
+    if echo.asking { last + ", asked" } else { last }
 }
 
 /// With a mark when it was learnt from the core, and for how long that holds.

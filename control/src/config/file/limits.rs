@@ -94,6 +94,16 @@ pub struct LimitsTable {
     ///
     /// Default: `1440`. Change: live.
     pub away_timeout_minutes: Key<Bounded<1, 525_600>>,
+    /// The interval at which a trusted locator is asked to echo a nonce, in milliseconds.
+    ///
+    /// With `trusted.echo_nonce`. At least twice `echo_wait_ms`.
+    /// Default: `10000`. Change: live.
+    pub echo_interval_ms: Key<Bounded<200, 3_600_000>>,
+    /// The time that an echo may take, in milliseconds.
+    ///
+    /// A locator that sends without the echo for longer counts as down until it answers an RLOC-probe.
+    /// Default: `1000`. Change: live.
+    pub echo_wait_ms: Key<Bounded<100, 60_000>>,
     /// The number of subscriptions (RFC 9437), at most: of ours, and of others with this Map-Server.
     ///
     /// Default: `100000`. Change: live.
@@ -135,6 +145,8 @@ impl LimitsTable {
         set(&mut l.dynamic_eids, &self.dynamic_eids);
         set(&mut l.dynamic_eid_timeout_s, &self.dynamic_eid_timeout_s);
         set(&mut l.away_timeout_minutes, &self.away_timeout_minutes);
+        set(&mut l.echo_interval_ms, &self.echo_interval_ms);
+        set(&mut l.echo_wait_ms, &self.echo_wait_ms);
         set(&mut l.subscriptions, &self.subscriptions);
         l
     }

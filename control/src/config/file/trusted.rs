@@ -24,4 +24,13 @@ pub struct TrustedTable {
     /// Packets to trusted routers, and all LISP packets received, take a slower way through the workers.
     /// Default: `false`. Change: live.
     pub map_versioning: Key<bool>,
+    /// The choice whether trusted routers are asked to echo nonces, and get theirs echoed (RFC 9300 section 10.1).
+    ///
+    /// For xTRs at both ends. A locator whose router says that it echoes is asked every
+    /// `limits.echo_interval_ms`; one that sends data but no echo counts as down until it answers an RLOC-probe.
+    /// Where data goes one way only, RLOC-probes decide alone. Not together with `map_versioning`,
+    /// `admission.nonces` or, for a trusted router, `lisp.peer_nonces`: they share their place in the header.
+    /// Packets to locators that are being asked, and all LISP packets received, take a slower way through the workers.
+    /// Default: `false`. Change: live.
+    pub echo_nonce: Key<bool>,
 }

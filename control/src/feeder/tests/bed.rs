@@ -7,6 +7,7 @@ pub(super) use crate::netlink::{
     RouteKind, TABLE_LOCAL, TABLE_MAIN, Update,
 };
 pub(super) use ipnet::IpNet;
+pub(super) use pxtr_dataplane::echo::{EchoMark, EchoNonce};
 pub(super) use pxtr_dataplane::feed::{Adjacency, MapAction, PortPolicy, Target, VrfSpec};
 pub(super) use pxtr_dataplane::fib::RouteRef;
 pub(super) use pxtr_dataplane::mapcache::Rloc;

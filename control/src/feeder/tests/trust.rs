@@ -3,7 +3,7 @@
 use super::bed::*;
 
 fn trust(rlocs: &[&str]) -> Trust {
-    Trust { rlocs: rlocs.iter().map(|p| net(p)).collect(), map_versions: true }
+    Trust { rlocs: rlocs.iter().map(|p| net(p)).collect(), map_versions: true, ..Trust::default() }
 }
 
 impl Bed {
@@ -82,4 +82,34 @@ fn those_with_old_versions_are_known_by_rloc_and_prefix_r097() {
     bed.feeder.on_engine_restart(bed.now, &bed.view);
     bed.pump();
     assert!(!is(&bed, 0));
+}
+
+/// Nonces for echoes go into what is sent there and come back from the workers; a new engine knows of none.
+#[test]
+fn r094_echoes_are_asked_for_and_awaited() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    bed.install(0, "10.5.0.0/24", &[("203.0.114.5", 1, 1)]).unwrap();
+    let rloc = ip("203.0.114.5");
+    let nonce = EchoNonce::new(7);
+    let say = |bed: &mut Bed, mark, awaited| bed.action(Action::Echo { rloc, mark, awaited }).unwrap();
+    let header = |bed: &Bed| match bed.replica.rloc(bed.feeder.rlocs.get(rloc).expect("RLOC").slot) {
+        Rloc::Ready(template) => template.bytes().last_chunk::<8>().copied().unwrap(),
+        other => panic!("not ready: {other:?}"),
+    };
+    say(&mut bed, Some(EchoMark::Ask(nonce)), Some(nonce));
+    assert_eq!(header(&bed), [0xA0, 0, 0, 7, 0, 0, 0, 0]);
+    assert_eq!(bed.replica.guard().awaited(rloc), Some(nonce));
+    assert_eq!(bed.replica.guard().awaited(ip("203.0.114.6")), None);
+    // The way there changes meanwhile.
+    bed.known(CORE, GW, MAC_B);
+    assert_eq!(header(&bed), [0xA0, 0, 0, 7, 0, 0, 0, 0]);
+    say(&mut bed, Some(EchoMark::Give(EchoNonce::new(9))), Some(nonce));
+    assert_eq!(header(&bed), [0x80, 0, 0, 9, 0, 0, 0, 0]);
+    say(&mut bed, None, None);
+    assert_eq!((header(&bed), bed.replica.guard().awaited(rloc)), ([0; 8], None));
+    say(&mut bed, Some(EchoMark::Ask(nonce)), Some(nonce));
+    bed.feeder.on_engine_restart(bed.now, &bed.view);
+    bed.pump();
+    assert_eq!((header(&bed), bed.replica.guard().awaited(rloc)), ([0; 8], None));
 }
