@@ -85,7 +85,11 @@ fn r094_control_is_told_what_headers_say_of_echoes() {
     awaits(&mut lab, RLOC, 7);
     lab.advance_ms(200);
     assert_eq!(hear(&mut lab, RLOC, other), [], "a nonce that was not asked for says nothing");
-    assert_eq!(hear(&mut lab, RLOC, [0x20, 0, 0, 7, 0, 0, 0, 0]), [EchoSaid::Missing(nonce(7))], "E without N");
+    assert_eq!(
+        hear(&mut lab, RLOC, [0x20, 0, 0, 7, 0, 0, 0, 0]),
+        [EchoSaid::Missing(nonce(7))],
+        "E without N"
+    );
     assert_eq!(hear(&mut lab, RLOC, wish), [EchoSaid::Wanted(nonce(9))], "a wish is no lack of an echo");
     assert_eq!(hear(&mut lab, RLOC, echo), [EchoSaid::Given(nonce(7))]);
     // Map-Versions have no room beside a nonce, and are off.
