@@ -89,6 +89,8 @@ pub struct RlocOptions {
     /// It is trusted, and gets the Map-Versions of source and destination (RFC 9302). Not together with a
     /// nonce: there is room for one of them.
     pub map_versions: bool,
+    /// It is trusted, and gets the Locator-Status-Bits of the source (RFC 9300 section 10).
+    pub status_bits: bool,
     /// The outer UDP ports, where the way leads through a NAT; else 4341, from a port by flow.
     pub ports: Option<OuterPorts>,
     /// A nonce for its sake, if echoes are asked for or given; in place of one that was agreed upon.

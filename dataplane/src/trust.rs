@@ -1,4 +1,5 @@
-//! What LISP headers say of mappings, where their senders are trusted (RFC 9302). Off by default: on the
+//! What LISP headers say of mappings, where their senders are trusted: Map-Versions (RFC 9302) and
+//! Locator-Status-Bits (RFC 9300 section 10). Off by default: on the
 //! Internet nobody is (R-006; RFC 9302 section 8, RFC 9300 section 4.1). Part of the [`feed`](crate::feed) and of the
 //! [`punt`](crate::punt); what is made of it is in `path/trust.rs`.
 
@@ -16,13 +17,21 @@ pub struct Trust {
     pub map_versions: bool,
     /// Echo-nonce (N and E bits; RFC 9300 section 10.1). Not together with Map-Versions: they share their place.
     pub echo_nonce: bool,
+    /// Locator-Status-Bits (L bit; RFC 9300 section 10).
+    pub status_bits: bool,
 }
 
 impl Trust {
     /// Something is heeded.
     #[must_use]
     pub const fn any(&self) -> bool {
-        self.map_versions || self.echo_nonce
+        self.marks() || self.echo_nonce
+    }
+
+    /// Something is said of mappings.
+    #[must_use]
+    pub const fn marks(&self) -> bool {
+        self.map_versions || self.status_bits
     }
 
     /// The router with this RLOC is trusted.
@@ -93,6 +102,24 @@ impl MapVersion {
     }
 }
 
+/// Which locators of a mapping are up: bit i is the state of the i-th locator in the order of Map-Replies
+/// (RFC 9300 sections 5.3 and 10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Status {
+    /// 1: up.
+    pub bits: u32,
+    /// The bits that mean something: there is a locator, and a place for its bit in the header.
+    pub known: u32,
+}
+
+impl Status {
+    /// The bits that both have and that differ.
+    #[must_use]
+    pub const fn against(self, other: Self) -> u32 {
+        (self.bits ^ other.bits) & self.known & other.known
+    }
+}
+
 /// What is said of a mapping in LISP headers: of one of ours, or of one in the map-cache. The default: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
@@ -100,6 +127,9 @@ pub struct Marks {
     pub version: MapVersion,
     /// Of one of ours: whoever has an older version should have forgotten it, the TTL is over.
     pub expired: bool,
+    /// The state of its locators: of one of ours, what we say of them; else what was heard of them last.
+    /// `None`: nothing is said, or listened to.
+    pub status: Option<Status>,
 }
 
 /// Somebody who goes on with an old version of a mapping of ours although he was told.
@@ -123,14 +153,8 @@ pub enum Said {
     DestinationNewer(MapVersion),
     /// The mapping of the source has a newer version than the one in the map-cache.
     SourceNewer(MapVersion),
-}
-
-impl Said {
-    /// It is about the packet's source; else about its destination.
-    #[must_use]
-    pub const fn is_of_source(self) -> bool {
-        matches!(self, Self::SourceNewer(_))
-    }
+    /// The locators of the source are in another state than was heard last.
+    SourceStatus(Status),
 }
 
 #[cfg(test)]
@@ -161,6 +185,17 @@ mod tests {
         for one in 1..=MapVersion::MAX {
             assert_eq!(version(one).next().against(version(one)), Age::Newer, "{one}");
         }
+    }
+
+    #[test]
+    fn bits_of_locators_that_there_are_not_do_not_differ_r095() {
+        let two = Status { bits: 0b11, known: 0b11 };
+        let heard = |bits| Status { bits, known: 0xFF };
+        assert_eq!(two.against(heard(0xFF)), 0);
+        assert_eq!(two.against(heard(0xFD)), 0b10);
+        assert_eq!(two.against(heard(0)), 0b11);
+        let many = Status { bits: !0, known: !0 };
+        assert_eq!(many.against(heard(0)), 0xFF, "a header with an Instance-ID has eight bits");
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub(super) fn trust(file: &File) -> Trust {
         rlocs: prefixes(&table.rlocs).into(),
         map_versions: flag(&table.map_versioning, false),
         echo_nonce: flag(&table.echo_nonce, false),
+        status_bits: flag(&table.locator_status_bits, false),
     }
 }
 

@@ -286,6 +286,7 @@ fn path(table: &PathTable) -> RlocPath {
             // That is for `[trusted]` to say.
             map_versions: false,
             echo: None,
+            status_bits: false,
             ports: None,
             encrypted: false,
         },

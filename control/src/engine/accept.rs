@@ -110,23 +110,23 @@ fn locators(cx: &mut Cx<'_>, record: &EidRecord) -> Vec<MappedLocator> {
     let config = cx.config;
     let ways = elp::ways(cx, &record.locators, &|ip| !is_martian(ip) && is_foreign(config, ip));
     let mut mapped = Vec::with_capacity(ways.len());
-    for (l, way) in record.locators.iter().zip(ways) {
+    for ((ordinal, l), way) in (0..=u8::MAX).zip(&record.locators).zip(ways) {
         match way {
             Some(way) => mapped.extend(way.locators(l.priority, l.weight, l.reachable)),
             None if l.address.path().is_some() => {}
-            None => mapped.extend(locator(cx, l)),
+            None => mapped.extend(locator(cx, ordinal, l)),
         }
     }
     mapped
 }
 
-fn locator(cx: &mut Cx<'_>, record: &LocatorRecord) -> Option<MappedLocator> {
+fn locator(cx: &mut Cx<'_>, ordinal: u8, record: &LocatorRecord) -> Option<MappedLocator> {
     let rloc = record.rloc().filter(|&rloc| is_foreign(cx.config, rloc));
     if rloc.is_none() {
         cx.count(Counter::LocatorsIgnored);
     }
     let locator = Locator::new(rloc?, record.priority, record.weight);
-    Some(MappedLocator::new(locator, record.reachable))
+    Some(MappedLocator { ordinal, ..MappedLocator::new(locator, record.reachable) })
 }
 
 /// An address that packets may be encapsulated to, beyond being unicast at all (wire.md 5.2): not

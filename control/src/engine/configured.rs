@@ -39,9 +39,10 @@ impl Itr {
         }
         self.lay_nat(cx);
         self.cache.retarget_native(cx, &mut self.rlocs);
-        let marking = cx.config.trust.map_versions;
-        if marking && !self.marking {
-            self.cache.iter().for_each(|entry| entry.mark(cx));
+        let trust = &cx.config.trust;
+        let marking = (trust.map_versions, trust.status_bits);
+        if marking != self.marking {
+            self.cache.iter().for_each(|entry| entry.mark(cx, &self.rlocs));
         }
         self.marking = marking;
     }

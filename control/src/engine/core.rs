@@ -62,6 +62,9 @@ impl Engine {
             Event::UnderlayChanged { rloc, reachable } => {
                 itr.rlocs.on_underlay(&mut cx, rloc, reachable);
             }
+            Event::SiteLocator { rloc, up } => {
+                roles.etr_mut().into_iter().for_each(|etr| etr.on_site_locator(&mut cx, rloc, up));
+            }
             Event::IcmpUnreachable { rloc } => itr.rlocs.on_icmp(&mut cx, rloc),
             Event::Header { eid, rloc, said } => header::heard(&mut cx, itr, roles, (eid, rloc), said),
             Event::Echo { rloc, said, sent } => itr.rlocs.on_echo(&mut cx, rloc, said, sent),

@@ -378,6 +378,16 @@ counters! {
     MapVersionsIgnored => "map_versions_ignored",
     #[doc = "LISP headers of trusted routers with a newer version of our mapping than ours, at most one a second for an EID; dropped (RFC 9302 7.1)."]
     MapVersionsUnknown => "map_versions_unknown",
+    #[doc = "Locators of other sites that changed because a trusted router of theirs said so in Locator-Status-Bits (RFC 9300 10)."]
+    StatusBitsHeeded => "status_bits_heeded",
+    #[doc = "Locators said to be down that stay in use, since no other one of their site is up (R-210)."]
+    StatusBitsLastLocator => "status_bits_last_locator",
+    #[doc = "Changed Locator-Status-Bits of trusted routers that are no locator of the mapping they speak of; ignored."]
+    StatusBitsForeign => "status_bits_foreign",
+    #[doc = "Changed Locator-Status-Bits put off by a rate limit (R-210); they are heard again."]
+    StatusBitsLimited => "status_bits_limited",
+    #[doc = "Locators of our own site that came up or went down, as our Locator-Status-Bits say (RFC 9300 10)."]
+    SiteLocatorsChanged => "site_locators_changed",
     #[doc = "Mappings of ours that changed without a newer map_version (RFC 9302 6)."]
     MapVersionsNotRaised => "map_versions_not_raised",
     #[doc = "Records of Map-Registers of trusted routers with an older Map-Version than what is registered; dropped (RFC 9302 5)."]

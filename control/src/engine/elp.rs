@@ -44,6 +44,7 @@ impl Way {
             reachable,
             probe,
             path: Some(path.clone()),
+            ordinal: 0,
         })
     }
 }

@@ -89,6 +89,14 @@ pub enum Event {
         /// There is a way to it.
         reachable: bool,
     },
+    /// A locator of our own site, of this router or another one, came up or went down, as this router's ports
+    /// and routes see it. One never mentioned is up.
+    SiteLocator {
+        /// RLOC.
+        rloc: IpAddr,
+        /// It can be reached.
+        up: bool,
+    },
     /// An ICMP error quoted one of our packets to this RLOC and passed the trust check.
     IcmpUnreachable {
         /// RLOC.

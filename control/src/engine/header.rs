@@ -1,5 +1,5 @@
-//! What LISP headers of trusted routers say of mappings in the map-cache (RFC 9302 section 7.2; R-098): only
-//! reasons to ask.
+//! What LISP headers of trusted routers say of mappings in the map-cache: versions (RFC 9302 section 7.2;
+//! R-098), which are only reasons to ask; the state of locators is `status.rs`'s.
 
 use super::counters::Counter;
 use super::cx::Cx;
@@ -12,8 +12,8 @@ use crate::roles::limit::Rate;
 use pxtr_dataplane::trust::{Age, MapVersion, Said};
 use std::net::IpAddr;
 
-/// Headers of all trusted routers together that make us ask, per second.
-const RATE: Rate = Rate { per_second: 100, burst: 100 };
+/// Headers of all trusted routers together that make us do something, per second.
+pub(super) const RATE: Rate = Rate { per_second: 100, burst: 100 };
 
 /// A worker tells what a header said.
 pub fn heard(
@@ -25,10 +25,15 @@ pub fn heard(
 ) {
     let trust = &cx.config.trust;
     // It may have been on its way while the configuration changed.
-    if !(trust.map_versions && trust.has(rloc)) {
+    let heeded = match said {
+        Said::SourceStatus(_) => trust.status_bits,
+        Said::SourceNewer(_) | Said::DestinationOlder(_) | Said::DestinationNewer(_) => trust.map_versions,
+    };
+    if !(heeded && trust.has(rloc)) {
         return;
     }
     match said {
+        Said::SourceStatus(status) => itr.on_status(cx, &eid, rloc, status),
         Said::SourceNewer(version) => itr.on_newer(cx, &eid, version),
         Said::DestinationOlder(_) | Said::DestinationNewer(_) => {
             if let Some(etr) = roles.etr_mut() {

@@ -36,8 +36,8 @@ pub struct Itr {
     pub(super) acks: Bucket,
     /// Hosts of our own site that are at another one: asked for like everybody else's.
     pub(super) away: BTreeSet<EidPrefix>,
-    /// The data plane is told versions of mappings.
-    pub(super) marking: bool,
+    /// The data plane is told versions of mappings, and the state of their locators.
+    pub(super) marking: (bool, bool),
     pub(super) hints: Bucket,
     /// What NATs make of it.
     pub(super) nat: NatEntries,
@@ -121,6 +121,9 @@ impl Itr {
         self.apply(cx, &asked.eid, accepted);
         let found = self.cache.lookup_prefix(&asked.eid);
         let resolved = found.is_some_and(|entry| entry.act != Act::SendMapRequest);
+        if let Some(set) = found.and_then(|entry| entry.set) {
+            self.rlocs.forget_said_down(cx, set);
+        }
         self.resolver.done(cx, asked, resolved);
     }
 

@@ -46,18 +46,25 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Tells the data plane what is to be said of the mapping in LISP headers, if it has a version.
-    pub(super) fn mark(&self, cx: &mut Cx<'_>) {
-        if !self.version.is_none() {
-            self.mark_anew(cx);
+    /// Tells the data plane what is to be said of the mapping in LISP headers, if anything is.
+    pub(super) fn mark(&self, cx: &mut Cx<'_>, rlocs: &Rlocs) {
+        if self.marks(cx, rlocs) != Marks::default() {
+            self.mark_anew(cx, rlocs);
         }
     }
 
-    fn mark_anew(&self, cx: &mut Cx<'_>) {
-        if cx.config.trust.map_versions {
-            let marks = Marks { version: self.version, ..Marks::default() };
+    fn mark_anew(&self, cx: &mut Cx<'_>, rlocs: &Rlocs) {
+        if cx.config.trust.marks() {
+            let marks = self.marks(cx, rlocs);
             cx.out.push(Action::Marks { eid: self.eid, marks });
         }
+    }
+
+    pub(super) fn marks(&self, cx: &Cx<'_>, rlocs: &Rlocs) -> Marks {
+        let trust = &cx.config.trust;
+        let version = if trust.map_versions { self.version } else { MapVersion::NONE };
+        let heard_of = self.set.filter(|_| trust.status_bits && self.origin == Origin::MapReply);
+        Marks { version, expired: false, status: heard_of.map(|set| rlocs.status(set)) }
     }
 }
 
@@ -177,7 +184,7 @@ impl MapCache {
         cx.out.push(Action::Install { eid, forwarding });
         // The data plane may have it from an engine before us, with a version.
         if entry.origin == Origin::MapReply {
-            entry.mark_anew(cx);
+            entry.mark_anew(cx, rlocs);
         }
         let slot = self.entries.insert(entry);
         if let Some(set) = set {
@@ -201,8 +208,10 @@ impl MapCache {
         }
         let before = self.forwarding(rlocs, old);
         let (old_set, same_origin) = (old.set, old.origin == new.origin);
-        let new_version = old.version != new.version;
+        let old_version = old.version;
         let set = wanted_set(cx, rlocs, new.act, &new.locators);
+        let status_bits = cx.config.trust.status_bits && set != old_set;
+        let changed = old_version != new.version || status_bits;
         self.untrack(slot);
         if let Some(entry) = self.entries.get_mut(slot) {
             entry.act = new.act;
@@ -217,8 +226,8 @@ impl MapCache {
         }
         self.track(slot);
         self.switch_set(cx, rlocs, slot, old_set, set, &before);
-        if let Some(entry) = self.entries.get(slot).filter(|_| new_version) {
-            entry.mark_anew(cx);
+        if let Some(entry) = self.entries.get(slot).filter(|_| changed) {
+            entry.mark_anew(cx, rlocs);
         }
         self.schedule(cx, slot);
         true

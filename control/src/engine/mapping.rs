@@ -107,13 +107,16 @@ pub struct MappedLocator {
     pub probe: bool,
     /// The whole path that it is a hop of.
     pub path: Option<Arc<[IpAddr]>>,
+    /// Its place among the locators of the Map-Reply, those that are ignored included: it numbers the
+    /// Locator-Status-Bits (RFC 9300 section 5.3). Of no matter for a hop of a path.
+    pub ordinal: u8,
 }
 
 impl MappedLocator {
     /// A locator that is no hop of a path.
     #[must_use]
     pub const fn new(locator: Locator, reachable: bool) -> Self {
-        Self { locator, reachable, probe: true, path: None }
+        Self { locator, reachable, probe: true, path: None, ordinal: 0 }
     }
 
     /// By this locator the RLOC may be probed (RFC 8060 section 4.6, P bit).

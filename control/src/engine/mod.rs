@@ -38,6 +38,7 @@ mod secure;
 pub mod select;
 mod send;
 mod slab;
+mod status;
 mod stranded;
 mod subscriptions;
 mod timers;

@@ -90,17 +90,27 @@ impl Rlocs {
 
     /// ICMP says that an RLOC can not be reached: only a hint, so probe at once.
     pub fn on_icmp(&mut self, cx: &mut Cx<'_>, addr: IpAddr) {
-        let Some(slot) = self.find(addr) else { return };
+        if let Some(slot) = self.find(addr) {
+            self.probe_soon(cx, slot, false);
+        }
+    }
+
+    /// Something was heard of an RLOC that a probe will confirm or not. `hope`: it may be back, so that the answer to
+    /// one that went out while it was down is not waited for.
+    pub(super) fn probe_soon(&mut self, cx: &Cx<'_>, slot: u32, hope: bool) {
         let Some(rloc) = self.table.get(slot) else { return };
         let recent = rloc.probing.sent_at.is_some_and(|at| cx.now.since(at) < HINT_GAP_MS);
         if !recent {
-            self.probe_now(cx, slot);
+            self.probe_unless(cx, slot, rloc.probing.waiting && !(hope && rloc.probing.down));
         }
     }
 
     /// Probes an RLOC at once, unless an answer is waited for or it is not probed at all.
     pub(super) fn probe_now(&mut self, cx: &Cx<'_>, slot: u32) {
-        let waiting = self.table.get(slot).is_none_or(|rloc| rloc.probing.waiting);
+        self.probe_unless(cx, slot, self.table.get(slot).is_none_or(|rloc| rloc.probing.waiting));
+    }
+
+    fn probe_unless(&mut self, cx: &Cx<'_>, slot: u32, waiting: bool) {
         if !waiting && self.timers.deadline(slot).is_some() {
             self.timers.set(slot, cx.now);
         }

@@ -1,8 +1,8 @@
 //! One state per RLOC, shared by every locator-set and map-cache entry that holds it.
 //!
 //! An RLOC carries traffic while the underlay has a way to it, we have an RLOC of its
-//! family, and neither RLOC-probing (`probe.rs`) nor a missing echo (`echo.rs`) has declared it down
-//! . A change
+//! family, neither RLOC-probing (`probe.rs`) nor a missing echo (`echo.rs`) has declared it down
+//! and its site has not said so in data either (`status.rs`, R-095). A change
 //! is one `LocatorState` action, however many entries are concerned.
 
 use super::config::EngineConfig;
@@ -15,6 +15,7 @@ use super::locator_sets::{LocatorSet, LocatorSets};
 use super::mapping::MappedLocator;
 use super::probe::Probing;
 use super::slab::Slab;
+use super::status::SaidDown;
 use super::stranded::Stranded;
 use super::timers::Timers;
 use super::translated::Translated;
@@ -35,6 +36,8 @@ pub struct Rloc {
     pub probing: Probing,
     /// What is known of its echoes, if anything.
     pub echo: Option<Box<Echoing>>,
+    /// What its site says of it in LISP headers.
+    pub said_down: SaidDown,
     /// Up or down since.
     pub since: Time,
     /// Locator-sets in which it is eligible.
@@ -48,7 +51,7 @@ impl Rloc {
     #[must_use]
     pub fn is_up(&self) -> bool {
         let echoes = self.echo.as_ref().is_none_or(|echo| !echo.is_missing());
-        self.underlay && self.family && !self.probing.down && echoes
+        self.underlay && self.family && !self.probing.down && echoes && !self.said_down.is_so()
     }
 }
 
@@ -198,7 +201,13 @@ impl Rlocs {
         for slot in slots {
             // Without probing nothing would ever take it up again.
             let off = cx.config.limits.probe_interval_ms == 0;
-            self.change(cx, slot, "configuration", |rloc| rloc.probing.down &= !off);
+            let deaf = !cx.config.trust.status_bits;
+            self.change(cx, slot, "configuration", |rloc| {
+                rloc.probing.down &= !off;
+                if deaf {
+                    rloc.said_down = SaidDown::default();
+                }
+            });
             self.configure_echo(cx, slot);
             self.reschedule(cx, slot);
         }
@@ -259,6 +268,7 @@ impl Rlocs {
             family: has_family(cx.config, addr),
             probing: Probing::default(),
             echo: None,
+            said_down: SaidDown::default(),
             since: cx.now,
             sets: BTreeSet::new(),
             probers: 0,

@@ -21,6 +21,8 @@ pub enum LocatorStatus {
     NoProbeReply,
     /// It does not echo nonces.
     NoEcho,
+    /// Its site says so, in the headers of its packets.
+    SaidDown,
     /// The underlay has no route to it.
     NoRoute,
     /// We have no RLOC of its family.
@@ -308,6 +310,8 @@ fn status(rloc: &Rloc) -> LocatorStatus {
         LocatorStatus::NoProbeReply
     } else if rloc.echo.as_ref().is_some_and(|echo| echo.is_missing()) {
         LocatorStatus::NoEcho
+    } else if rloc.said_down.is_so() {
+        LocatorStatus::SaidDown
     } else {
         LocatorStatus::Up
     }

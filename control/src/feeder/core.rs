@@ -11,6 +11,7 @@ use super::ports::{PortChange, Ports};
 use super::rlocs::{Rlocs, Underlay};
 use super::seals::Peers;
 use super::sets::Sets;
+use super::site_locators::SiteLocators;
 use super::spec::{FeederSpec, VrfFeed};
 use crate::engine::Translated;
 use crate::engine::event::{Action, EidPrefix, Forwarding, Locator, Time};
@@ -54,6 +55,7 @@ pub struct Feeder {
     pub(super) places: Places,
     pub(super) guard: Guard,
     peers: Peers,
+    pub(super) site_locators: SiteLocators,
 }
 
 impl Feeder {
@@ -74,6 +76,7 @@ impl Feeder {
             places: Places::new(),
             guard: Guard::new(),
             peers: Peers::new(),
+            site_locators: SiteLocators::default(),
             spec,
         };
         feeder.start();
@@ -112,6 +115,7 @@ impl Feeder {
                 Changed::Neighbour { link, addr } => self.on_neighbour(now, view, link, addr),
             }
         }
+        self.watch_site(view);
     }
 
     /// The device of a port says whether its cable is in. The kernel hears of it, too, but takes up to
@@ -121,6 +125,7 @@ impl Feeder {
             for hop in self.hops.on_port(port) {
                 self.update_hop(now, view, hop, false);
             }
+            self.watch_site(view);
         }
     }
 
@@ -416,6 +421,8 @@ impl Feeder {
         for rloc in self.rlocs.forget_engine_states(&mut self.out) {
             self.resolve_rloc(now, view, rloc);
         }
+        self.site_locators = SiteLocators::default();
+        self.watch_site(view);
     }
 
     /// Removes entries that a restarted engine did not install again, among the `count` slots from

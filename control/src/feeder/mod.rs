@@ -8,6 +8,7 @@
 //! - `entries`, `sets`, `rlocs`, `path_mtu`: map-cache entries, locator-sets, RLOCs, what their paths carry.
 //! - `places`: hosts of dynamic-EID prefixes and where they are.
 //! - `admission`: who may send us LISP data.
+//! - `site_locators`: which locators of our own site are up.
 //! - `slots`: slot numbers and their quarantine. `outbox`: what a worker has yet to be told.
 
 mod admission;
@@ -26,6 +27,7 @@ mod reload;
 mod rlocs;
 mod seals;
 mod sets;
+mod site_locators;
 mod slots;
 mod spec;
 mod views;

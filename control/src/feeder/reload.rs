@@ -49,6 +49,7 @@ impl Feeder {
         // EID space, our RLOCs and the underlay's ports all decide over what an RLOC may be, paths over
         // how packets go there.
         self.resolve_all(now, view);
+        self.watch_site(view);
     }
 
     /// Whose headers are heeded. From the time that some are, the engine says what is in them; what the workers

@@ -102,6 +102,8 @@ pub struct FeederSpec {
     pub admission: AdmissionSpec,
     /// Whose LISP headers are heeded.
     pub trust: Trust,
+    /// The locators of our site, of this router and others, whose state is to be watched.
+    pub site_locators: Vec<IpAddr>,
     /// The nonces that other routers ask for, by their RLOCs.
     pub nonces: BTreeMap<IpAddr, Nonce>,
     /// Limits.
@@ -130,7 +132,8 @@ impl FeederSpec {
         // A nonce takes the place of versions in the header.
         let map_versions =
             self.trust.map_versions && self.trust.has(rloc) && !self.nonces.contains_key(&rloc);
-        RlocOptions { map_versions, ..chosen.unwrap_or_default() }
+        let status_bits = self.trust.status_bits && self.trust.has(rloc);
+        RlocOptions { map_versions, status_bits, ..chosen.unwrap_or_default() }
     }
 
     /// Packets to an RLOC are to be encrypted; `true`: or not sent.

@@ -10,6 +10,8 @@ use pxtr_dataplane::admission::SiteRules;
 use pxtr_dataplane::feed::{PortPolicy, RlocOptions, SourceRules, VrfSpec};
 use pxtr_dataplane::launch::{LaunchConfig, PortHandle};
 use pxtr_dataplane::types::{InstanceId, PortId};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Most neighbours of all ports.
 const MAX_NEIGHBOURS: usize = 1 << 16;
@@ -96,6 +98,13 @@ pub(super) fn spaces(config: &Config) -> Vec<Space> {
     config.ports.iter().map(|port| space(config, port)).collect()
 }
 
+/// The locators of our site, where their state is said to others.
+fn site_locators(config: &Config) -> Vec<IpAddr> {
+    let said = config.trust.status_bits && config.roles.xtr;
+    let all = config.database.iter().filter(|_| said).flat_map(|mapping| &mapping.locators);
+    all.map(|locator| locator.rloc).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// What the feeder is told.
 pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[PortHandle]) -> FeederSpec {
     let limits = &launch.replica;
@@ -125,6 +134,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         encryption: encryption(config).collect(),
         admission: admission(config),
         trust: config.trust.clone(),
+        site_locators: site_locators(config),
         nonces: config.peer_nonces.clone(),
         capacity: Capacity {
             entries: limits.entries,

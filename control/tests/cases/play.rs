@@ -9,6 +9,7 @@ use pxtr_control::engine::event::{Action, Event, HostSeen, Time};
 use pxtr_control::engine::{Counter, Engine};
 use pxtr_dataplane::echo::{EchoNonce, EchoSaid};
 use pxtr_dataplane::punt::Seen;
+use pxtr_dataplane::trust::{Said, Status};
 use pxtr_dataplane::types::{MacAddr, PortId};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -128,6 +129,15 @@ impl Stage {
                 Event::UnderlayChanged { rloc: ip(rloc)?, reachable: *way == "up" }
             }
             ["icmp", rloc] => Event::IcmpUnreachable { rloc: ip(rloc)? },
+            ["status", host, "from", rloc, bits] => {
+                let known = u32::MAX >> (32 - bits.len().clamp(1, 32));
+                let bits = u32::from_str_radix(bits, 2).map_err(|error| error.to_string())?;
+                let said = Said::SourceStatus(Status { bits, known });
+                Event::Header { eid: eid(host)?, rloc: ip(rloc)?, said }
+            }
+            ["site-locator", rloc, way @ ("up" | "down")] => {
+                Event::SiteLocator { rloc: ip(rloc)?, up: *way == "up" }
+            }
             ["clear"] => Event::ClearMapCache(None),
             ["clear", inside] => Event::ClearMapCache(Some(eid(inside)?)),
             ["host", host, "port", port] => Event::HostSeen(HostSeen {

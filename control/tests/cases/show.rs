@@ -9,6 +9,7 @@ use pxtr_control::codec::{
 use pxtr_control::engine::config::Secret;
 use pxtr_control::engine::event::{Action, Forwarding, Place, Seal};
 use pxtr_dataplane::echo::EchoMark;
+use pxtr_dataplane::trust::Marks;
 
 /// An action in one line of words; `None`: a word to the operator.
 pub fn show(known: &mut Known, action: &Action) -> Option<String> {
@@ -27,7 +28,13 @@ pub fn show(known: &mut Known, action: &Action) -> Option<String> {
         Action::Abandon { iid, eid } => format!("=> abandon {eid}%{}", iid.0),
         Action::Host { eid, place } => format!("=> host {} {}", show_eid(eid), show_place(place)),
         Action::ProbeHost { eid, .. } => format!("=> probe-host {}", show_eid(eid)),
-        Action::Marks { eid, marks } => format!("=> version {} {}", marks.version.get(), show_eid(eid)),
+        Action::Marks { eid, marks: Marks { version, status: None, .. } } => {
+            format!("=> version {} {}", version.get(), show_eid(eid))
+        }
+        Action::Marks { eid, marks: Marks { status: Some(status), .. } } => {
+            let width = (u32::BITS - status.known.leading_zeros()) as usize;
+            format!("=> status {:0width$b} {}", status.bits, show_eid(eid))
+        }
         Action::Seal { rloc, seal: Seal::Key(key) } => format!("=> seal {rloc} key-id={}", key.id()),
         Action::Seal { rloc, seal: Seal::Failed } => format!("=> no-key {rloc}"),
         Action::Seal { rloc, seal: Seal::Forget } => format!("=> unseal {rloc}"),

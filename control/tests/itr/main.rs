@@ -9,6 +9,7 @@ mod paths;
 mod replies;
 mod requests;
 mod smr;
+mod status;
 mod stranded;
 mod versions;
 mod world;

@@ -21,7 +21,7 @@ fn versioned(version: u16, locator: (&str, u8, u8)) -> EidRecord {
 }
 
 fn marks(version: u16) -> Action {
-    let marks = Marks { version: MapVersion::new(version), expired: false };
+    let marks = Marks { version: MapVersion::new(version), ..Marks::default() };
     Action::Marks { eid: eid("10.1.2.0/24"), marks }
 }
 

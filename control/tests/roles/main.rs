@@ -23,5 +23,6 @@ mod nat;
 mod node;
 mod paths;
 mod pubsub;
+mod status;
 mod vectors;
 mod versions;

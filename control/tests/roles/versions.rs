@@ -44,7 +44,7 @@ fn smrs(n: &mut Node) -> usize {
 }
 
 fn marks(version: u16, expired: bool) -> Marks {
-    Marks { version: MapVersion::new(version), expired }
+    Marks { version: MapVersion::new(version), expired, ..Marks::default() }
 }
 
 #[test]

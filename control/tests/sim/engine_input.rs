@@ -14,7 +14,7 @@ use pxtr_control::engine::event::{Action, EidPrefix, Event, HostSeen, Iid, Time}
 use pxtr_control::engine::{Counter, Engine};
 use pxtr_dataplane::echo::{EchoNonce, EchoSaid};
 use pxtr_dataplane::punt::Seen;
-use pxtr_dataplane::trust::{MapVersion, Said, Trust};
+use pxtr_dataplane::trust::{MapVersion, Said, Status, Trust};
 use pxtr_dataplane::types::{MacAddr, PortId};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -101,12 +101,13 @@ impl Story<'_> {
             }),
             7 => Event::AwayHit { eid: self.host()?, rloc: self.rloc()? },
             9 => {
-                let (bits, kind) = (u16::from(self.byte()?), self.byte()? % 6);
+                let (bits, kind) = (u16::from(self.byte()?), self.byte()? % 7);
                 let (version, nonce) = (MapVersion::new(bits), EchoNonce::new(u32::from(bits)));
                 let said = match kind {
                     0 => Said::DestinationOlder(version),
                     1 => Said::DestinationNewer(version),
                     2 => Said::SourceNewer(version),
+                    6 => Said::SourceStatus(Status { bits: u32::from(bits), known: 0xFF }),
                     3 => return self.echo(EchoSaid::Wanted(nonce)),
                     4 => return self.echo(EchoSaid::Given(nonce)),
                     _ => return self.echo(EchoSaid::Missing(nonce)),
@@ -233,6 +234,7 @@ fn config(kind: u8) -> EngineConfig {
             rlocs: Box::new([net(0, 0).prefix]),
             map_versions: kind & 16 == 16,
             echo_nonce: kind & 32 == 32,
+            status_bits: kind & 64 == 64,
         },
         ddt: Ddt { roots, delegations: vec![delegation(net(9, 24))], ..Ddt::default() },
         limits: Limits {

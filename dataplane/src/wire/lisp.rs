@@ -2,7 +2,7 @@
 //! flags N L E V I R KK | nonce or map-versions 24 | Instance-ID 24 and LSBs 8, or LSBs 32.
 
 use super::bytes::chunk;
-use crate::trust::MapVersion;
+use crate::trust::{MapVersion, Status};
 use crate::types::InstanceId;
 
 /// Bytes of the header.
@@ -18,6 +18,8 @@ pub const CONTROL_INSTANCE: InstanceId = InstanceId(0xFF_FFFF);
 pub const FLAG_NONCE: u8 = 0x80;
 /// E: the nonce is to be echoed (RFC 9300 section 10.1).
 pub const FLAG_ECHO: u8 = 0x20;
+/// L: Locator-Status-Bits are present.
+pub const FLAG_STATUS: u8 = 0x40;
 /// V: Map-Versions are present (RFC 9302).
 pub const FLAG_VERSIONS: u8 = 0x10;
 /// I: an Instance-ID is present.
@@ -28,8 +30,8 @@ pub const MASK_KEY: u8 = 0x03;
 /// What the path needs of the header.
 ///
 /// On the public Internet N, L, E and V are never acted on (RFC 9300 section 4.1, R-006): N counts only
-/// where nonces were agreed upon (RFC 8060 section 5.3, R-032) or are echoed, E and V only of trusted routers
-/// (RFC 9300 section 10.1, RFC 9302), L is not read. N and V both set is a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
+/// where nonces were agreed upon (RFC 8060 section 5.3, R-032) or are echoed, E, V and L only of trusted routers
+/// (RFC 9300 section 10, RFC 9302). N and V both set is a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lisp {
     /// Instance-ID; 0 when I=0. With I=1 the low 8 bits (LSBs) are not part of it.
@@ -38,6 +40,8 @@ pub struct Lisp {
     pub key: u8,
     /// Flags and nonce as they are.
     first: u32,
+    /// Instance-ID and Locator-Status-Bits as they are.
+    second: u32,
 }
 
 impl Lisp {
@@ -47,7 +51,8 @@ impl Lisp {
         let h: &[u8; LEN] = chunk(data, offset)?;
         let instance = if h[0] & FLAG_INSTANCE == 0 { 0 } else { u32::from_be_bytes([0, h[4], h[5], h[6]]) };
         let first = u32::from_be_bytes([h[0], h[1], h[2], h[3]]);
-        Some(Self { instance: InstanceId(instance), key: h[0] & MASK_KEY, first })
+        let second = u32::from_be_bytes([h[4], h[5], h[6], h[7]]);
+        Some(Self { instance: InstanceId(instance), key: h[0] & MASK_KEY, first, second })
     }
 
     /// The nonce of 24 bits, if there is one.
@@ -72,6 +77,29 @@ impl Lisp {
             return None;
         }
         Some((MapVersion::new((self.first >> 12) as u16), MapVersion::new(self.first as u16)))
+    }
+
+    /// The Locator-Status-Bits of the source, if they are there: 8 beside an Instance-ID, else 32 (RFC 9300
+    /// section 5.3).
+    #[inline(always)]
+    pub const fn status(self) -> Option<Status> {
+        let flags = (self.first >> 24) as u8;
+        if flags & FLAG_STATUS == 0 {
+            return None;
+        }
+        let known = if flags & FLAG_INSTANCE == 0 { u32::MAX } else { 0xFF };
+        Some(Status { bits: self.second & known, known })
+    }
+
+    /// A header with the Locator-Status-Bits of the source, as many as there is room for.
+    pub const fn with_status(header: [u8; LEN], status: Status) -> [u8; LEN] {
+        let [flags, a, b, c, d, e, f, _] = header;
+        let [s, t, u, v] = (status.bits & status.known).to_be_bytes();
+        if flags & FLAG_INSTANCE == 0 {
+            [flags | FLAG_STATUS, a, b, c, s, t, u, v]
+        } else {
+            [flags | FLAG_STATUS, a, b, c, d, e, f, v]
+        }
     }
 
     /// A header without a nonce, with the Map-Versions of source and destination.
@@ -122,6 +150,15 @@ mod tests {
         assert_eq!(Lisp::with_versions([0; 8], pair.0, pair.1), versions);
         assert_eq!(Lisp::parse(&versions, 0).and_then(Lisp::versions), Some(pair));
         assert_eq!(Lisp::with_versions(vector, pair.0, pair.1), [0x18, 0x00, 0x10, 0x02, 0, 0, 0x65, 0]);
+        // the bits share the second word with the Instance-ID.
+        let up = |bits, known| Some(Status { bits, known });
+        assert_eq!(Lisp::parse(&lsb, 0).and_then(Lisp::status), up(3, 0xFF));
+        assert_eq!(Lisp::parse(&lsbs_without_instance, 0).and_then(Lisp::status), up(0x0102_0304, u32::MAX));
+        assert_eq!(Lisp::parse(&vector, 0).and_then(Lisp::status), None);
+        let status = Status { bits: 0x0102_0304, known: u32::MAX };
+        assert_eq!(Lisp::with_status([0; 8], status), lsbs_without_instance);
+        assert_eq!(Lisp::with_status(vector, Status { bits: 3, known: 3 }), lsb);
+        assert_eq!(Lisp::with_status(versions, status), [0x50, 0x00, 0x10, 0x02, 1, 2, 3, 4]);
         // N and V both set is a nonce.
         let both = Lisp::parse(&[0x90, 0x00, 0x10, 0x02, 0, 0, 0, 0], 0);
         assert_eq!(both.map(|h| (h.nonce(), h.versions())), Some((Some(0x1002), None)));

@@ -1,7 +1,7 @@
 //! From a step to a verdict: the rewriting stage.
 
 use crate::buffer::PacketBuf;
-use crate::feed::{Adjacency, VrfSpec};
+use crate::feed::{Adjacency, RlocOptions, VrfSpec};
 use crate::mapcache::Rloc;
 use crate::path::crypt;
 use crate::path::ip::Ip;
@@ -113,7 +113,7 @@ fn encapsulate<B: PacketBuf>(
         Rloc::Down => return Verdict::Drop(DropReason::RlocDown, Some(Notice::HostUnreachable)),
     };
     let lisp = match outer.options() {
-        Some(options) if options.map_versions => versioned(facts, vrf, tables),
+        Some(options) if options.map_versions || options.status_bits => trusted(facts, vrf, options, tables),
         _ => Lisp::header(vrf.instance_id),
     };
     let forwarded = facts.cx.origin != Origin::Own;
@@ -138,14 +138,14 @@ fn encapsulate<B: PacketBuf>(
     verdict
 }
 
-/// The LISP header of a packet to a router that gets Map-Versions.
+/// The LISP header of a packet to a router that is trusted.
 #[cold]
-fn versioned(facts: &Facts, vrf: &VrfSpec, tables: &Replica) -> [u8; lisp::LEN] {
+fn trusted(facts: &Facts, vrf: &VrfSpec, options: RlocOptions, tables: &Replica) -> [u8; lisp::LEN] {
     let entry = match facts.mapping {
         Mapping::Entry(entry) => Some(entry),
         Mapping::Unknown | Mapping::Absent => None,
     };
-    trust::header(&facts.ip, (facts.cx.vrf, vrf), entry, tables)
+    trust::header(&facts.ip, (facts.cx.vrf, vrf), entry, options, tables)
 }
 
 #[inline(always)]

@@ -15,6 +15,7 @@ const MAY_FRAGMENT: RlocOptions = RlocOptions {
     may_fragment: true,
     map_versions: false,
     echo: None,
+    status_bits: false,
     ports: None,
     encrypted: false,
 };

@@ -1,11 +1,12 @@
-//! What LISP headers of trusted routers say: Map-Versions (R-097 to R-099; RFC 9302 sections 6 and 7).
+//! What LISP headers of trusted routers say: Map-Versions (R-097 to R-099; RFC 9302 sections 6 and 7) and
+//! Locator-Status-Bits (R-095; RFC 9300 section 10).
 
 use crate::lab::*;
 use crate::packets::*;
 use pxtr_dataplane::feed::{Delta, MapAction, RlocOptions, Target};
 use pxtr_dataplane::punt::Punt;
-use pxtr_dataplane::trust::{MapVersion, Marks, Outdated, Said, Trust};
-use pxtr_dataplane::types::{EntryId, VrfId};
+use pxtr_dataplane::trust::{MapVersion, Marks, Outdated, Said, Status, Trust};
+use pxtr_dataplane::types::{EntryId, InstanceId, VrfId};
 use pxtr_dataplane::verdict::DropReason::{self, *};
 
 const RLOC: &str = "203.0.113.4";
@@ -23,12 +24,15 @@ struct Site {
 }
 
 fn version(version: u16) -> Marks {
-    Marks { version: MapVersion::new(version), expired: false }
+    Marks { version: MapVersion::new(version), ..Marks::default() }
 }
 
 impl Site {
     fn new() -> Self {
-        let mut lab = Lab::new();
+        Self::within(Lab::new())
+    }
+
+    fn within(mut lab: Lab) -> Self {
         lab.vrf(0, |vrf| (vrf.pitr, vrf.petr, vrf.xtr) = (false, false, true));
         lab.apply(Delta::LocalEidSet { vrf: VrfId(0), prefix: "192.0.2.0/24".parse().unwrap() });
         let own = lab.map(0, "192.0.2.0/24", MapAction::LocalSite);
@@ -187,4 +191,123 @@ fn a_proxy_says_the_version_of_the_destination_alone_r099() {
         let older = lab.core(&from([0x10, 0xAB, 0xB0, 0x01, 0, 0, 0, 0]));
         assert_eq!(older, Fate::Dropped(MapVersionSourceOlder), "of the source it does");
     }
+}
+
+/// The state of so many locators.
+fn status(bits: u32, locators: u32) -> Status {
+    Status { bits, known: u32::MAX >> (32 - locators) }
+}
+
+impl Site {
+    /// Trusts as before and says the state of three locators of its own, and knows two of the others'.
+    fn with_status(lab: Lab) -> Self {
+        let mut site = Self::within(lab);
+        let rlocs = Box::new(["203.0.113.0/24".parse().unwrap()]);
+        let trust = Trust { rlocs, map_versions: true, status_bits: true, ..Trust::default() };
+        site.lab.apply(Delta::Trust(Box::new(trust)));
+        site.say(true);
+        site.mark(Some(status(0b101, 3)), Some(status(0b11, 2)));
+        site
+    }
+
+    fn mark(&mut self, own: Option<Status>, remote: Option<Status>) {
+        self.lab.apply(Delta::EntryMarks(self.own, Marks { status: own, ..Marks::default() }));
+        self.lab.apply(Delta::EntryMarks(self.remote, Marks { status: remote, ..Marks::default() }));
+    }
+
+    /// Whether [`RLOC`] is told of our locators.
+    fn say(&mut self, status_bits: bool) {
+        let options = RlocOptions { status_bits, ..RlocOptions::default() };
+        self.lab.rloc_with(RLOC_V4, OURS, RLOC, 1500, options);
+    }
+
+    /// The LISP header of a packet from this host to the other site.
+    fn said(&mut self, from: &str) -> [u8; 8] {
+        self.lab.native(&udp(from, REMOTE, 9)).sent().1.lisp().header
+    }
+}
+
+#[test]
+fn the_state_of_our_locators_is_said_to_trusted_routers_r095() {
+    for express in [true, false] {
+        let mut site = Site::with_status(Lab::with(|config| config.express = express));
+        assert_eq!(site.said(HOST), [0x40, 0, 0, 0, 0, 0, 0, 0b101]);
+        // A change is in the next packet.
+        site.mark(Some(status(0x8000_0001, 32)), None);
+        assert_eq!(site.said(HOST), [0x40, 0, 0, 0, 0x80, 0, 0, 1]);
+        site.lab.vrf(0, |vrf| {
+            (vrf.pitr, vrf.petr, vrf.xtr) = (false, false, true);
+            vrf.instance_id = InstanceId(0x77);
+        });
+        assert_eq!(site.said(HOST), [0x48, 0, 0, 0, 0, 0, 0x77, 1], "eight of them beside an Instance-ID");
+        site.mark(None, None);
+        assert_eq!(site.said(HOST), [0x08, 0, 0, 0, 0, 0, 0x77, 0], "they are not used just now");
+        site.mark(Some(status(0b101, 3)), None);
+        site.say(false);
+        assert_eq!(
+            site.said(HOST),
+            [0x08, 0, 0, 0, 0, 0, 0x77, 0],
+            "who is not trusted hears nothing (R-006)"
+        );
+    }
+}
+
+#[test]
+fn both_versions_and_bits_are_said_and_nonces_go_with_bits_r095_r036() {
+    let mut site = Site::with_status(Lab::new());
+    let options = RlocOptions { map_versions: true, status_bits: true, ..RlocOptions::default() };
+    site.lab.rloc_with(RLOC_V4, OURS, RLOC, 1500, options);
+    let marks = |version_of: u16, status| Marks { status: Some(status), ..version(version_of) };
+    site.lab.apply(Delta::EntryMarks(site.own, marks(10, status(0b01, 2))));
+    site.lab.apply(Delta::EntryMarks(site.remote, marks(20, status(0b11, 2))));
+    assert_eq!(site.said(HOST), [0x50, 0x00, 0xA0, 0x14, 0, 0, 0, 0b01]);
+    // Bits beside another version may be about other locators.
+    let heard = |source: u8| [0x50, 0x01, source << 4, 0x0A, 0, 0, 0, 0b01];
+    assert!(matches!(site.hear_with(RLOC, heard(5)), Fate::Tx(..)));
+    assert_eq!(site.told(), [(REMOTE.to_owned(), Said::SourceNewer(MapVersion::new(21)))]);
+    assert!(matches!(site.hear_with(RLOC, heard(4)), Fate::Tx(..)));
+    assert_eq!(site.told(), [(REMOTE.to_owned(), Said::SourceStatus(status(0b01, 2)))]);
+    // N does not touch the second word.
+    assert!(matches!(site.hear_with(RLOC, [0xC0, 1, 2, 3, 0, 0, 0, 0b10]), Fate::Tx(..)));
+    assert_eq!(site.told(), [(REMOTE.to_owned(), Said::SourceStatus(status(0b10, 2)))]);
+}
+
+#[test]
+fn a_change_of_the_sources_locators_is_told_once_r095() {
+    let mut site = Site::with_status(Lab::new());
+    let changed = |bits| vec![(REMOTE.to_owned(), Said::SourceStatus(status(bits, 2)))];
+    let bits = |bits: u8| [0x40, 0, 0, 0, 0, 0, 0, bits];
+    site.hear_with(RLOC, bits(0b11));
+    site.hear_with(RLOC, [0x40, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0b11]);
+    assert_eq!(site.told(), [], "as it was; there are no more than two locators");
+    assert!(matches!(site.hear_with(RLOC, bits(0b01)), Fate::Tx(..)), "and goes on");
+    site.hear_with(RLOC, [0x40, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0b01]);
+    assert_eq!(site.told(), changed(0b01), "once a second, whatever the other bits are");
+    site.mark(None, Some(status(0b01, 2)));
+    site.hear_with(RLOC, bits(0b01));
+    assert_eq!(site.told(), []);
+    site.hear_with(RLOC, bits(0b11));
+    assert_eq!(site.told(), changed(0b11), "back");
+    site.mark(None, Some(status(0x1FF, 9)));
+    site.lab.vrf(0, |vrf| {
+        (vrf.pitr, vrf.petr, vrf.xtr) = (false, false, true);
+        vrf.instance_id = InstanceId(0x77);
+    });
+    site.hear_with(RLOC, [0x48, 0, 0, 0, 0, 0, 0x77, 0xFE]);
+    let eight = Said::SourceStatus(status(0xFE, 8));
+    assert_eq!(site.told(), [(REMOTE.to_owned(), eight)], "the ninth has no bit beside an Instance-ID");
+}
+
+#[test]
+fn bits_of_strangers_and_where_they_are_off_are_ignored_r095_r006() {
+    let mut site = Site::with_status(Lab::new());
+    let down = [0x40, 0, 0, 0, 0, 0, 0, 0];
+    assert!(matches!(site.hear_with(STRANGER, down), Fate::Tx(..)));
+    assert!(matches!(site.hear_with(RLOC, [0; 8]), Fate::Tx(..)), "L=0");
+    site.mark(None, None);
+    assert!(matches!(site.hear_with(RLOC, down), Fate::Tx(..)), "nothing was learnt of the locators");
+    site.mark(None, Some(status(0b11, 2)));
+    site.trust(true);
+    assert!(matches!(site.hear_with(RLOC, down), Fate::Tx(..)), "only versions are heeded");
+    assert_eq!(site.told(), []);
 }

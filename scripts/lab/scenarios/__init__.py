@@ -17,6 +17,7 @@ from .nat import Nat
 from .pubsub import PubSub
 from .provider import Provider
 from .traffic_engineering import Backup, Weights
+from .trusted import Trusted
 from .use_petr import UsePetr
 from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 
@@ -39,6 +40,7 @@ ALL = {
     "odd-packets": odd_packets,
     "spoof": spoof,
     "crypto": crypto,
+    "trusted": Trusted(),
     "pubsub": PubSub(),
     "lisp-sec": LispSec(),
     "mobility-cold": Cold(),

@@ -126,6 +126,8 @@ pub enum LocatorState {
     ProbeDown,
     /// It does not echo nonces.
     EchoMissing,
+    /// Its site says that it is down, in the headers of its packets (Locator-Status-Bits).
+    SaidDown,
     /// The underlay has no way to it.
     NoRoute,
     /// Its mapping says so (R bit), or priority 255.
@@ -142,6 +144,7 @@ impl LocatorState {
             Self::Up => "up",
             Self::ProbeDown => "probe-down",
             Self::EchoMissing => "echo-missing",
+            Self::SaidDown => "said-down",
             Self::NoRoute => "no-route",
             Self::NotForUse => "not-for-use",
             Self::NoFamily => "no-family",

@@ -33,4 +33,14 @@ pub struct TrustedTable {
     /// Packets to locators that are being asked, and all LISP packets received, take a slower way through the workers.
     /// Default: `false`. Change: live.
     pub echo_nonce: Key<bool>,
+    /// The choice whether Locator-Status-Bits are put into LISP headers and heeded there (RFC 9300 section 10).
+    ///
+    /// An xTR tells trusted routers by them which locators of its site are up: its own while their port has
+    /// its link, those of other routers while there is a route to them. Each xTR must have all locators of
+    /// the site in its `lisp.database`. For five minutes after these changed by a reload nothing is said. A
+    /// locator of another site that a router of that site says is down is probed at once and not used until it
+    /// is said to be up, unless no other one is up.
+    /// Packets to trusted routers, and all LISP packets received, take a slower way through the workers.
+    /// Default: `false`. Change: live.
+    pub locator_status_bits: Key<bool>,
 }

@@ -81,6 +81,7 @@ impl Bed {
             encryption: vec![],
             admission: AdmissionSpec::default(),
             trust: Trust::default(),
+            site_locators: vec![],
             nonces: BTreeMap::new(),
             capacity,
         };

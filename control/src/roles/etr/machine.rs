@@ -124,8 +124,13 @@ impl Etr {
                 Counter::MapVersionsUnknown,
                 format_args!("{rloc} has version {} of {prefix}", version.get()),
             ),
-            Said::DestinationOlder(_) | Said::SourceNewer(_) => {}
+            Said::DestinationOlder(_) | Said::SourceNewer(_) | Said::SourceStatus(_) => {}
         }
+    }
+
+    /// A locator of our site came up or went down.
+    pub(crate) fn on_site_locator(&mut self, cx: &mut Cx<'_>, rloc: IpAddr, up: bool) {
+        self.versions.on_site_locator(cx, rloc, up);
     }
 
     /// What became of hosts since this was asked last; the answers to Map-Requests follow it.

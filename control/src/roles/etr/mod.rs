@@ -12,6 +12,7 @@ mod machine;
 mod nat;
 mod registrar;
 mod solicitor;
+mod status;
 mod versions;
 mod view;
 mod withheld;

@@ -1,8 +1,10 @@
-//! Versions of our mappings, and who sends to us with old ones (RFC 9302 sections 6 and 7.1; ).
+//! What is said of our mappings in LISP headers: their versions, and who sends to us with old ones (RFC 9302
+//! sections 6 and 7.1; ), and the state of their locators (`status.rs`).
 //!
 //! A version is the operator's: all ETRs of a site must have the same, so that none makes one up.
 
 use super::solicitor::Solicitor;
+use super::status::Statuses;
 use crate::engine::config::DatabaseMapping;
 use crate::engine::event::{Action, EidPrefix, Time};
 use crate::engine::{Counter, Cx};
@@ -28,6 +30,7 @@ pub(super) struct Versions {
     ends: BTreeSet<(Time, EidPrefix)>,
     tries: HashMap<(IpAddr, EidPrefix), Tries>,
     outdated: BTreeSet<(IpAddr, EidPrefix)>,
+    statuses: Statuses,
 }
 
 /// A mapping of ours.
@@ -44,19 +47,33 @@ struct Tries {
     last: Time,
 }
 
+impl Own {
+    /// Tells the data plane of the locators' state, if that is another one.
+    fn say_status(&mut self, cx: &mut Cx<'_>, statuses: &Statuses) {
+        let status = statuses.of(cx, &self.mapping);
+        if status != self.marks.status {
+            self.marks.status = status;
+            cx.out.push(Action::Marks { eid: self.mapping.eid, marks: self.marks });
+        }
+    }
+}
+
 impl Versions {
     /// Takes over the configuration. Its versions are those of now: what changed with them is known only of
     /// what changed while we ran, so that at the start they are taken for new.
     pub(super) fn configure(&mut self, cx: &mut Cx<'_>) {
         let mut former = std::mem::take(&mut self.own);
-        if !(cx.config.trust.map_versions && cx.config.roles.xtr) {
+        if !(cx.config.trust.marks() && cx.config.roles.xtr) {
+            self.statuses.stop();
             self.ends.clear();
             self.tries.clear();
             return self.let_off(cx, |_| true);
         }
         let config = cx.config;
         for mapping in &config.database {
-            let own = match former.remove(&mapping.eid) {
+            let before = former.get(&mapping.eid).map(|own| &own.mapping);
+            self.statuses.configure(cx, before, mapping);
+            let mut own = match former.remove(&mapping.eid) {
                 Some(same) if same.mapping.map_version == mapping.map_version => {
                     if same.mapping.locators != mapping.locators {
                         not_raised(cx, mapping);
@@ -65,6 +82,7 @@ impl Versions {
                 }
                 other => self.begin(cx, mapping, other.map(|own| own.mapping)),
             };
+            own.marks.status = self.statuses.of(cx, &own.mapping);
             // Said each time: the entry of the data plane may be a new one.
             cx.out.push(Action::Marks { eid: mapping.eid, marks: own.marks });
             self.own.insert(mapping.eid, own);
@@ -89,7 +107,19 @@ impl Versions {
             let minutes = former.map_or(mapping.ttl_minutes, |former| former.ttl_minutes);
             self.ends.insert((cx.now.plus_ms(u64::from(minutes) * 60_000), mapping.eid));
         }
-        Own { mapping: mapping.clone(), marks: Marks { version, expired: false } }
+        Own { mapping: mapping.clone(), marks: Marks { version, ..Marks::default() } }
+    }
+
+    /// A locator of our site came up or went down: the next packets say so.
+    pub(super) fn on_site_locator(&mut self, cx: &mut Cx<'_>, rloc: IpAddr, up: bool) {
+        if self.statuses.set(rloc, up) {
+            cx.notice(
+                Counter::SiteLocatorsChanged,
+                format_args!("{rloc}: {}", if up { "up" } else { "down" }),
+            );
+            let Self { own, statuses, .. } = self;
+            own.values_mut().for_each(|own| own.say_status(cx, statuses));
+        }
     }
 
     /// An ITR has an old version of a mapping of ours: it is told, or given up.
@@ -139,13 +169,18 @@ impl Versions {
         }
     }
 
-    /// When the TTL of a former version ends.
+    /// When the TTL of a former version ends, or the time in which the state of locators is not said.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.ends.first().map(|(at, _)| *at)
+        self.ends.first().map(|(at, _)| *at).into_iter().chain(self.statuses.next_deadline()).min()
     }
 
-    /// Former versions whose TTL has passed are not to be met any more.
+    /// Former versions whose TTL has passed are not to be met any more, nor their locators.
     pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        while let Some(eid) = self.statuses.pop_due(cx.now) {
+            if let Some(own) = self.own.get_mut(&eid) {
+                own.say_status(cx, &self.statuses);
+            }
+        }
         while let Some((_, eid)) = self.ends.first().filter(|(at, _)| *at <= cx.now).copied() {
             self.ends.pop_first();
             if let Some(own) = self.own.get_mut(&eid) {
