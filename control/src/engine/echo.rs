@@ -118,6 +118,18 @@ impl Echoing {
         (mark, self.round.as_ref().map(|round| round.nonce))
     }
 
+    /// Puts the round off, if there is one, because the other end asks as well. `false`: not so soon again.
+    fn put_off(&mut self, cx: &mut Cx<'_>) -> bool {
+        let wait = u64::from(cx.config.limits.echo_wait_ms);
+        let Some(round) = self.round.as_mut().filter(|round| round.paused.is_none()) else { return true };
+        let due = cx.now >= round.steady;
+        if due {
+            let pause = cx.now.plus_ms(wait / 2 + cx.rng.below(wait / 2 + 1));
+            (round.paused, round.heard, round.asked) = (Some(pause), None, None);
+        }
+        due
+    }
+
     fn wake(&self) -> Option<Time> {
         let round = self.round.as_ref().map(|round| round.paused.unwrap_or(round.ends));
         let given = self.given.map(|(_, until)| until);
@@ -157,24 +169,28 @@ impl Rlocs {
         self.settle_echo(cx, slot);
     }
 
+    /// Puts a nonce into what is sent to the RLOC that it came from, and to others of its site: what we send to
+    /// that router may go there.
     fn give_echo(&mut self, cx: &mut Cx<'_>, slot: u32, nonce: EchoNonce) {
-        let wait = u64::from(cx.config.limits.echo_wait_ms);
-        let Some(rloc) = self.table.get_mut(slot) else { return };
         if !self.echoes.wishes.take(cx.now, WISHES) {
             return cx.count(Counter::EchoesNotGiven);
         }
-        let echo = rloc.echo.get_or_insert_default();
-        if let Some(round) = echo.round.as_mut().filter(|round| round.paused.is_none()) {
-            if cx.now < round.steady {
-                return;
+        let Some(rloc) = self.table.get_mut(slot) else { return };
+        if !rloc.echo.get_or_insert_default().put_off(cx) {
+            return;
+        }
+        let until = cx.now.plus_ms(GIVEN_MS);
+        for other in self.same_sites(slot) {
+            let Some(rloc) = self.table.get_mut(other).filter(|r| may_echo(cx.config, r.addr)) else {
+                continue;
+            };
+            let echo = rloc.echo.get_or_insert_default();
+            if other == slot && echo.given.is_none_or(|(given, _)| given != nonce) {
+                cx.count(Counter::EchoesGiven);
             }
-            let pause = cx.now.plus_ms(wait / 2 + cx.rng.below(wait / 2 + 1));
-            (round.paused, round.heard, round.asked) = (Some(pause), None, None);
+            echo.given = Some((nonce, until));
+            self.settle_echo(cx, other);
         }
-        if echo.given.is_none_or(|(given, _)| given != nonce) {
-            cx.count(Counter::EchoesGiven);
-        }
-        echo.given = Some((nonce, cx.now.plus_ms(GIVEN_MS)));
     }
 
     fn take_echo(&mut self, cx: &mut Cx<'_>, slot: u32, nonce: EchoNonce) {

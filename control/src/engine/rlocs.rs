@@ -171,6 +171,15 @@ impl Rlocs {
         self.by_addr.get(&addr).copied()
     }
 
+    /// The RLOC and others of the same sites, as far as its first few locator-sets tell.
+    pub(super) fn same_sites(&self, slot: u32) -> BTreeSet<u32> {
+        const SETS: usize = 8;
+        const RLOCS: usize = 16;
+        let sets = self.table.get(slot).into_iter().flat_map(|rloc| rloc.sets.iter().take(SETS));
+        let rlocs = sets.filter_map(|&set| self.sets.get(set)).flat_map(LocatorSet::eligible_rlocs);
+        std::iter::once(slot).chain(rlocs.filter_map(|addr| self.find(addr)).take(RLOCS)).collect()
+    }
+
     /// All RLOCs, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Rloc> {
         self.table.iter().map(|(_, rloc)| rloc)

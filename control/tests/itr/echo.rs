@@ -59,6 +59,12 @@ fn echo(rloc: &str, mark: Option<EchoMark>, awaited: Option<EchoNonce>) -> Actio
     Action::Echo { rloc: ip(rloc), mark, awaited }
 }
 
+/// What was done, and not about the other locator of the site.
+fn take(w: &mut World) -> Vec<Action> {
+    let of_b = |action: &Action| matches!(action, Action::Echo { rloc, .. } if *rloc == ip(B.0));
+    w.take().into_iter().filter(|action| !of_b(action)).collect()
+}
+
 /// Waits for the next round; its nonce.
 fn asked(w: &mut World, rloc: &str) -> EchoNonce {
     let end = w.now.plus_ms(2 * INTERVAL);
@@ -121,11 +127,7 @@ fn r094_data_without_the_echo_is_down_and_the_answer_to_a_probe_is_up_again_r093
     w.requests();
     let began = w.now;
     silence(&mut w, A.0, nonce);
-    let got: Vec<_> = w
-        .take()
-        .into_iter()
-        .filter(|action| !matches!(action, Action::Echo { rloc, .. } if *rloc == ip(B.0)))
-        .collect();
+    let got = take(&mut w);
     assert_eq!(got, [state(A.0, false), echo(A.0, None, None)]);
     assert!(w.now.since(began) <= WAIT + 300);
     let view = w.engine.rlocs().remove(0);
@@ -229,6 +231,20 @@ fn r094_what_is_wanted_is_given_for_a_while() {
     assert!(w.take().len() <= 1_001 && w.count(Counter::EchoesNotGiven) >= 3_999, "R-210");
 }
 
+/// A site's router may send from one locator while we send to another one of its site.
+#[test]
+fn r094_the_echo_goes_to_all_locators_of_the_site() {
+    let mut w = World::new(trusting());
+    learn(&mut w, site(&[A, B]), false);
+    let give = |rloc: &str| echo(rloc, Some(EchoMark::Give(EchoNonce::new(7))), None);
+    said(&mut w, A.0, EchoSaid::Wanted(EchoNonce::new(7)), 0);
+    let mut got = w.take();
+    got.sort_by_key(|action| format!("{action:?}"));
+    assert_eq!(got, [give(A.0), give(B.0)]);
+    w.pass(3_100);
+    assert_eq!(w.take().len(), 2, "both end");
+}
+
 /// Both ask at the same time: who is asked puts his own round off, and gives.
 #[test]
 fn r094_two_that_ask_each_other_both_get_their_echo() {
@@ -236,20 +252,20 @@ fn r094_two_that_ask_each_other_both_get_their_echo() {
     let ours = asked(&mut w, A.0);
     let theirs = EchoNonce::new(0xABC);
     said(&mut w, A.0, EchoSaid::Wanted(theirs), 5);
-    assert_eq!(w.take(), [echo(A.0, Some(EchoMark::Give(theirs)), Some(ours))]);
+    assert_eq!(take(&mut w), [echo(A.0, Some(EchoMark::Give(theirs)), Some(ours))]);
     // Meanwhile the lack of ours proves nothing.
     for sent in 0..3 {
         said(&mut w, A.0, EchoSaid::Missing(ours), 10 + sent);
         said(&mut w, A.0, EchoSaid::Wanted(theirs), 10);
         w.pass(50);
     }
-    assert_eq!(w.take(), []);
+    assert_eq!(take(&mut w), []);
     w.pass(WAIT);
-    assert_eq!(w.take(), [echo(A.0, Some(EchoMark::Ask(ours)), Some(ours))], "the round goes on");
+    assert_eq!(take(&mut w), [echo(A.0, Some(EchoMark::Ask(ours)), Some(ours))], "the round goes on");
     said(&mut w, A.0, EchoSaid::Wanted(theirs), 15);
-    assert_eq!(w.take(), [], "and is not put off again at once");
+    assert_eq!(take(&mut w), [], "and is not put off again at once");
     said(&mut w, A.0, EchoSaid::Given(ours), 20);
-    assert_eq!(w.take(), [echo(A.0, Some(EchoMark::Give(theirs)), None)]);
+    assert_eq!(take(&mut w), [echo(A.0, Some(EchoMark::Give(theirs)), None)]);
     assert_eq!(w.count(Counter::EchoesReceived), 1);
 }
 

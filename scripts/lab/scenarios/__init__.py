@@ -9,6 +9,7 @@ from .ddt import Ddt
 from .dr_move import SiteMove
 from .dr_move_router import RouterMove
 from .elp import ExplicitPath
+from .echo_nonce import EchoNonce
 from .lisp_sec import LispSec
 from .mobility import Cold, LispPeer, Silent, Spoof
 from .mobility_fhr import FirstHop
@@ -41,6 +42,7 @@ ALL = {
     "spoof": spoof,
     "crypto": crypto,
     "trusted": Trusted(),
+    "echo-nonce": EchoNonce(),
     "pubsub": PubSub(),
     "lisp-sec": LispSec(),
     "mobility-cold": Cold(),
