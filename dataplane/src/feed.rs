@@ -9,6 +9,7 @@
 use crate::admission::{Admission, Nonce, SiteRules, VrfAdmission};
 use crate::crypt::{Key, PeerKeys};
 use crate::echo::{Awaited, EchoMark};
+use crate::policer::VrfPolicers;
 use crate::trust::{Marks, Outdated, Trust};
 use crate::types::{
     AdjacencyId, EntryId, InstanceId, LocatorSetId, MacAddr, PeerId, PortId, RlocId, SiteId, VrfId,
@@ -399,6 +400,8 @@ pub enum Delta {
     Awaited(Box<[Awaited]>),
     /// What is asked of the inner sources of a VRF. Sent after what it refers to.
     VrfAdmission(VrfId, VrfAdmission),
+    /// The policers of a VRF, in place of the former ones; `None`: it has none.
+    Policers(VrfId, Option<Box<VrfPolicers>>),
     /// The key that packets to this RLOC are encrypted with (RFC 8061), in place of the former one. Sent
     /// before the slot whose options ask for it.
     SealKey {

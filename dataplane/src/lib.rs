@@ -15,6 +15,7 @@ pub mod launch;
 pub mod lpm;
 pub mod mapcache;
 pub mod path;
+pub mod policer;
 pub mod punt;
 pub mod reassembly;
 pub mod replica;

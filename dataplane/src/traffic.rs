@@ -1,8 +1,8 @@
-//! What passes, by VRF and by sub-interface: tables of counters that one worker writes and control reads.
+//! What passes, by VRF, by sub-interface and by policer: tables of counters that one worker writes and control reads.
 
 use crate::counters::Counter;
 use crate::slots::SharedSlots;
-use crate::types::{PortId, VrfId};
+use crate::types::{PolicerId, PortId, VrfId};
 use std::sync::Arc;
 use zerocopy::FromZeros;
 
@@ -60,16 +60,34 @@ pub struct SubInterfaceTraffic {
     pub sent: Flow,
 }
 
-/// The counters of one worker by VRF and by sub-interface. A clone shows the same ones.
+/// What came to a policer: IP packets, and their bytes from the IP header on, without what LISP adds.
+#[derive(Debug, Default, FromZeros)]
+#[repr(C, align(32))]
+pub struct PolicerTraffic {
+    /// Let through.
+    pub passed: Flow,
+    /// Dropped.
+    pub dropped: Flow,
+}
+
+/// Policers that count; what is beyond works, and does not count.
+pub const MAX_POLICERS: u32 = 1 << 14;
+
+/// The counters of one worker by VRF, by sub-interface and by policer. A clone shows the same ones.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     vrfs: Arc<SharedSlots<VrfTraffic>>,
     subinterfaces: Arc<SharedSlots<SubInterfaceTraffic>>,
+    policers: Arc<SharedSlots<PolicerTraffic>>,
 }
 
 impl Traffic {
     pub(crate) fn new(vrfs: u16, ports: u16) -> Self {
-        Self { vrfs: SharedSlots::new(vrfs.into()), subinterfaces: SharedSlots::new(ports.into()) }
+        Self {
+            vrfs: SharedSlots::new(vrfs.into()),
+            subinterfaces: SharedSlots::new(ports.into()),
+            policers: SharedSlots::new(MAX_POLICERS),
+        }
     }
 
     /// A VRF's counters; `None`: there can be no such VRF.
@@ -86,6 +104,13 @@ impl Traffic {
         self.subinterfaces.get(u32::from(port.0))
     }
 
+    /// A policer's counters.
+    #[inline]
+    #[must_use]
+    pub fn policer(&self, id: PolicerId) -> Option<&PolicerTraffic> {
+        self.policers.get(id.0)
+    }
+
     /// Takes note that a VRF is in use.
     pub(crate) fn reserve(&self, vrf: VrfId) {
         self.vrfs.reserve(u32::from(vrf.0));
@@ -93,7 +118,7 @@ impl Traffic {
 
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.vrfs.memory_bytes() + self.subinterfaces.memory_bytes()
+        self.vrfs.memory_bytes() + self.subinterfaces.memory_bytes() + self.policers.memory_bytes()
     }
 }
 

@@ -85,6 +85,11 @@ pub struct SiteId(pub u32);
 #[serde(transparent)]
 pub struct PeerId(pub u32);
 
+/// Where a policer counts. Handed out by control, the same number in every worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PolicerId(pub u32);
+
 /// An Ethernet address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -205,6 +205,7 @@ drop_reasons! {
     NestedLisp, "nested_lisp", "Encapsulating it would put more than two LISP headers on the packet (R-007).";
     // Forwarding.
     TtlExpired, "ttl_expired", "The TTL or Hop Limit ran out.";
+    Policed, "policed", "The tenant or its site sends more than a policer lets through.";
     VrfUnknown, "vrf_unknown", "The port's VRF has not been set up by the control plane yet.";
     NoRoute, "no_route", "There is no route to the destination.";
     RouteBlackhole, "route_blackhole", "The route to the destination is a blackhole.";

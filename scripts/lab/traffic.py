@@ -53,6 +53,14 @@ def udp_echo(port):
         sock.sendto(data, peer)
 
 
+def udp_sink(port):
+    """Takes datagrams and answers nothing, not even that the port is closed."""
+    sock = listener(socket.SOCK_DGRAM, int(port))
+    ready()
+    while True:
+        sock.recv(65536)
+
+
 def udp_asks(address, port, count, interval_ms):
     """Numbered questions to an echo, one each interval: prints when each was asked and answered (or null), seconds since
     the epoch."""
@@ -118,6 +126,24 @@ def udp_send(address, port, count):
     for _ in range(int(count)):
         sock.sendto(b"marked", (address, int(port)))
         time.sleep(0.001)
+
+
+def udp_flood(address, port, size, per_second, seconds):
+    """Datagrams of one size at a steady rate, a pause without CPU made up for; prints how many were sent."""
+    sock = socket.socket(family(address), socket.SOCK_DGRAM)
+    sock.connect((address, int(port)))
+    data, sent, begin = bytes(int(size)), 0, time.monotonic()
+    total = int(per_second) * int(seconds)
+    while sent < total:
+        due = min(total, int((time.monotonic() - begin) * int(per_second)))
+        while sent < due:
+            try:
+                sock.send(data)
+            except ConnectionRefusedError:
+                continue
+            sent += 1
+        time.sleep(0.001)
+    print(sent)
 
 
 def udp_blast(address, port, flows):
@@ -326,7 +352,7 @@ def http_get(url):
 
 
 VERBS = {f.__name__.replace("_", "-"): f for f in
-         (udp_echo, udp_asks, udp_sizes, udp_flows, udp_send, udp_blast, stream_source, stream_sink, fleet_source,
+         (udp_echo, udp_sink, udp_asks, udp_sizes, udp_flows, udp_send, udp_flood, udp_blast, stream_source, stream_sink, fleet_source,
           fleet_sink, tenants, tcp_sink, tcp_send, http_get,
           frames)}
 

@@ -45,10 +45,10 @@ pub use types::{
     DecodedLocator, DecodedMessage, DecodedRecord, DropReasonCount, Drops, DynamicEid, DynamicEids, Echo,
     EntryAction, EntryOrigin, Health, HealthCheck, HostPort, Lisp, LispInstance, Locator, LocatorState,
     MapCache, MapCacheEntry, MapResolverState, Nat, NatEid, NatRouter, NatSeen, NatState, OurNat,
-    PacketEvent, PacketFate, PacketSeen, PacketStory, PacketsBytes, Port, PortCounters, Ports,
-    RegisteredLocator, Registration, RegistrationState, Registrations, Reply, Rloc, RlocLocalState, Rlocs,
-    Statistics, Subscription, SubscriptionSide, SubscriptionState, Subscriptions, VrfState, Vrfs, WatchDone,
-    Worker, WorkerRates, Workers,
+    PacketEvent, PacketFate, PacketSeen, PacketStory, PacketsBytes, PolicerState, Policers, Port,
+    PortCounters, Ports, RegisteredLocator, Registration, RegistrationState, Registrations, Reply, Rloc,
+    RlocLocalState, Rlocs, Statistics, Subscription, SubscriptionSide, SubscriptionState, Subscriptions,
+    VrfState, Vrfs, WatchDone, Worker, WorkerRates, Workers,
 };
 
 #[cfg(test)]

@@ -52,6 +52,9 @@ pub enum Request {
     /// VRFs and what their packets came to.
     #[serde(rename = "show vrfs")]
     ShowVrfs(ListQuery),
+    /// Policers and what came to them.
+    #[serde(rename = "show policers")]
+    ShowPolicers(ListQuery),
     /// Workers.
     #[serde(rename = "show workers")]
     ShowWorkers,

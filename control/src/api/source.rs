@@ -3,8 +3,8 @@
 use super::error::{ApiError, ErrorCode};
 use super::request::{ListQuery, MapCacheQuery, Request};
 use super::types::{
-    AwayEids, Cleared, Database, Drops, DynamicEids, Health, Lisp, MapCache, Nat, Ports, Registrations,
-    Reply, Rlocs, Statistics, Subscriptions, Vrfs, Workers,
+    AwayEids, Cleared, Database, Drops, DynamicEids, Health, Lisp, MapCache, Nat, Policers, Ports,
+    Registrations, Reply, Rlocs, Statistics, Subscriptions, Vrfs, Workers,
 };
 
 /// The state of a daemon as clients see it. Implemented by the runtime (and by a fake in tests); runs
@@ -35,6 +35,8 @@ pub trait ApiSource {
     fn ports(&self) -> Ports;
     /// VRFs.
     fn vrfs(&self, query: &ListQuery) -> Vrfs;
+    /// Policers.
+    fn policers(&self, query: &ListQuery) -> Policers;
     /// Workers.
     fn workers(&self) -> Workers;
     /// Dropped packets.
@@ -64,6 +66,7 @@ pub trait ApiSource {
             Request::ShowRlocs(query) => Reply::Rlocs(self.rlocs(query)),
             Request::ShowPorts => Reply::Ports(self.ports()),
             Request::ShowVrfs(query) => Reply::Vrfs(self.vrfs(query)),
+            Request::ShowPolicers(query) => Reply::Policers(self.policers(query)),
             Request::ShowWorkers => Reply::Workers(self.workers()),
             Request::ShowDrops => Reply::Drops(self.drops()),
             Request::ShowStatistics => Reply::Statistics(self.statistics()),

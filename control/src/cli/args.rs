@@ -80,6 +80,8 @@ pub(super) enum Show {
     },
     /// VRFs: Instance-ID, ports, packets and bytes each way, drops
     Vrfs(ListArgs),
+    /// Policers: rate, burst, packets and bytes let through and dropped
+    Policers(ListArgs),
     /// Workers: load, cycles per packet, feed lag
     Workers {
         /// All counters of each worker too
@@ -327,6 +329,7 @@ impl Show {
             Self::Lisp => Request::ShowLisp,
             Self::Ports { .. } => Request::ShowPorts,
             Self::Vrfs(args) => Request::ShowVrfs(args.into()),
+            Self::Policers(args) => Request::ShowPolicers(args.into()),
             Self::Workers { .. } => Request::ShowWorkers,
             Self::Drops => Request::ShowDrops,
             Self::Statistics { .. } => Request::ShowStatistics,

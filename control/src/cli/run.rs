@@ -62,6 +62,7 @@ pub(super) fn output(cli: &Cli, reply: Reply) -> String {
             render::ports(ports, matches!(command, Command::Show(Show::Ports { xstats: true })))
         }
         (Reply::Vrfs(vrfs), _) => render::vrfs(vrfs),
+        (Reply::Policers(policers), _) => render::policers(policers),
         (Reply::Workers(workers), command) => {
             render::workers(workers, matches!(command, Command::Show(Show::Workers { counters: true })))
         }

@@ -10,6 +10,7 @@ use super::file::{
 };
 use super::leaf::{At, Bounded, Key, Leaf, Word};
 use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
+use super::policers::policers;
 use super::words::{
     ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, EncryptionWord, FlowWord,
     HexId, IdleWord, Name, SuiteWord, TagWord,
@@ -69,6 +70,7 @@ pub(super) fn build(file: &File) -> Option<Config> {
         policies: policies(file)?,
         lisp_sec: file.lisp_sec.get().map_or(Some(LispSec::default()), lisp_sec)?,
         admission: admission(file, &vrfs)?,
+        policers: policers(file, &vrfs)?,
         trust: trust(file),
         peer_nonces: peer_nonces(file)?,
         subscribing: lisp.pubsub.get().map_or(Some(None), |table| subscribing(table).map(Some))?,

@@ -18,6 +18,7 @@ mod leaf;
 mod load;
 mod model;
 mod parse;
+mod policers;
 mod schema;
 mod words;
 
@@ -26,6 +27,7 @@ pub use error::{ConfigErrors, Problem};
 pub use leaf::{At, Bounded, Key, Leaf, Word};
 pub use load::{Machine, check_config, check_config_for, parse_config};
 pub use model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
+pub use policers::Policer;
 pub use schema::json_schema;
 pub use words::{
     ActionWord, AlgorithmWord, HexId, IdleWord, IfName, LogFilter, Name, Prefix, RoleWord, Text, UnixPath,

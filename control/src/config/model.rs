@@ -1,6 +1,7 @@
 //! The configuration as the rest of the daemon sees it: complete, checked, without places.
 
 use super::admission::Admission;
+use super::policers::Policer;
 use super::words::RoleWord;
 use crate::engine::config::{
     AnswerPolicy, ConfiguredLocator, DatabaseMapping, Ddt, DynamicEidRange, EncryptionRule, FirstHopRouter,
@@ -67,6 +68,8 @@ pub struct Config {
     pub lisp_sec: LispSec,
     /// Who may send LISP data to us.
     pub admission: Admission,
+    /// What holds tenants and sites to a rate.
+    pub policers: Vec<Policer>,
     /// Whose LISP headers are heeded.
     pub trust: Trust,
     /// The nonces that other routers ask for, by their RLOCs.

@@ -453,6 +453,16 @@ words! {
 }
 
 words! {
+    /// What a policer counts in.
+    UnitWord: "a unit" {
+        /// Bits of inner IP packets.
+        Bits = "bits",
+        /// Packets.
+        Packets = "packets",
+    }
+}
+
+words! {
     /// ECN bits of outer headers.
     EcnWord: "a treatment of ECN bits" {
         /// Normal mode of RFC 6040.

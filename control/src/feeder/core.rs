@@ -7,6 +7,7 @@ use super::hops::{Context, Hops};
 use super::hosts::Hosts;
 use super::output::Output;
 use super::places::Places;
+use super::policers::Policers;
 use super::ports::{PortChange, Ports};
 use super::rlocs::{Rlocs, Underlay};
 use super::seals::Peers;
@@ -54,6 +55,7 @@ pub struct Feeder {
     pub(super) entries: Entries,
     pub(super) places: Places,
     pub(super) guard: Guard,
+    pub(super) policers: Policers,
     peers: Peers,
     pub(super) site_locators: SiteLocators,
 }
@@ -75,6 +77,7 @@ impl Feeder {
             entries: Entries::new(capacity.entries),
             places: Places::new(),
             guard: Guard::new(),
+            policers: Policers::default(),
             peers: Peers::new(),
             site_locators: SiteLocators::default(),
             spec,
@@ -89,6 +92,7 @@ impl Feeder {
         }
         // Before the ports: nobody slips in meanwhile.
         self.guard.set(&self.spec.admission, &mut self.out);
+        self.policers.set(&self.spec.policers, &mut self.out);
         if self.spec.trust.any() {
             self.out.delta(Delta::Trust(Box::new(self.spec.trust.clone())));
         }

@@ -7,7 +7,7 @@
 //! - `ports`, `fib`, `hosts`, `hops`: interfaces, native routes, neighbours' host routes, next hops.
 //! - `entries`, `sets`, `rlocs`, `path_mtu`: map-cache entries, locator-sets, RLOCs, what their paths carry.
 //! - `places`: hosts of dynamic-EID prefixes and where they are.
-//! - `admission`: who may send us LISP data.
+//! - `admission`: who may send us LISP data; `policers`: and how much.
 //! - `site_locators`: which locators of our own site are up.
 //! - `slots`: slot numbers and their quarantine. `outbox`: what a worker has yet to be told.
 
@@ -22,6 +22,7 @@ mod outbox;
 mod output;
 mod path_mtu;
 mod places;
+mod policers;
 mod ports;
 mod reload;
 mod rlocs;
@@ -36,6 +37,7 @@ pub use admission::{AdmissionSpec, SiteFeed};
 pub use core::{Feeder, Refused};
 pub use outbox::Outbox;
 pub use output::{Ask, Output, Probe};
+pub use policers::PolicerFeed;
 pub use rlocs::DownReason;
 pub use spec::{Capacity, FeederSpec, PortFeed, VrfFeed};
 pub use views::{FeederStats, RlocPath, RlocView};

@@ -21,6 +21,7 @@ impl Feeder {
             entries.into_iter().for_each(|(entry, held)| self.tell_rlocs(entry, held));
         }
         self.guard.set(&self.spec.admission, &mut self.out);
+        self.policers.set(&self.spec.policers, &mut self.out);
         self.change_trust(&old);
         let ports = self.ports.reconfigure(&self.spec, &mut self.out);
         for vrf in self.spec.vrfs.clone() {

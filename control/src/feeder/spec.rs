@@ -1,6 +1,7 @@
 //! What the feeder is told at the start: ports, VRFs, our RLOCs, and how much fits the replicas.
 
 use super::admission::AdmissionSpec;
+use super::policers::PolicerFeed;
 use crate::engine::event::Iid;
 use crate::netlink::Space;
 use ipnet::IpNet;
@@ -100,6 +101,8 @@ pub struct FeederSpec {
     pub encryption: Vec<(IpNet, bool)>,
     /// Who may send LISP data to us.
     pub admission: AdmissionSpec,
+    /// What holds tenants and sites to a rate.
+    pub policers: Vec<PolicerFeed>,
     /// Whose LISP headers are heeded.
     pub trust: Trust,
     /// The locators of our site, of this router and others, whose state is to be watched.

@@ -6,7 +6,7 @@ use super::rlocs::{DownReason, RlocEntry};
 use crate::engine::event::{EidPrefix, Iid, Time};
 use ipnet::IpNet;
 use pxtr_dataplane::feed::RlocState;
-use pxtr_dataplane::types::{EntryId, MacAddr, PortId, RlocId, VrfId};
+use pxtr_dataplane::types::{EntryId, MacAddr, PolicerId, PortId, RlocId, VrfId};
 use std::net::IpAddr;
 
 /// How an RLOC is reached.
@@ -65,6 +65,12 @@ pub struct FeederStats {
 }
 
 impl Feeder {
+    /// Where a policer counts.
+    #[must_use]
+    pub fn policer(&self, name: &str) -> Option<PolicerId> {
+        self.policers.id(name)
+    }
+
     /// Every RLOC in use, by address.
     pub fn rlocs(&self) -> impl Iterator<Item = RlocView> {
         self.rlocs.iter().map(|(addr, entry)| view(addr, entry, self.rlocs.path_mtus.until(addr)))

@@ -3,8 +3,8 @@
 use super::families::Families;
 use super::ratchet::Ratchet;
 use crate::api::{
-    ApiError, ApiHandle, Drops, ErrorCode, Health, ListQuery, Port, Ports, Reply, Request, Rloc,
-    RlocLocalState, Rlocs, Statistics, VrfState, Vrfs, Worker, Workers, counter_help,
+    ApiError, ApiHandle, Drops, ErrorCode, Health, ListQuery, PolicerState, Policers, Port, Ports, Reply,
+    Request, Rloc, RlocLocalState, Rlocs, Statistics, VrfState, Vrfs, Worker, Workers, counter_help,
 };
 use prometheus::TextEncoder;
 use pxtr_dataplane::verdict::DropReason;
@@ -14,6 +14,9 @@ pub const MAX_RLOCS: u32 = 5_000;
 
 /// VRFs with series of their own, nine each: the first ones of the configuration; `pxtr_vrfs` counts all.
 pub const MAX_VRFS: u32 = 1_000;
+
+/// Policers with series of their own, four each; `pxtr_policers` counts all.
+pub const MAX_POLICERS: u32 = 1_000;
 
 /// What a scrape is made of.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,8 @@ pub struct Scrape {
     pub ports: Ports,
     /// VRFs, up to [`MAX_VRFS`].
     pub vrfs: Vrfs,
+    /// Policers, up to [`MAX_POLICERS`].
+    pub policers: Policers,
     /// Drops.
     pub drops: Drops,
     /// RLOCs, up to [`MAX_RLOCS`].
@@ -50,12 +55,14 @@ impl Scrape {
             };
         }
         let rlocs = ListQuery { instance_id: None, limit: Some(MAX_RLOCS) };
+        let policers = ListQuery { instance_id: None, limit: Some(MAX_POLICERS) };
         let vrfs = ListQuery { instance_id: None, limit: Some(MAX_VRFS) };
         Ok(Self {
             statistics: ask!(Request::ShowStatistics, Statistics),
             workers: ask!(Request::ShowWorkers, Workers),
             ports: ask!(Request::ShowPorts, Ports),
             vrfs: ask!(Request::ShowVrfs(vrfs), Vrfs),
+            policers: ask!(Request::ShowPolicers(policers), Policers),
             drops: ask!(Request::ShowDrops, Drops),
             rlocs: ask!(Request::ShowRlocs(rlocs), Rlocs),
             health: ask!(Request::ShowHealth, Health),
@@ -83,6 +90,8 @@ impl Exporter {
         scrape.ports.ports.iter().for_each(|p| port(&mut families, p));
         families.gauge("vrfs", "VRFs configured.", &[], scrape.vrfs.vrfs_total as f64);
         scrape.vrfs.vrfs.iter().for_each(|v| vrf(&mut families, v));
+        families.gauge("policers", "Policers configured.", &[], scrape.policers.policers_total as f64);
+        scrape.policers.policers.iter().for_each(|p| policer(&mut families, p));
         families.gauge("rlocs", "Locators of other routers known.", &[], scrape.rlocs.rlocs_total as f64);
         scrape.rlocs.rlocs.iter().for_each(|r| rloc(&mut families, r));
         TextEncoder::new().encode_to_string(&families.finish())
@@ -209,6 +218,14 @@ fn vrf(to: &mut Families<'_>, v: &VrfState) {
         to.counter("vrf_bytes", "Bytes of these, Ethernet header included.", &labels, flow.bytes);
     }
     to.counter("vrf_dropped_packets", "Packets of the VRF dropped.", &[("vrf", &v.vrf)], v.dropped_packets);
+}
+
+fn policer(to: &mut Families<'_>, p: &PolicerState) {
+    for (verdict, flow) in [("passed", p.passed), ("dropped", p.dropped)] {
+        let labels = [("policer", &*p.policer), ("verdict", verdict)];
+        to.counter("policer_packets", "Packets that came to the policer.", &labels, flow.packets);
+        to.counter("policer_bytes", "Bytes of these, as inner IP packets.", &labels, flow.bytes);
+    }
 }
 
 fn rloc(to: &mut Families<'_>, r: &Rloc) {

@@ -7,8 +7,9 @@ use super::{hosts, nat, tenants};
 use crate::api::{
     self, ApiError, ApiSource, AwayEids, Cleared, DaemonInfo, Database, Drops, DynamicEids, Echo, EidFilter,
     EntryAction, EntryOrigin, ErrorCode, Health, HealthCheck, HostPort, Lisp, LispInstance, ListQuery,
-    Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Nat, Port, PortCounters,
-    Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Subscriptions, Vrfs, Workers,
+    Locator, LocatorState, MapCache, MapCacheEntry, MapCacheQuery, MapResolverState, Nat, Policers, Port,
+    PortCounters, Ports, Registrations, Rloc, RlocLocalState, Rlocs, Statistics, Subscriptions, Vrfs,
+    Workers,
 };
 use crate::engine::config::VrfConfig;
 use crate::engine::event::{EidPrefix, Event, Locator as Candidate};
@@ -107,6 +108,10 @@ impl ApiSource for Runtime {
 
     fn vrfs(&self, query: &ListQuery) -> Vrfs {
         tenants::vrfs(self, query)
+    }
+
+    fn policers(&self, query: &ListQuery) -> Policers {
+        tenants::policers(self, query)
     }
 
     fn workers(&self) -> Workers {

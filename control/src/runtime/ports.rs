@@ -1,9 +1,9 @@
 //! From the configuration and the launched ports to what the feeder and netlink are told.
 
 use super::carrier::Carrier;
-use crate::config::{Admission, AdmittedSite, Config, Port, Vrf};
+use crate::config::{Admission, AdmittedSite, Config, Policer, Port, Vrf};
 use crate::engine::config::DynamicEidRange;
-use crate::feeder::{AdmissionSpec, Capacity, FeederSpec, PortFeed, SiteFeed, VrfFeed};
+use crate::feeder::{AdmissionSpec, Capacity, FeederSpec, PolicerFeed, PortFeed, SiteFeed, VrfFeed};
 use crate::netlink::{HostInterface, Interest, Space, table_in};
 use ipnet::IpNet;
 use pxtr_dataplane::admission::SiteRules;
@@ -133,6 +133,7 @@ pub(super) fn feeder_spec(config: &Config, launch: &LaunchConfig, handles: &[Por
         paths: paths(config),
         encryption: encryption(config).collect(),
         admission: admission(config),
+        policers: config.policers.iter().map(policer).collect(),
         trust: config.trust.clone(),
         site_locators: site_locators(config),
         nonces: config.peer_nonces.clone(),
@@ -167,6 +168,11 @@ fn source_rules(config: &Config, port: &crate::config::Port) -> Option<SourceRul
 /// Who is spoken to encrypted; `true`: or not at all.
 fn encryption(config: &Config) -> impl Iterator<Item = (IpNet, bool)> + '_ {
     config.encryption.iter().flat_map(|rule| rule.rlocs.iter().map(|prefix| (*prefix, rule.required)))
+}
+
+fn policer(policer: &Policer) -> PolicerFeed {
+    let Policer { name, vrf, eid_prefixes, rate } = policer.clone();
+    PolicerFeed { name, vrf, eid_prefixes, rate }
 }
 
 /// Who may send LISP data to us.

@@ -1,10 +1,11 @@
-//! What is answered about VRFs and sub-interfaces.
+//! What is answered about VRFs, sub-interfaces and policers.
 
 use super::core::Runtime;
 use super::plane::Plane;
-use crate::api::{ListQuery, PacketsBytes, PortCounters, VrfState, Vrfs};
-use crate::config::Vrf;
+use crate::api::{ListQuery, PacketsBytes, PolicerState, Policers, PortCounters, VrfState, Vrfs};
+use crate::config::{Policer, Vrf};
 use pxtr_dataplane::launch::WorkerHandle;
+use pxtr_dataplane::policer::{Rate, Unit};
 use pxtr_dataplane::traffic::{Flow, Traffic, VrfTraffic};
 use pxtr_dataplane::types::PortId;
 
@@ -34,6 +35,44 @@ fn state(runtime: &Runtime, vrf: &Vrf) -> VrfState {
         decapsulated: sum(|counters| &counters.decapsulated),
         forwarded: sum(|counters| &counters.forwarded),
         dropped_packets: counters.iter().map(|counters| counters.dropped.get()).sum(),
+    }
+}
+
+/// `show policers`.
+pub(super) fn policers(runtime: &Runtime, query: &ListQuery) -> Policers {
+    let config = &runtime.config;
+    let all = config
+        .policers
+        .iter()
+        .filter_map(|policer| Some((policer, config.vrfs.get(usize::from(policer.vrf.0))?)));
+    let wanted: Vec<_> =
+        all.filter(|(_, vrf)| query.instance_id.is_none_or(|iid| iid == vrf.iid.0)).collect();
+    Policers {
+        policers_total: config.policers.len() as u64,
+        truncated: wanted.len() > query.limit(),
+        policers: wanted.into_iter().take(query.limit()).map(|each| policer(runtime, each)).collect(),
+    }
+}
+
+fn policer(runtime: &Runtime, (policer, vrf): (&Policer, &Vrf)) -> PolicerState {
+    let plane = runtime.plane.as_ref();
+    let id = plane.and_then(|plane| plane.feeder.policer(&policer.name));
+    let counters: Vec<_> = tables(plane).filter_map(|table| table.policer(id?)).collect();
+    let Rate { per_second, burst, unit } = policer.rate;
+    PolicerState {
+        policer: policer.name.clone(),
+        vrf: vrf.name.clone(),
+        instance_id: vrf.iid.0,
+        eid_prefixes: policer.eid_prefixes.clone(),
+        rate: per_second,
+        burst,
+        unit: match unit {
+            Unit::Bits => "bits",
+            Unit::Packets => "packets",
+        }
+        .to_owned(),
+        passed: sum(counters.iter().map(|counters| &counters.passed)),
+        dropped: sum(counters.iter().map(|counters| &counters.dropped)),
     }
 }
 

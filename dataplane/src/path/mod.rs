@@ -24,6 +24,7 @@ pub mod native;
 pub mod outer_id;
 pub mod petr;
 pub mod pitr;
+pub mod police;
 pub mod route;
 pub mod source;
 pub mod trust;

@@ -4,6 +4,7 @@ use crate::admission::{Admission, SiteRules};
 use crate::crypt::{Key, PeerKeys};
 use crate::echo::Awaited;
 use crate::feed::{Delta, PortSpec, RlocRewrite};
+use crate::policer::VrfPolicers;
 use crate::trust::{Outdated, Trust};
 use crate::types::{
     AdjacencyId, Eid, EntryId, InstanceId, LocatorSetId, PeerId, PortId, RlocId, SiteId, VrfId,
@@ -76,6 +77,8 @@ pub enum Retired {
     Awaited(Box<[Awaited]>),
     /// Key of an RLOC.
     SealKey(Key),
+    /// Policers of a VRF.
+    Policers(Box<VrfPolicers>),
     /// Keys of a peer.
     PeerKeys(Box<PeerKeys>),
 }

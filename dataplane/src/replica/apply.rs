@@ -8,6 +8,7 @@ use crate::admission::VrfAdmission;
 use crate::feed::{Delta, MapAction, RlocState, Route, VrfSpec};
 use crate::fib::FibError;
 use crate::lpm::Key4;
+use crate::policer::VrfPolicers;
 use crate::types::{Eid, EntryId, InstanceId, RlocId, SiteId, VrfId};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -96,6 +97,7 @@ impl Replica {
                 Ok(former) => Ok(former.map(Retired::PeerKeys)),
                 Err(keys) => Err((Ignored::Peer(peer), keys.map(Retired::PeerKeys))),
             },
+            Delta::Policers(vrf, policers) => self.set_policers(vrf, policers),
             Delta::VrfAdmission(id, admission) => self.set_vrf_admission(id, admission),
             Delta::Abandon { .. } => Ok(None),
         }
@@ -249,6 +251,17 @@ impl Replica {
         removed.ok_or((Ignored::Absent(vrf), None))?;
         self.used.site_prefixes -= 1;
         Ok(None)
+    }
+
+    fn set_policers(&mut self, vrf: VrfId, policers: Option<Box<VrfPolicers>>) -> Outcome {
+        let Ok(tables) = vrf_mut(&mut self.vrfs, vrf) else {
+            return Err((Ignored::Vrf(vrf), policers.map(Retired::Policers)));
+        };
+        let policed = u32::from(policers.is_some());
+        let former = std::mem::replace(&mut tables.policers, policers);
+        self.used.policed += policed;
+        self.used.policed -= u32::from(former.is_some());
+        Ok(former.map(Retired::Policers))
     }
 
     fn set_vrf_admission(&mut self, vrf: VrfId, admission: VrfAdmission) -> Outcome {

@@ -9,6 +9,7 @@ use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
 use crate::mapcache::{EntrySlot, Rloc, RlocWay};
+use crate::policer::VrfPolicers;
 use crate::trust::Marks;
 use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
 use std::net::IpAddr;
@@ -102,6 +103,20 @@ impl Replica {
     #[must_use]
     pub const fn is_trusting(&self) -> bool {
         self.used.trusting
+    }
+
+    /// Some VRF has policers.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_policing(&self) -> bool {
+        self.used.policed > 0
+    }
+
+    /// The policers of a VRF.
+    #[inline]
+    #[must_use]
+    pub fn policers(&self, vrf: VrfId) -> Option<&VrfPolicers> {
+        self.tables(vrf)?.policers.as_deref()
     }
 
     /// What is said of the mapping behind an entry in LISP headers.

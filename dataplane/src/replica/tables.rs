@@ -49,6 +49,8 @@ pub(super) struct Used {
     pub(super) site_prefixes: u32,
     /// VRFs that ask something of inner sources.
     pub(super) guarded: u32,
+    /// VRFs with policers.
+    pub(super) policed: u32,
     /// Somebody's headers are heeded.
     pub(super) trusting: bool,
 }

@@ -4,6 +4,7 @@ use crate::admission::VrfAdmission;
 use crate::feed::VrfSpec;
 use crate::fib::Fib;
 use crate::lpm::{Lpm4, Lpm6, LpmError};
+use crate::policer::VrfPolicers;
 use crate::types::VrfId;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -137,6 +138,8 @@ pub(super) struct Vrf {
     pub(super) admission: VrfAdmission,
     /// EID-prefixes of the LISP sites that may send to us: the site's number.
     pub(super) sites: Few,
+    /// What holds its packets to a rate.
+    pub(super) policers: Option<Box<VrfPolicers>>,
     pub(super) fib: Fib,
 }
 
@@ -148,6 +151,7 @@ impl Vrf {
             local_eids: Few::default(),
             admission: VrfAdmission::default(),
             sites: Few::default(),
+            policers: None,
             fib: Fib::new(max_groups),
         }
     }

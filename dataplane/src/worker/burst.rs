@@ -16,6 +16,7 @@ use crate::path::classify::{Class, classify};
 use crate::path::flow::FlowKey;
 use crate::path::ip::Addrs;
 use crate::path::petr::{self, Refusal};
+use crate::path::police::police;
 use crate::path::route::{self, Context, Mapping, Origin, Step};
 use crate::replica::Replica;
 use crate::types::{EntryId, PortId, VrfId};
@@ -136,7 +137,7 @@ impl Stages {
                     if spec.native && vrf.pitr {
                         look_up(&core.replica, lanes, spec.vrf, &mut self.v4, &mut self.v6);
                     }
-                    decide(&core.replica, lanes, known);
+                    decide(&core.replica, lanes, known, core.clock());
                     rewrite(&core.replica, burst, lanes, known, &mut tally);
                 }
             }
@@ -222,7 +223,9 @@ fn take_express<I: Io>(
     if !core.express || core.watch.any() {
         return;
     }
-    if Outbound::suits(known.port, known.vrf) {
+    if Outbound::suits(known.port, known.vrf)
+        && !(tables.is_policing() && tables.policers(known.port.vrf).is_some())
+    {
         let closed = core.hold.is_closed(core.now);
         let mark = |stage| core.io.mark(stage);
         let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done, mark);
@@ -352,7 +355,8 @@ fn look_up(tables: &Replica, lanes: &mut [Lane], vrf: VrfId, v4: &mut Keys<Key4>
 
 /// Third stage: where each packet goes.
 #[inline(always)]
-fn decide(tables: &Replica, lanes: &mut [Lane], known: Known) {
+fn decide(tables: &Replica, lanes: &mut [Lane], known: Known, clock: (u64, u64)) {
+    let policing = tables.is_policing();
     for lane in lanes.iter_mut().filter(|lane| lane.routed) {
         let Facts { ip, cx, mapping, step, .. } = &mut lane.facts;
         *step = match cx.origin {
@@ -361,6 +365,9 @@ fn decide(tables: &Replica, lanes: &mut [Lane], known: Known) {
                 route::decide(ip, *cx, mapping, tables)
             }
         };
+        if policing {
+            police(step, ip, *cx, tables, clock);
+        }
         if let Step::Encapsulate(rloc) = *step {
             tables.prefetch_rloc(rloc);
         }

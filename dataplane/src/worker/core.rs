@@ -46,6 +46,8 @@ pub(super) struct Core<I: Io> {
     pub(super) key: FlowKey,
     pub(super) verify_udp_checksum: bool,
     pub(super) express: bool,
+    /// Ticks in a second.
+    hz: u64,
     /// Tick of this round.
     pub(super) now: u64,
     /// What control has not taken back yet.
@@ -83,6 +85,7 @@ impl<I: Io> Core<I> {
             key: config.flow_key,
             verify_udp_checksum: config.verify_udp_checksum,
             express: config.express,
+            hz: clock.hz(),
             now: clock.now(),
             pending: None,
             io,
@@ -97,6 +100,12 @@ impl<I: Io> Core<I> {
         self.limiter = IcmpLimiter::new(self.icmp, ports, hz, self.key);
         self.core_limiter = IcmpLimiter::new(super::core_errors::LIMITS, ports, hz, self.key);
         self.trunks = trunks;
+    }
+
+    /// Ticks now, and in a second.
+    #[inline(always)]
+    pub(super) const fn clock(&self) -> (u64, u64) {
+        (self.now, self.hz)
     }
 
     pub(super) fn stats(&self) -> &WorkerStats {

@@ -6,6 +6,7 @@ use super::outcome::{Facts, carry_out, count_decapsulated};
 use crate::buffer::PacketBuf;
 use crate::io::Io;
 use crate::path::petr::{self, Refusal};
+use crate::path::police::police;
 use crate::path::route::{self, Context, Origin};
 use crate::reassembly::{Fragment, Taken};
 use crate::types::{PortId, VrfId};
@@ -81,6 +82,7 @@ impl<I: Io> Core<I> {
                 petr::decapsulate(&mut buf, &mut facts.ip, &self.replica, &self.key, (port, how))
             }
         };
+        let clock = self.clock();
         let stats = &self.links.stats;
         let mut news = News { punts: &mut self.links.punts, recent: &mut self.recent, stats, now: self.now };
         let verdict = match stripped {
@@ -102,6 +104,7 @@ impl<I: Io> Core<I> {
                     Verdict::Drop(reason, None)
                 } else {
                     facts.step = route::decide(&facts.ip, facts.cx, &mut facts.mapping, &self.replica);
+                    police(&mut facts.step, &facts.ip, facts.cx, &self.replica, clock);
                     carry_out(&mut buf, &facts, &self.vrf(facts.cx), &self.replica)
                 }
             }

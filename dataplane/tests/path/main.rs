@@ -23,6 +23,7 @@ mod nat;
 mod native;
 mod outer_fragments;
 mod packets;
+mod police;
 mod reassembly;
 mod sources;
 mod trust;

@@ -1,7 +1,7 @@
 """The scenarios by name. A scenario has a docstring, `build(lab)` and `check(lab)`."""
 
 from ..net import LabError
-from . import crypto, interworking, mtu, multi_tenant, odd_packets, spoof, traceroute
+from . import crypto, interworking, mtu, multi_tenant, odd_packets, policer, spoof, traceroute
 from .bgp import Pair, PuntFlood
 from .control_flood import ControlFlood
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
@@ -25,6 +25,7 @@ from .v6_migration import Ipv4Islands, SitesOverIpv4, SiteToInternet
 ALL = {
     "interworking": interworking,
     "multi-tenant": multi_tenant,
+    "policer": policer,
     "v6-migration-1": SitesOverIpv4(),
     "v6-migration-2": SiteToInternet("v6-migration-2"),
     "v6-migration-3": SiteToInternet("v6-migration-3"),

@@ -21,7 +21,7 @@ BULK_BYTES = 20_000_000
 MARKED = 500
 
 
-def build(lab):
+def build(lab, folder="multi-tenant"):
     """Namespaces, cables, taggers, daemons, addresses; returns when all sites are registered."""
     lab.node("pxtr", "xtr", "ms", "host-red", "host-blue", "site-red", "site-blue", "sw-host", "sw-site")
     lab.node("core", forwarding=True)
@@ -40,7 +40,7 @@ def build(lab):
     topology.uplink(lab, "xtr", 1, (4,))
     topology.mapping_system(lab, 3, (4,))
     for node in DAEMONS:
-        lab.daemon(node, f"multi-tenant/{node}.toml")
+        lab.daemon(node, f"{folder}/{node}.toml")
     for tenant in TENANTS:
         lab.wait_interface(f"pxtr.{tenant}", tenant)
         lab.address(f"pxtr.{tenant}", tenant, "192.0.2.1/24", "2001:db8:1::1/64")

@@ -323,6 +323,21 @@ impl ApiSource for Fake {
         Vrfs { vrfs_total: 2, truncated: false, vrfs: wanted.collect() }
     }
 
+    fn policers(&self, _: &ListQuery) -> Policers {
+        let policer = PolicerState {
+            policer: "red-site".into(),
+            vrf: "red".into(),
+            instance_id: 101,
+            eid_prefixes: Some(vec!["10.4.0.0/24".parse().unwrap()]),
+            rate: 100_000_000,
+            burst: 10_000_000,
+            unit: "bits".into(),
+            passed: PacketsBytes { packets: 900, bytes: 90_000 },
+            dropped: PacketsBytes { packets: 40, bytes: 4_000 },
+        };
+        Policers { policers_total: 1, truncated: false, policers: vec![policer] }
+    }
+
     fn workers(&self) -> Workers {
         let recent = WorkerRates {
             interval_ms: 1000,

@@ -11,7 +11,7 @@ fn answer(request: &str) -> Value {
     serde_json::to_value(Answer::from(result)).unwrap()
 }
 
-const REQUESTS: [&str; 17] = [
+const REQUESTS: [&str; 18] = [
     r#"{"cmd":"show map-cache"}"#,
     r#"{"cmd":"show map-cache","eid":"10.4.0.1","limit":1}"#,
     r#"{"cmd":"show database"}"#,
@@ -23,6 +23,7 @@ const REQUESTS: [&str; 17] = [
     r#"{"cmd":"show rlocs"}"#,
     r#"{"cmd":"show ports"}"#,
     r#"{"cmd":"show vrfs","instance_id":101}"#,
+    r#"{"cmd":"show policers"}"#,
     r#"{"cmd":"show workers"}"#,
     r#"{"cmd":"show drops"}"#,
     r#"{"cmd":"show statistics"}"#,

@@ -27,5 +27,5 @@ pub use mappings::{
 pub use nat::{Nat, NatEid, NatRouter, NatSeen, NatState, OurNat};
 pub use reply::{Answer, Reply};
 pub use subscriptions::{Subscription, SubscriptionSide, SubscriptionState, Subscriptions};
-pub use tenants::{PacketsBytes, VrfState, Vrfs};
+pub use tenants::{PacketsBytes, PolicerState, Policers, VrfState, Vrfs};
 pub use watch::{PacketEvent, PacketFate, PacketSeen, PacketStory, WatchDone};

@@ -2,7 +2,7 @@
 
 use super::{
     AwayEids, Cleared, Database, DebugMessage, Drops, DynamicEids, Health, Lisp, MapCache, Nat, PacketSeen,
-    Ports, Registrations, Rlocs, Statistics, Subscriptions, Vrfs, WatchDone, Workers,
+    Policers, Ports, Registrations, Rlocs, Statistics, Subscriptions, Vrfs, WatchDone, Workers,
 };
 use crate::api::error::ApiError;
 use crate::api::request::VERSION;
@@ -32,6 +32,8 @@ pub enum Reply {
     Ports(Ports),
     /// To `show vrfs`.
     Vrfs(Vrfs),
+    /// To `show policers`.
+    Policers(Policers),
     /// To `show workers`.
     Workers(Workers),
     /// To `show drops`.

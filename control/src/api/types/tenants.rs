@@ -1,5 +1,6 @@
-//! VRFs.
+//! VRFs and policers.
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// VRFs.
@@ -48,4 +49,38 @@ impl From<(u64, u64)> for PacketsBytes {
     fn from((packets, bytes): (u64, u64)) -> Self {
         Self { packets, bytes }
     }
+}
+
+/// Policers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policers {
+    /// Policers in all.
+    pub policers_total: u64,
+    /// The reply ends at its limit.
+    pub truncated: bool,
+    /// In the order of the configuration.
+    pub policers: Vec<PolicerState>,
+}
+
+/// A policer, and what came to it since it is there, all workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicerState {
+    /// Name.
+    pub policer: String,
+    /// VRF.
+    pub vrf: String,
+    /// Instance-ID.
+    pub instance_id: u32,
+    /// EID-prefixes of the sites whose packets it holds; `null`: all of the VRF.
+    pub eid_prefixes: Option<Vec<IpNet>>,
+    /// Units a second.
+    pub rate: u64,
+    /// Units at once.
+    pub burst: u64,
+    /// `bits` or `packets`.
+    pub unit: String,
+    /// Let through: inner IP packets, bytes from the IP header on.
+    pub passed: PacketsBytes,
+    /// Dropped; the same.
+    pub dropped: PacketsBytes,
 }

@@ -19,4 +19,4 @@ pub(super) use mappings::{database, map_cache, registrations};
 pub(super) use nat::nat;
 pub(super) use packet::{packet, packet_end, unhex, watch_done};
 pub(super) use subscriptions::subscriptions;
-pub(super) use tenants::vrfs;
+pub(super) use tenants::{policers, vrfs};

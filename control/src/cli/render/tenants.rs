@@ -1,7 +1,7 @@
-//! VRFs.
+//! VRFs and policers.
 
-use super::text::{Sheet, cut};
-use crate::api::Vrfs;
+use super::text::{Sheet, cut, scaled};
+use crate::api::{Policers, Vrfs};
 
 pub(in super::super) fn vrfs(vrfs: &Vrfs) -> String {
     if vrfs.vrfs.is_empty() {
@@ -31,4 +31,39 @@ pub(in super::super) fn vrfs(vrfs: &Vrfs) -> String {
         sheet.row(row);
     }
     sheet.finish() + &cut(vrfs.truncated, vrfs.vrfs.len(), vrfs.vrfs_total)
+}
+
+pub(in super::super) fn policers(policers: &Policers) -> String {
+    if policers.policers.is_empty() {
+        return format!("no such policer ({} in all)\n", policers.policers_total);
+    }
+    let mut sheet = Sheet::new(&[
+        "POLICER",
+        "VRF",
+        ">INSTANCE",
+        ">RATE",
+        ">BURST",
+        ">PASSED-PACKETS",
+        ">PASSED-BYTES",
+        ">DROPPED-PACKETS",
+        ">DROPPED-BYTES",
+        "EID-PREFIXES",
+    ]);
+    for p in &policers.policers {
+        let unit = if p.unit == "packets" { "p" } else { "bit" };
+        let prefixes = p.eid_prefixes.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
+        sheet.row(vec![
+            p.policer.clone(),
+            p.vrf.clone(),
+            p.instance_id.to_string(),
+            format!("{}{unit}/s", scaled(p.rate as f64)),
+            format!("{}{unit}", scaled(p.burst as f64)),
+            p.passed.packets.to_string(),
+            p.passed.bytes.to_string(),
+            p.dropped.packets.to_string(),
+            p.dropped.bytes.to_string(),
+            if p.eid_prefixes.is_none() { "all".to_owned() } else { prefixes.join(" ") },
+        ]);
+    }
+    sheet.finish() + &cut(policers.truncated, policers.policers.len(), policers.policers_total)
 }

@@ -38,6 +38,7 @@ fn tables_look_as_agreed() {
         "pxtr show lisp",
         "pxtr show ports --xstats",
         "pxtr show vrfs",
+        "pxtr show policers",
         "pxtr show workers --counters",
         "pxtr show drops",
         "pxtr show statistics",
@@ -87,6 +88,7 @@ fn empty_lists_are_sentences() {
         ("pxtr show rlocs", Reply::Rlocs(Default::default()), "no locators are known"),
         ("pxtr show ports", Reply::Ports(Default::default()), "this daemon has no ports"),
         ("pxtr show vrfs", Reply::Vrfs(Default::default()), "no such VRF (0 in all)"),
+        ("pxtr show policers", Reply::Policers(Default::default()), "no such policer (0 in all)"),
         ("pxtr show workers", Reply::Workers(Default::default()), "this daemon has no workers"),
         ("pxtr show drops", Reply::Drops(Default::default()), "no packet was dropped"),
     ];

@@ -1,7 +1,8 @@
 //! All checks in one pass, and what they share.
 
 use super::{
-    admission, ddt, limits, lisp, nat, paths, ports, roles, secrets, sites, subinterfaces, trusted, vrfs,
+    admission, ddt, limits, lisp, nat, paths, policers, ports, roles, secrets, sites, subinterfaces, trusted,
+    vrfs,
 };
 use crate::config::build;
 use crate::config::error::Problems;
@@ -46,6 +47,7 @@ pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Pr
     lisp::check(&cx, problems);
     paths::check(&cx, problems);
     admission::check(&cx, problems);
+    policers::check(&cx, problems);
     trusted::check(&cx, problems);
     sites::check(&cx, problems);
     ddt::check(&cx, problems);

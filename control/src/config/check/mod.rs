@@ -11,6 +11,7 @@ mod limits;
 mod lisp;
 mod nat;
 mod paths;
+mod policers;
 mod ports;
 mod roles;
 mod secrets;

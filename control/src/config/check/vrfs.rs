@@ -134,6 +134,9 @@ fn names_used<'f>(cx: &Cx<'f>) -> Vec<(&'static str, &'f At<Word<Name>>)> {
     for site in cx.file.admission.get().map_or(&[][..], |table| table.site.items()) {
         note("admission.site.vrf", &site.vrf);
     }
+    for policer in cx.file.policer.items() {
+        note("policer.vrf", &policer.vrf);
+    }
     if let Some(lisp) = cx.file.lisp.get() {
         for mapping in lisp.database.items() {
             note("lisp.database.vrf", &mapping.vrf);

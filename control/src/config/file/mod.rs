@@ -16,6 +16,7 @@ mod lisp;
 mod lisp_sec;
 mod map_server;
 mod path;
+mod policer;
 mod port;
 mod root;
 mod trusted;
@@ -35,6 +36,7 @@ pub use map_server::{
     SubscriberTable,
 };
 pub use path::PathTable;
+pub use policer::PolicerTable;
 pub use port::{PortTable, VrfTable};
 pub use root::File;
 pub use trusted::TrustedTable;

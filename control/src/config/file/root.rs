@@ -2,7 +2,8 @@
 
 use super::{
     AdmissionTable, DaemonTable, DdtNodeTable, DpdkTable, HoldTable, LimitsTable, LispSecTable, LispTable,
-    MapResolverTable, MapServerTable, PortTable, RtrTable, TrustedTable, VrfTable, WorkersTable,
+    MapResolverTable, MapServerTable, PolicerTable, PortTable, RtrTable, TrustedTable, VrfTable,
+    WorkersTable,
 };
 use crate::config::leaf::{At, Key};
 use schemars::JsonSchema;
@@ -27,6 +28,8 @@ pub struct File {
     /// The VRFs, one table each: every VRF has its own Instance-ID, map-cache and routing table.
     /// Without any there is one: "default", Instance-ID 0, the kernel's main table.
     pub vrf: Key<Vec<At<VrfTable>>>,
+    /// The policers, one table each: tenants and sites that are held to a rate. Without any: none is.
+    pub policer: Key<Vec<At<PolicerTable>>>,
     /// The LISP roles and what they need.
     #[schemars(extend("x-required" = true))]
     pub lisp: Key<LispTable>,

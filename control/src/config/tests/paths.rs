@@ -4,6 +4,7 @@ use super::{FULL, parse};
 use crate::config::Config;
 use pxtr_dataplane::feed::RlocOptions;
 use pxtr_dataplane::path::flow::FlowFields;
+use pxtr_dataplane::policer::{Rate, Unit};
 use std::net::IpAddr;
 
 /// Marks in both VRFs, two paths, one shared RLOC.
@@ -142,4 +143,35 @@ fn a_map_resolver_in_eid_space_is_named_r008() {
         advice[0].starts_with("Map-Resolver 172.16.0.14 lies in our EID space 172.16.0.0/12."),
         "{advice:?}"
     );
+}
+
+/// Policers of a VRF and of sites, in bits and in packets.
+#[test]
+fn policers_are_read() {
+    let both = "[[policer]]\nname = \"red\"\nvrf = \"red\"\nrate = 100_000_000\n\
+                [[policer]]\nname = \"four\"\nvrf = \"red\"\neid_prefixes = [\"10.4.0.0/24\"]\nrate = 50\nburst = 5\nunit = \"packets\"\n";
+    let read = |text: &str| parse(&(FULL.to_owned() + text)).map_err(|errors| errors.to_string());
+    let policers = read(both).unwrap().policers;
+    let red = parse(FULL).unwrap().vrf("red").unwrap().id;
+    let rate = |per_second, burst, unit| Rate { per_second, burst, unit };
+    assert_eq!(policers[0].rate, rate(100_000_000, 10_000_000, Unit::Bits));
+    assert_eq!((policers[0].vrf, &policers[0].eid_prefixes), (red, &None));
+    assert_eq!(policers[1].rate, rate(50, 5, Unit::Packets));
+    assert_eq!(policers[1].eid_prefixes, Some(vec!["10.4.0.0/24".parse().unwrap()]));
+    for (from, to, expected) in [
+        ("name = \"four\"", "name = \"red\"", "policer.name = \"red\" is given twice"),
+        (
+            "eid_prefixes = [\"10.4.0.0/24\"]\n",
+            "",
+            "policer without eid_prefixes for VRF = \"red\" is given twice",
+        ),
+        ("[\"10.4.0.0/24\"]", "[]", "policer.eid_prefixes is empty"),
+        ("rate = 50\n", "", "policer.rate is missing"),
+        ("unit = \"packets\"", "", "lets no packet of 9216 bytes through; give 73728 at least"),
+        ("\"packets\"", "\"bytes\"", "is none of \"bits\", \"packets\""),
+        ("vrf = \"red\"\nrate", "vrf = \"rde\"\nrate", "rde"),
+    ] {
+        let errors = read(&both.replacen(from, to, 1)).err().unwrap_or_default();
+        assert!(errors.contains(expected), "{to}: {errors:?}");
+    }
 }

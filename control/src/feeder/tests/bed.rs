@@ -80,6 +80,7 @@ impl Bed {
             paths: vec![],
             encryption: vec![],
             admission: AdmissionSpec::default(),
+            policers: vec![],
             trust: Trust::default(),
             site_locators: vec![],
             nonces: BTreeMap::new(),
