@@ -98,6 +98,9 @@ pub struct RlocOptions {
     pub echo: Option<EchoMark>,
     /// Packets are encrypted, with the key of [`Delta::SealKey`]; they wait while there is none.
     pub encrypted: bool,
+    /// LISP-GPE: the header names what follows (RFC 9305). Encrypted packets go without, and nonce and versions
+    /// have no room beside it.
+    pub gpe: bool,
 }
 
 /// Outer UDP ports that a NAT lets through to the router behind it, or keeps open for it.
@@ -390,6 +393,9 @@ pub enum Delta {
     EntryRlocs(EntryId, Box<[IpAddr]>),
     /// Whose headers are heeded.
     Trust(Box<Trust>),
+    /// With whom LISP-GPE was agreed upon, by outer source: of the prefixes that hold it the longest says. Empty:
+    /// with nobody, and its bit means nothing. A handful: they are tried in turn.
+    GpePeers(Box<[(IpNet, bool)]>),
     /// What is said of the mapping behind an entry, in LISP headers. Where anybody's are heeded, it is sent for
     /// each slot that gets a prefix.
     EntryMarks(EntryId, Marks),

@@ -170,7 +170,9 @@ drop_reasons! {
     LispAuthentication, "lisp_authentication", "The LISP payload is encrypted, and it or its header is not what the holder of the key sent (RFC 8061).";
     LispClearText, "lisp_clear_text", "The LISP payload is clear text, and that of this outer source must be encrypted (R-216).";
     NonceNotAgreed, "nonce_not_agreed", "The LISP header has none of the nonces agreed upon with those who may send to us (R-032).";
-    InnerVersion, "inner_version", "The inner packet is neither IPv4 nor IPv6.";
+    GpeNotAgreed, "gpe_not_agreed", "The LISP header is that of LISP-GPE, which was not agreed upon with this outer source (RFC 9305).";
+    GpeNextProtocol, "gpe_next_protocol", "The LISP-GPE header names something other than IPv4 and IPv6 (RFC 9305).";
+    InnerVersion, "inner_version", "The inner packet is neither IPv4 nor IPv6, or not what the LISP-GPE header names.";
     InnerHeader, "inner_header", "The inner IP header is cut short or contradicts itself.";
     InnerLength, "inner_length", "The inner IP packet is longer than what the outer one carries.";
     InnerChecksum, "inner_checksum", "The inner IPv4 header checksum is wrong.";

@@ -279,18 +279,21 @@ fn port(id: u16, table: &PortTable, file: &File, vrfs: &[Vrf]) -> Option<Port> {
 }
 
 fn path(table: &PathTable) -> RlocPath {
+    let gpe = flag(&table.gpe, false);
     RlocPath {
         rlocs: words(&table.rlocs).into_iter().map(|prefix| prefix.0).collect(),
         options: RlocOptions {
             ecn_compatible: table.ecn.get().is_some_and(|word| word.0 == EcnWord::NotEct),
             may_fragment: !flag(&table.dont_fragment, true),
-            udp_checksum: table.udp_checksum.get().is_some_and(|word| word.0 == ChecksumWord::Computed),
+            // RFC 9305 section 4.2: by default LISP-GPE goes with one.
+            udp_checksum: table.udp_checksum.get().map_or(gpe, |word| word.0 == ChecksumWord::Computed),
             // That is for `[trusted]` to say.
             map_versions: false,
             echo: None,
             status_bits: false,
             ports: None,
             encrypted: false,
+            gpe,
         },
     }
 }

@@ -96,6 +96,10 @@ impl Feeder {
         if self.spec.trust.any() {
             self.out.delta(Delta::Trust(Box::new(self.spec.trust.clone())));
         }
+        let gpe_peers = self.spec.gpe_peers();
+        if !gpe_peers.is_empty() {
+            self.out.delta(Delta::GpePeers(gpe_peers));
+        }
         self.ports.start(&mut self.out);
         self.out.delta(Delta::LocalRlocs(self.spec.local_rlocs()));
         let own: Vec<_> =

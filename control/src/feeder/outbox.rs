@@ -33,6 +33,7 @@ enum Key {
     EntryMarks(u32),
     Outdated,
     Awaited,
+    GpePeers,
     Seal(u32),
     Peer(u32),
 }
@@ -61,6 +62,7 @@ fn key(delta: &Delta) -> Key {
         Delta::EntryMarks(id, _) => Key::EntryMarks(id.0),
         Delta::Outdated(_) => Key::Outdated,
         Delta::Awaited(_) => Key::Awaited,
+        Delta::GpePeers(_) => Key::GpePeers,
         Delta::SealKey { rloc, .. } => Key::Seal(rloc.0),
         Delta::PeerKeys { peer, .. } => Key::Peer(peer.0),
     }

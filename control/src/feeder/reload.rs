@@ -23,6 +23,10 @@ impl Feeder {
         self.guard.set(&self.spec.admission, &mut self.out);
         self.policers.set(&self.spec.policers, &mut self.out);
         self.change_trust(&old);
+        let gpe_peers = self.spec.gpe_peers();
+        if gpe_peers != old.gpe_peers() {
+            self.out.delta(Delta::GpePeers(gpe_peers));
+        }
         let ports = self.ports.reconfigure(&self.spec, &mut self.out);
         for vrf in self.spec.vrfs.clone() {
             let before = old.vrf(vrf.id);

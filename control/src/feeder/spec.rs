@@ -139,6 +139,14 @@ impl FeederSpec {
         RlocOptions { map_versions, status_bits, ..chosen.unwrap_or_default() }
     }
 
+    /// With whom LISP-GPE is agreed upon, by prefix of RLOCs with exceptions; empty: with nobody.
+    pub(super) fn gpe_peers(&self) -> Box<[(IpNet, bool)]> {
+        if !self.paths.iter().any(|(_, options)| options.gpe) {
+            return Box::default();
+        }
+        self.paths.iter().map(|(prefix, options)| (*prefix, options.gpe)).collect()
+    }
+
     /// Packets to an RLOC are to be encrypted; `true`: or not sent.
     pub(super) fn encryption(&self, rloc: IpAddr) -> Option<bool> {
         self.encryption.iter().find(|(prefix, _)| prefix.contains(&rloc)).map(|(_, required)| *required)

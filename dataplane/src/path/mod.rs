@@ -15,6 +15,7 @@ pub mod core_error;
 pub mod crypt;
 pub mod ecn;
 pub mod flow;
+pub mod gpe;
 pub mod icmp;
 pub mod ip;
 pub mod limit;

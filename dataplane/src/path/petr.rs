@@ -6,6 +6,7 @@ use super::admission::{self, Known};
 use super::crypt;
 use super::ecn;
 use super::flow::FlowKey;
+use super::gpe;
 use super::ip::{Addrs, Error, Ip};
 use crate::admission::UnknownSources;
 use crate::buffer::PacketBuf;
@@ -90,11 +91,15 @@ pub fn decapsulate<B: PacketBuf>(
     if length < HEADERS {
         return Err(DropReason::LispHeaderShort.into());
     }
-    let lisp = lisp::Lisp::parse(data, udp_at + udp::LEN).ok_or(DropReason::HeadersSplit)?;
+    let mut lisp = lisp::Lisp::parse(data, udp_at + udp::LEN).ok_or(DropReason::HeadersSplit)?;
     if lisp.key != 0 {
         length = crypt::open(buf, ip, (udp_at, length), lisp.key, tables)?;
     } else if let (Some(outer), false) = (guarded, how.again) {
         admission::clear_text(outer, tables)?;
+    }
+    if lisp.is_gpe() {
+        let payload = buf.data().get(udp_at + HEADERS..udp_at + length).unwrap_or(&[]);
+        lisp = gpe::read(lisp, ip.addrs.source(), payload, tables)?;
     }
     if guarded.is_some() {
         admission::header(lisp, tables)?;

@@ -3,6 +3,7 @@
 
 use super::ecn;
 use super::flow;
+use super::gpe;
 use super::ip::{self, Ip};
 use super::mss;
 use super::mtu;
@@ -96,6 +97,9 @@ pub(super) fn finish<B: PacketBuf>(
     (len, too_big): (usize, bool),
 ) -> Verdict {
     if let Some(options) = outer.options() {
+        if options.gpe && !options.encrypted {
+            gpe::write(buf.data_mut(), outer.is_ipv6());
+        }
         if let Some(ports) = options.ports {
             write_ports(buf.data_mut(), ports, outer.is_ipv6());
         }

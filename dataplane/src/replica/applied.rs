@@ -75,6 +75,8 @@ pub enum Retired {
     Outdated(Box<[Outdated]>),
     /// Those whose echo is awaited.
     Awaited(Box<[Awaited]>),
+    /// With whom LISP-GPE was agreed upon.
+    GpePeers(Box<[(IpNet, bool)]>),
     /// Key of an RLOC.
     SealKey(Key),
     /// Policers of a VRF.
@@ -98,6 +100,7 @@ impl Retired {
             Delta::Trust(trust) => Some(Self::Trust(trust)),
             Delta::Outdated(list) => Some(Self::Outdated(list)),
             Delta::Awaited(list) => Some(Self::Awaited(list)),
+            Delta::GpePeers(list) => Some(Self::GpePeers(list)),
             _ => None,
         }
     }

@@ -78,6 +78,7 @@ impl Replica {
                 self.used.trusting = trust.any();
                 Ok(Some(Retired::Trust(self.guard.set_trust(trust))))
             }
+            Delta::GpePeers(list) => Ok(Some(Retired::GpePeers(self.guard.set_gpe_peers(list)))),
             Delta::Outdated(list) => Ok(Some(Retired::Outdated(self.guard.set_outdated(list)))),
             Delta::Awaited(list) => Ok(Some(Retired::Awaited(self.guard.set_awaited(list)))),
             Delta::EntryMarks(id, marks) => match self.marks.entry(id.0) {

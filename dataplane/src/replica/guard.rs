@@ -19,6 +19,7 @@ pub struct Guard {
     trust: Box<Trust>,
     outdated: Box<[Outdated]>,
     awaited: Box<[Awaited]>,
+    gpe_peers: Box<[(IpNet, bool)]>,
 }
 
 impl Guard {
@@ -31,6 +32,7 @@ impl Guard {
             trust: Box::default(),
             outdated: Box::default(),
             awaited: Box::default(),
+            gpe_peers: Box::default(),
         }
     }
 
@@ -99,6 +101,24 @@ impl Guard {
 
     pub(super) fn set_awaited(&mut self, list: Box<[Awaited]>) -> Box<[Awaited]> {
         std::mem::replace(&mut self.awaited, list)
+    }
+
+    /// LISP-GPE was agreed upon with somebody: its bit in LISP headers means something (RFC 9305).
+    #[inline]
+    #[must_use]
+    pub const fn knows_gpe(&self) -> bool {
+        !self.gpe_peers.is_empty()
+    }
+
+    /// It was agreed upon with who sends from there.
+    #[must_use]
+    pub fn is_gpe_peer(&self, source: IpAddr) -> bool {
+        let around = self.gpe_peers.iter().filter(|(prefix, _)| prefix.contains(&source));
+        around.max_by_key(|(prefix, _)| prefix.prefix_len()).is_some_and(|(_, agreed)| *agreed)
+    }
+
+    pub(super) fn set_gpe_peers(&mut self, list: Box<[(IpNet, bool)]>) -> Box<[(IpNet, bool)]> {
+        std::mem::replace(&mut self.gpe_peers, list)
     }
 
     pub(super) fn set_trust(&mut self, trust: Box<Trust>) -> Box<Trust> {

@@ -24,6 +24,12 @@ pub const FLAG_STATUS: u8 = 0x40;
 pub const FLAG_VERSIONS: u8 = 0x10;
 /// I: an Instance-ID is present.
 pub const FLAG_INSTANCE: u8 = 0x08;
+/// P: byte 3 names what follows (LISP-GPE, RFC 9305); reserved where that was not agreed upon.
+pub const FLAG_PROTOCOL: u8 = 0x04;
+/// Next Protocol of LISP-GPE: IPv4 (RFC 9305 section 3).
+const PROTOCOL_IPV4: u8 = 1;
+/// The same for IPv6.
+const PROTOCOL_IPV6: u8 = 2;
 /// KK: key-id of the encryption key (RFC 8061), 0 = clear.
 pub const MASK_KEY: u8 = 0x03;
 
@@ -31,7 +37,9 @@ pub const MASK_KEY: u8 = 0x03;
 ///
 /// On the public Internet N, L, E and V are never acted on (RFC 9300 section 4.1, R-006): N counts only
 /// where nonces were agreed upon (RFC 8060 section 5.3, R-032) or are echoed, E, V and L only of trusted routers
-/// (RFC 9300 section 10, RFC 9302). N and V both set is a nonce. The R bit is ignored on receipt; with LISP-GPE unknown the inner version nibble decides (wire.md TRAP 7).
+/// (RFC 9300 section 10, RFC 9302). N and V both set is a nonce. P is reserved and ignored, and the
+/// version nibble of the inner packet decides (wire.md TRAP 7), unless LISP-GPE was agreed upon with somebody
+/// (RFC 9305).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lisp {
     /// Instance-ID; 0 when I=0. With I=1 the low 8 bits (LSBs) are not part of it.
@@ -102,6 +110,40 @@ impl Lisp {
         }
     }
 
+    /// It is encrypted or, where that means something, LISP-GPE: nothing for the express way.
+    #[inline(always)]
+    pub const fn is_special(self) -> bool {
+        self.first >> 24 & (MASK_KEY | FLAG_PROTOCOL) as u32 != 0
+    }
+
+    /// P: what follows is named.
+    #[inline(always)]
+    pub const fn is_gpe(self) -> bool {
+        self.first >> 24 & FLAG_PROTOCOL as u32 != 0
+    }
+
+    /// The IP version that the Next Protocol of LISP-GPE names; `None`: it is not IP.
+    pub const fn named_version(self) -> Option<u8> {
+        match self.first as u8 {
+            PROTOCOL_IPV4 => Some(4),
+            PROTOCOL_IPV6 => Some(6),
+            _ => None,
+        }
+    }
+
+    /// The same without what P takes the place of: nonce, echo request and versions (RFC 9305 section 3).
+    pub const fn without_nonce(self) -> Self {
+        let left = (FLAG_STATUS | FLAG_INSTANCE | MASK_KEY) as u32;
+        Self { first: self.first & left << 24, ..self }
+    }
+
+    /// The first word of LISP-GPE in front of an IP packet, from flags as they would be without: nonce, echo
+    /// request and versions go (RFC 9305 section 3).
+    pub const fn gpe(flags: u8, v6: bool) -> [u8; 4] {
+        let protocol = if v6 { PROTOCOL_IPV6 } else { PROTOCOL_IPV4 };
+        [flags & (FLAG_STATUS | FLAG_INSTANCE) | FLAG_PROTOCOL, 0, 0, protocol]
+    }
+
     /// A header without a nonce, with the Map-Versions of source and destination.
     pub const fn with_versions(header: [u8; LEN], source: MapVersion, destination: MapVersion) -> [u8; LEN] {
         let [flags, _, _, _, rest @ ..] = header;
@@ -159,6 +201,16 @@ mod tests {
         assert_eq!(Lisp::with_status([0; 8], status), lsbs_without_instance);
         assert_eq!(Lisp::with_status(vector, Status { bits: 3, known: 3 }), lsb);
         assert_eq!(Lisp::with_status(versions, status), [0x50, 0x00, 0x10, 0x02, 1, 2, 3, 4]);
+        // RFC 9305 section 3, figure 1: P, and IPv6 follows; the Instance-ID stays.
+        assert_eq!(Lisp::gpe(0x08, true), [0x0C, 0, 0, 2]);
+        assert_eq!(Lisp::gpe(0xB0, false), [0x04, 0, 0, 1], "N, E and V go");
+        let gpe = Lisp::parse(&[0x9C, 9, 9, 2, 0, 0, 0x65, 0], 0);
+        assert_eq!(gpe.map(|h| (h.is_gpe(), h.named_version())), Some((true, Some(6))));
+        let cleared = gpe.map(Lisp::without_nonce);
+        assert_eq!(
+            cleared.map(|h| (h.nonce(), h.versions(), h.instance)),
+            Some((None, None, InstanceId(101)))
+        );
         // N and V both set is a nonce.
         let both = Lisp::parse(&[0x90, 0x00, 0x10, 0x02, 0, 0, 0, 0], 0);
         assert_eq!(both.map(|h| (h.nonce(), h.versions())), Some((Some(0x1002), None)));

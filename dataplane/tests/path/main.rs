@@ -13,6 +13,7 @@ mod encapsulation;
 mod express;
 mod for_us;
 mod fragments;
+mod gpe;
 mod hostile;
 mod icmp;
 mod lab;

@@ -95,7 +95,7 @@ fn a_shared_rloc_works_like_our_own_r022() {
 }
 
 /// The UDP checksum that etherparse finds right for an outer packet.
-fn right_checksum(outer: &Seen) -> u16 {
+pub fn right_checksum(outer: &Seen) -> u16 {
     let (header, data) = UdpHeader::from_slice(&outer.payload).expect("UDP");
     match (outer.source, outer.destination) {
         (IpAddr::V4(_), _) => {

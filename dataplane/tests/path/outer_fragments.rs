@@ -18,6 +18,7 @@ const MAY_FRAGMENT: RlocOptions = RlocOptions {
     status_bits: false,
     ports: None,
     encrypted: false,
+    gpe: false,
 };
 
 /// Both RLOCs behind a path of this MTU.

@@ -109,6 +109,7 @@ fn rloc(dice: &mut Dice, n: usize, local: &[IpAddr]) -> RlocState {
         ecn_compatible: dice.one_in(8),
         udp_checksum: dice.one_in(8),
         may_fragment: dice.one_in(30),
+        gpe: dice.one_in(8),
         ..RlocOptions::default()
     };
     let destination = if v6 { format!("2001:db8:f::{n}") } else { format!("203.0.113.{n}") };
@@ -260,5 +261,11 @@ pub fn world(dice: &mut Dice) -> World {
         mappings,
         admission,
         site_rules,
+        gpe_peers: match dice.one_in(3) {
+            true => {
+                vec![("203.0.113.0/24".parse().unwrap(), true), ("203.0.113.2/32".parse().unwrap(), false)]
+            }
+            false => Vec::new(),
+        },
     }
 }

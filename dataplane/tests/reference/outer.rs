@@ -52,6 +52,23 @@ pub fn decapsulate(world: &World, outer: &Packet, port: &PortSpec) -> Result<Ope
     if lisp[0] & 0x03 != 0 {
         return Err(DropReason::LispEncrypted.into());
     }
+    // RFC 9305 section 3: where P means something, it takes the place of nonce and versions.
+    let mut lisp = <[u8; 8]>::try_from(lisp).unwrap();
+    if lisp[0] & 0x04 != 0 && !world.gpe_peers.is_empty() {
+        let around = world.gpe_peers.iter().filter(|(prefix, _)| prefix.contains(&outer.source));
+        if !around.max_by_key(|(prefix, _)| prefix.prefix_len()).is_some_and(|(_, agreed)| *agreed) {
+            return Err(DropReason::GpeNotAgreed.into());
+        }
+        let version = match lisp[3] {
+            1 => 4,
+            2 => 6,
+            _ => return Err(DropReason::GpeNextProtocol.into()),
+        };
+        if udp.get(16).is_some_and(|first| first >> 4 != version) {
+            return Err(DropReason::InnerVersion.into());
+        }
+        lisp[0] &= 0x48;
+    }
     // with N set it is a nonce, V or not.
     let nonce = u32::from_be_bytes([0, lisp[1], lisp[2], lisp[3]]);
     let agreed = lisp[0] & 0x80 != 0 && asked.nonces.iter().any(|agreed| agreed.get() == nonce);
@@ -212,6 +229,10 @@ impl Headers<'_> {
         if let Some(nonce) = rewrite.nonce {
             lisp[0] |= 0x80;
             lisp[1..4].copy_from_slice(&nonce.get().to_be_bytes()[1..]);
+        }
+        if rewrite.options.gpe {
+            lisp[0] = lisp[0] & 0x08 | 0x04;
+            lisp[1..4].copy_from_slice(&[0, 0, if inner[0] >> 4 == 6 { 2 } else { 1 }]);
         }
         let payload = [&lisp[..], inner].concat();
         let dscp = vrf.encap_dscp.unwrap_or(self.tos >> 2);

@@ -116,6 +116,10 @@ fn lisp_header(dice: &mut Dice, world: &World) -> [u8; 8] {
     if !world.admission.nonces.is_empty() && !dice.one_in(6) {
         header[..4].copy_from_slice(&[flags | 0x80, 0, 1, 2]);
     }
+    if dice.one_in(if world.gpe_peers.is_empty() { 16 } else { 3 }) {
+        header[0] |= 0x04;
+        header[3] = dice.pick(&[1, 1, 2, 2, 3, 0x80]);
+    }
     if dice.one_in(8) {
         header[dice.below(8)] ^= dice.byte();
     }

@@ -39,6 +39,7 @@ fn world(action: MapAction) -> World {
         adjacencies: Vec::new(),
         local_eids: Vec::new(),
         admission: Admission::default(),
+        gpe_peers: Vec::new(),
         outer_sources: Vec::new(),
         sites: Vec::new(),
         site_rules: Vec::new(),

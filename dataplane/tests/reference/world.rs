@@ -28,6 +28,8 @@ pub struct World {
     pub adjacencies: Vec<Adjacency>,
     pub local_eids: Vec<Row<()>>,
     pub admission: Admission,
+    /// Prefixes of outer sources, and whether LISP-GPE was agreed upon with them.
+    pub gpe_peers: Vec<(IpNet, bool)>,
     pub outer_sources: Vec<IpNet>,
     pub sites: Vec<Row<SiteId>>,
     pub site_rules: Vec<SiteRules>,
@@ -114,6 +116,7 @@ impl World {
             out.push(Delta::VrfAdmission(VrfId(n as u16), *admission));
         }
         out.push(Delta::Admission(Box::new(self.admission.clone())));
+        out.push(Delta::GpePeers(self.gpe_peers.clone().into()));
         out
     }
 }

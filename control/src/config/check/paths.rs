@@ -80,6 +80,27 @@ fn paths(lisp: &LispTable, problems: &mut Problems) {
             );
         }
     }
+    no_nonce_with_gpe(lisp, problems);
+}
+
+/// RFC 9305 section 3: what LISP-GPE names stands where a nonce would.
+fn no_nonce_with_gpe(lisp: &LispTable, problems: &mut Problems) {
+    let paths =
+        || lisp.path.items().iter().flat_map(|path| path.rlocs.items().iter().map(move |p| (p.0.0, path)));
+    for rloc in lisp.peer_nonces.items().iter().filter_map(|peer| peer.rloc.at()) {
+        let around = paths().filter(|(prefix, _)| prefix.contains(&rloc.0));
+        let path = around.max_by_key(|(prefix, _)| prefix.prefix_len());
+        if path.is_some_and(|(_, path)| path.gpe.get() == Some(&true)) {
+            problems.at(
+                rloc.span(),
+                format!(
+                    "lisp.peer_nonces.rloc = {} is spoken LISP-GPE to (lisp.path.gpe), which has no nonce; give \
+                     one of them",
+                    rloc.0
+                ),
+            );
+        }
+    }
 }
 
 /// Each RLOC has one rule, and keys belong to one router (R-216).

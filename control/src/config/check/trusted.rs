@@ -4,6 +4,7 @@ use super::super::error::Problems;
 use super::super::file::TrustedTable;
 use super::admission::prefixes;
 use super::all::Cx;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -55,6 +56,22 @@ fn echo_nonce(cx: &Cx<'_>, table: &TrustedTable, span: Range<usize>, problems: &
         problems.at(
             span,
             format!("{path} works between site routers; give role \"xtr\" without \"pitr\" and \"petr\""),
+        );
+    }
+    let paths = cx.file.lisp.get().map_or(&[][..], |lisp| lisp.path.items());
+    for gpe in paths.iter().filter_map(|path| {
+        let overlaps = |prefix: &IpNet| {
+            let trusted = table.rlocs.items().iter().map(|trusted| trusted.0.0);
+            trusted.into_iter().any(|trusted| trusted.contains(prefix) || prefix.contains(&trusted))
+        };
+        let concerned = path.rlocs.items().iter().any(|prefix| overlaps(&prefix.0.0));
+        path.gpe.at().filter(|gpe| ***gpe && concerned)
+    }) {
+        problems.at(
+            gpe.span(),
+            format!(
+                "lisp.path.gpe is for RLOCs of trusted.rlocs: it leaves {path} no place; remove one of them"
+            ),
         );
     }
     let trusted = |rloc: &IpAddr| table.rlocs.items().iter().any(|prefix| prefix.0.0.contains(rloc));

@@ -24,7 +24,7 @@ pub struct PathTable {
     /// The UDP checksum of encapsulated packets: "zero", or "computed" (RFC 9300 section 5.3).
     ///
     /// Computing it reads the whole packet. It is for paths that drop IPv6 packets without one.
-    /// Default: `"zero"`. Change: live.
+    /// Default: `"zero"`; `"computed"` with `gpe`. Change: live.
     pub udp_checksum: Key<Word<ChecksumWord>>,
     /// The choice whether routers must not fragment outer IPv4 packets (DF=1).
     ///
@@ -32,4 +32,11 @@ pub struct PathTable {
     /// and RLOC can go so, all workers together (RFC 6864): more go with DF=1 and are counted.
     /// Default: `true`. Change: live.
     pub dont_fragment: Key<bool>,
+    /// The agreement to speak LISP-GPE (RFC 9305), whose header names what follows: to these RLOCs and from them.
+    ///
+    /// Both ends need it. They may send without all the same; packets encrypted by `lisp.encryption` go without.
+    /// As soon as it is agreed upon with somebody, LISP-GPE from others is dropped as `gpe_not_agreed`; before
+    /// that its bit is ignored.
+    /// Default: `false`. Change: live.
+    pub gpe: Key<bool>,
 }

@@ -51,6 +51,31 @@ fn marks_are_chosen_by_vrf_and_by_path_r109_r110_r134() {
     }
 }
 
+/// RFC 9305: off by default; with a UDP checksum unless one says otherwise; never beside a nonce.
+#[test]
+fn lisp_gpe_is_agreed_upon_by_path() {
+    let config = with("", "").unwrap();
+    assert!(config.paths.iter().all(|path| !path.options.gpe));
+    let options = |to: &str| with("ecn = \"not-ect\"\ndont_fragment = false", to).unwrap().paths[1].options;
+    let gpe = RlocOptions { gpe: true, udp_checksum: true, ..RlocOptions::default() };
+    assert_eq!(options("gpe = true"), gpe);
+    assert_eq!(options("gpe = true\nudp_checksum = \"zero\""), RlocOptions { udp_checksum: false, ..gpe });
+    let nonce = |rloc: &str| {
+        let text = text().replacen("dont_fragment = false", "gpe = true", 1);
+        let nonce = format!(
+            "map_resolvers = [\"198.51.100.14\"]\npeer_nonces = [{{ rloc = \"{rloc}\", nonce = \"000001\" }}]"
+        );
+        parse(&text.replacen("map_resolvers = [\"198.51.100.14\"]", &nonce, 1)).err().map(|e| e.to_string())
+    };
+    assert_eq!(nonce("203.0.113.16"), None);
+    let error = nonce("203.0.113.9").unwrap();
+    assert!(error.contains("is spoken LISP-GPE to (lisp.path.gpe), which has no nonce"), "{error}");
+    let gpe = text().replacen("dont_fragment = false", "gpe = true", 1);
+    let echo = format!("{gpe}[trusted]\nrlocs = [\"203.0.113.0/24\"]\necho_nonce = true\n");
+    let error = parse(&echo).unwrap_err().to_string();
+    assert!(error.contains("lisp.path.gpe is for RLOCs of trusted.rlocs"), "{error}");
+}
+
 /// what tells tunnels apart is told to the workers at the start.
 #[test]
 fn flows_may_be_told_apart_by_tunnel_r081() {

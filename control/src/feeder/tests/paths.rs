@@ -87,6 +87,29 @@ fn paths_have_options_by_prefix_r110_r134() {
     assert_eq!(options(&bed, "192.0.2.6"), None);
 }
 
+/// RFC 9305: what is agreed upon with an RLOC is for both directions; exceptions are by prefix; it is live.
+#[test]
+fn lisp_gpe_is_spoken_with_those_of_the_prefix() {
+    let mut bed = Bed::new();
+    bed.known(CORE, GW, MAC_A);
+    bed.install(0, "10.6.0.0/24", &[("192.0.2.6", 1, 1)]).unwrap();
+    let before = bed.feeder.spec.clone();
+    let gpe = RlocOptions { gpe: true, ..RlocOptions::default() };
+    let paths = vec![(net("192.0.2.0/24"), gpe), (net("192.0.2.7/32"), RlocOptions::default())];
+    bed.reconfigure(crate::feeder::FeederSpec { paths, ..before.clone() });
+    assert_eq!(bed.deltas, 2, "the list and the slot");
+    let heard = |bed: &Bed| {
+        let guard = bed.replica.guard();
+        let is = |rloc| guard.is_gpe_peer(ip(rloc));
+        (guard.knows_gpe(), [is("192.0.2.6"), is("192.0.2.7"), is("192.0.3.8")])
+    };
+    assert_eq!(heard(&bed), (true, [true, false, false]));
+    let slot = bed.feeder.rlocs.get(ip("192.0.2.6")).unwrap().slot;
+    assert!(matches!(bed.replica.rloc(slot), Rloc::Ready(template) if template.options() == Some(gpe)));
+    bed.reconfigure(before);
+    assert_eq!(heard(&bed), (false, [false; 3]));
+}
+
 /// what a VRF does with DSCP is live, too.
 #[test]
 fn the_dscp_of_a_vrf_is_live_r109() {

@@ -163,7 +163,7 @@ impl Inbound {
             let Some(h) = data.first_chunk::<LEN_V4>() else { continue };
             let Some(room) = door.outer(buf, h) else { continue };
             let Some(lisp) = lisp::Lisp::parse(h, INNER - lisp::LEN) else { continue };
-            if lisp.key != 0 {
+            if lisp.is_special() {
                 continue;
             }
             if tenant.is_none() {
