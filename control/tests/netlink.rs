@@ -95,7 +95,10 @@ fn up() {
         let out = Command::new("ip").args(args.split_whitespace()).output().expect("iproute2 is installed");
         String::from_utf8_lossy(&out.stdout).contains(what)
     };
-    while !(shows("-o link show dev core", "state UP") && shows("-6 route show dev core", "2001:db8::/64")) {
+    while !(shows("-o link show dev core", "state UP")
+        && shows("-6 route show dev core", "2001:db8::/64")
+        && shows("-6 route show table local dev core", "2001:db8::1"))
+    {
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -27,9 +27,9 @@ pub struct Scrape {
     pub workers: Workers,
     /// Ports.
     pub ports: Ports,
-    /// VRFs, up to [`MAX_VRFS`].
+    /// VRFs, up to `MAX_VRFS`.
     pub vrfs: Vrfs,
-    /// Policers, up to [`MAX_POLICERS`].
+    /// Policers, up to `MAX_POLICERS`.
     pub policers: Policers,
     /// Drops.
     pub drops: Drops,
