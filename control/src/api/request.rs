@@ -268,6 +268,12 @@ impl MapCacheQuery {
 }
 
 impl ListQuery {
+    /// What is in this instance is meant.
+    #[must_use]
+    pub fn accepts(&self, instance_id: u32) -> bool {
+        self.instance_id.is_none_or(|wanted| wanted == instance_id)
+    }
+
     /// The limit in force.
     #[must_use]
     pub fn limit(&self) -> usize {

@@ -158,11 +158,8 @@ impl Keying {
         };
         if let Some(asked) = peer.asked.take() {
             self.nonces.remove(&asked.nonce);
-            peer.vain = peer.vain.saturating_add(1);
             cx.count(Counter::KeyExchangesVain);
-            if peer.vain == GIVE_UP && peer.active.is_none() {
-                cx.out.push(Action::Seal { rloc, seal: Seal::Failed });
-            }
+            peer.was_in_vain(cx, rloc);
         }
         let new = (peer.active.is_none() || cx.now >= peer.change_at)
             .then(|| (peer.next_id(), Private::new(cx.rng)));
@@ -173,7 +170,7 @@ impl Keying {
         let keys = peer.keys(suite, new.as_ref());
         let nonce = cx.rng.nonce();
         peer.asked = Some(Asked { nonce, suite, new });
-        let pause = RETRY_MS.saturating_mul(1 << peer.vain.min(6)).min(RETRY_MAX_MS);
+        let pause = peer.pause_ms();
         self.nonces.insert(nonce, rloc);
         let address = Address::Ip(source);
         let lcaf = Lcaf::SecurityKey { cipher_suite: suite.number(), revoke: false, keys, address };
@@ -218,13 +215,10 @@ impl Keying {
             Some((theirs, private.agree(&theirs, reply.nonce, (asked.suite, *id), first_iv)?))
         });
         let Some((theirs, key)) = agreed else {
-            peer.vain = peer.vain.saturating_add(1);
-            if peer.vain == GIVE_UP && peer.active.is_none() {
-                cx.out.push(Action::Seal { rloc, seal: Seal::Failed });
-            }
+            peer.was_in_vain(cx, rloc);
             cx.notice(Counter::KeysRefused, format_args!("{rloc}: suite {}", asked.suite.number()));
-            let pause = RETRY_MS.saturating_mul(1 << peer.vain.min(6)).min(RETRY_MAX_MS) / 2;
-            return self.wait(rloc, cx.now.plus_ms(pause));
+            let at = cx.now.plus_ms(peer.pause_ms() / 2);
+            return self.wait(rloc, at);
         };
         cx.count(Counter::KeysAgreed);
         peer.vain = 0;
@@ -237,6 +231,19 @@ impl Keying {
 }
 
 impl Peer {
+    /// One more attempt came to nothing. Who never had a key is given up at some time.
+    fn was_in_vain(&mut self, cx: &mut Cx<'_>, rloc: IpAddr) {
+        self.vain = self.vain.saturating_add(1);
+        if self.vain == GIVE_UP && self.active.is_none() {
+            cx.out.push(Action::Seal { rloc, seal: Seal::Failed });
+        }
+    }
+
+    /// Until the next attempt.
+    fn pause_ms(&self) -> u64 {
+        RETRY_MS.saturating_mul(1 << self.vain.min(6)).min(RETRY_MAX_MS)
+    }
+
     fn of(&self, id: u8) -> Option<&Agreed> {
         self.agreed.get(usize::from(id).checked_sub(1)?)?.as_ref()
     }

@@ -238,11 +238,8 @@ impl Feeder {
                 Ok(())
             }
             Action::LocatorState { rloc, up } => {
-                let Self { spec, ports, fib, hops, out, rlocs, .. } = self;
-                let mut cx = Context { now, view, ports, out };
-                if rlocs.set_engine_state(*rloc, *up, Underlay { spec, fib }, hops, &mut cx) {
-                    self.rebuild_sets(now, view, *rloc);
-                }
+                self.rlocs.set_engine_state(*rloc, *up);
+                self.resolve_rloc(now, view, *rloc);
                 Ok(())
             }
             Action::Abandon { iid, eid } => {
@@ -272,19 +269,13 @@ impl Feeder {
                 Ok(())
             }
             Action::Seal { rloc, seal } => {
-                let Self { spec, ports, fib, hops, out, rlocs, .. } = self;
-                let mut cx = Context { now, view, ports, out };
-                if rlocs.set_seal(*rloc, seal, Underlay { spec, fib }, hops, &mut cx) {
-                    self.rebuild_sets(now, view, *rloc);
-                }
+                self.rlocs.set_seal(*rloc, seal, &mut self.out);
+                self.resolve_rloc(now, view, *rloc);
                 Ok(())
             }
             Action::Echo { rloc, mark, awaited } => {
-                let Self { spec, ports, fib, hops, out, rlocs, .. } = self;
-                let mut cx = Context { now, view, ports, out };
-                if rlocs.set_echo(*rloc, (*mark, *awaited), Underlay { spec, fib }, hops, &mut cx) {
-                    self.rebuild_sets(now, view, *rloc);
-                }
+                self.rlocs.set_echo(*rloc, *mark, *awaited, &mut self.out);
+                self.resolve_rloc(now, view, *rloc);
                 Ok(())
             }
             Action::OpenKeys { source, keys } => match self.peers.set(*source, keys, &mut self.out) {

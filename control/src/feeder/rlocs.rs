@@ -195,7 +195,7 @@ impl Rlocs {
         if let Some(entry) = self.entries.remove(&addr) {
             self.by_slot.remove(&entry.slot);
             self.path_mtus.forget(addr);
-            Seals::take_back(addr, entry.slot, &self.seals, cx.out);
+            self.seals.take_back(addr, entry.slot, cx.out);
             self.slots.give_back(entry.slot.0, cx.out.sequence());
             for leg in &entry.legs {
                 hops.release(*leg, Use::Rloc(addr), cx.out);
@@ -214,53 +214,36 @@ impl Rlocs {
         }
     }
 
-    /// The engine declared an RLOC down or up. True: its usability changed.
-    pub(super) fn set_engine_state(
-        &mut self,
-        addr: IpAddr,
-        up: bool,
-        underlay: Underlay<'_>,
-        hops: &mut Hops,
-        cx: &mut Context<'_>,
-    ) -> bool {
+    /// The engine declared an RLOC down or up. To be resolved again.
+    pub(super) fn set_engine_state(&mut self, addr: IpAddr, up: bool) {
         if up {
             self.engine_down.remove(&addr);
         } else {
             self.engine_down.insert(addr);
         }
-        self.resolve(addr, underlay, hops, cx)
     }
 
-    /// How far the key exchange with an RLOC is. True: its usability changed.
-    pub(super) fn set_seal(
-        &mut self,
-        addr: IpAddr,
-        seal: &Seal,
-        underlay: Underlay<'_>,
-        hops: &mut Hops,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        if let (Seal::Forget, Some(entry)) = (seal, self.entries.get(&addr)) {
-            Seals::take_back(addr, entry.slot, &self.seals, cx.out);
+    /// How far the key exchange with an RLOC is. To be resolved again.
+    pub(super) fn set_seal(&mut self, addr: IpAddr, seal: &Seal, out: &mut Output) {
+        let slot = self.entries.get(&addr).map(|entry| entry.slot);
+        if let (Seal::Forget, Some(slot)) = (seal, slot) {
+            self.seals.take_back(addr, slot, out);
         }
         self.seals.set(addr, seal);
-        if let Some(entry) = self.entries.get(&addr) {
-            self.seals.tell(addr, entry.slot, cx.out);
+        if let Some(slot) = slot {
+            self.seals.tell(addr, slot, out);
         }
-        self.resolve(addr, underlay, hops, cx)
     }
 
-    /// What echoes are asked of an RLOC or given to it. True: its usability changed.
+    /// What echoes are asked of an RLOC or given to it. To be resolved again.
     pub(super) fn set_echo(
         &mut self,
         addr: IpAddr,
-        (mark, awaited): (Option<EchoMark>, Option<EchoNonce>),
-        underlay: Underlay<'_>,
-        hops: &mut Hops,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        self.echoes.set(addr, mark, awaited, cx.out);
-        self.resolve(addr, underlay, hops, cx)
+        mark: Option<EchoMark>,
+        awaited: Option<EchoNonce>,
+        out: &mut Output,
+    ) {
+        self.echoes.set(addr, mark, awaited, out);
     }
 
     /// The engine starts anew and will say again which RLOCs are down, and what is to be echoed: all are up

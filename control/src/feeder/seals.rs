@@ -37,8 +37,8 @@ impl Seals {
     }
 
     /// The slot goes: so does its key there.
-    pub(super) fn take_back(rloc: IpAddr, slot: RlocId, seals: &Self, out: &mut Output) {
-        if seals.keys.contains_key(&rloc) {
+    pub(super) fn take_back(&self, rloc: IpAddr, slot: RlocId, out: &mut Output) {
+        if self.keys.contains_key(&rloc) {
             out.delta(Delta::SealKey { rloc: slot, destination: rloc, key: None });
         }
     }

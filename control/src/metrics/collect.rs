@@ -54,17 +54,15 @@ impl Scrape {
                 }
             };
         }
-        let rlocs = ListQuery { instance_id: None, limit: Some(MAX_RLOCS) };
-        let policers = ListQuery { instance_id: None, limit: Some(MAX_POLICERS) };
-        let vrfs = ListQuery { instance_id: None, limit: Some(MAX_VRFS) };
+        let first = |limit| ListQuery { instance_id: None, limit: Some(limit) };
         Ok(Self {
             statistics: ask!(Request::ShowStatistics, Statistics),
             workers: ask!(Request::ShowWorkers, Workers),
             ports: ask!(Request::ShowPorts, Ports),
-            vrfs: ask!(Request::ShowVrfs(vrfs), Vrfs),
-            policers: ask!(Request::ShowPolicers(policers), Policers),
+            vrfs: ask!(Request::ShowVrfs(first(MAX_VRFS)), Vrfs),
+            policers: ask!(Request::ShowPolicers(first(MAX_POLICERS)), Policers),
             drops: ask!(Request::ShowDrops, Drops),
-            rlocs: ask!(Request::ShowRlocs(rlocs), Rlocs),
+            rlocs: ask!(Request::ShowRlocs(first(MAX_RLOCS)), Rlocs),
             health: ask!(Request::ShowHealth, Health),
         })
     }

@@ -48,8 +48,7 @@ impl ApiSource for Runtime {
     fn database(&self, query: &ListQuery) -> Database {
         let engine = self.engine.get();
         let etr = engine.roles().etr().into_iter();
-        let wanted = |i: u32| query.instance_id.is_none_or(|wanted| wanted == i);
-        let views = etr.flat_map(|etr| etr.database(engine.config())).filter(|v| wanted(v.eid.iid.0));
+        let views = etr.flat_map(|etr| etr.database(engine.config())).filter(|v| query.accepts(v.eid.iid.0));
         api::database(views, self.clock.now(), query.limit())
     }
 
@@ -63,9 +62,8 @@ impl ApiSource for Runtime {
         })?;
         let mut out =
             Registrations { registrations_total: map_server.len() as u64, ..Registrations::default() };
-        let wanted = |i: u32| query.instance_id.is_none_or(|wanted| wanted == i);
         let views = map_server.registrations(engine.config(), self.clock.now());
-        for view in views.filter(|v| wanted(v.eid.iid.0)) {
+        for view in views.filter(|v| query.accepts(v.eid.iid.0)) {
             if out.registrations.len() == query.limit() {
                 out.truncated = true;
                 break;

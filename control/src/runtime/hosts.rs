@@ -7,15 +7,11 @@ use crate::roles::etr::Found;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::types::PortId;
 
-fn is_meant(query: &ListQuery, iid: u32) -> bool {
-    query.instance_id.is_none_or(|wanted| wanted == iid)
-}
-
 pub(super) fn here(runtime: &Runtime, query: &ListQuery) -> DynamicEids {
     let (engine, now) = (runtime.engine.get(), runtime.clock.now());
     let etr = engine.roles().etr().into_iter();
     let views = etr.flat_map(|etr| etr.dynamic_eids(engine.config()));
-    let mut views: Vec<_> = views.filter(|v| is_meant(query, v.eid.iid.0)).collect();
+    let mut views: Vec<_> = views.filter(|v| query.accepts(v.eid.iid.0)).collect();
     views.sort_by_key(|view| view.eid);
     let port = |id: PortId| {
         let port = runtime.config.ports.get(usize::from(id.0));
@@ -46,7 +42,7 @@ pub(super) fn here(runtime: &Runtime, query: &ListQuery) -> DynamicEids {
 pub(super) fn away(runtime: &Runtime, query: &ListQuery) -> AwayEids {
     let (engine, now) = (runtime.engine.get(), runtime.clock.now());
     let views = engine.roles().etr().into_iter().flat_map(Etr::away);
-    let views: Vec<_> = views.filter(|v| is_meant(query, v.eid.iid.0)).collect();
+    let views: Vec<_> = views.filter(|v| query.accepts(v.eid.iid.0)).collect();
     let (entries_total, truncated) = (views.len() as u64, views.len() > query.limit());
     let entries = views.into_iter().take(query.limit()).map(|view| {
         let eid = view.eid.prefix.addr();

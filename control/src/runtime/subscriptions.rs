@@ -10,7 +10,7 @@ pub(super) fn all(runtime: &Runtime, query: &ListQuery) -> Subscriptions {
     let map_server = engine.roles().map_server();
     let total = engine.subscriptions().count() + map_server.map_or(0, |ms| ms.subscription_count());
     let theirs = map_server.into_iter().flat_map(|ms| ms.subscriptions(engine.config(), now)).map(theirs);
-    let wanted = |one: &Subscription| query.instance_id.is_none_or(|iid| iid == one.instance_id);
+    let wanted = |one: &Subscription| query.accepts(one.instance_id);
     let mut found = engine.subscriptions().map(ours).chain(theirs).filter(wanted);
     let subscriptions: Vec<_> = found.by_ref().take(query.limit()).collect();
     Subscriptions { subscriptions_total: total as u64, truncated: found.next().is_some(), subscriptions }

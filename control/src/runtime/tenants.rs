@@ -12,8 +12,7 @@ use pxtr_dataplane::types::PortId;
 /// `show vrfs`.
 pub(super) fn vrfs(runtime: &Runtime, query: &ListQuery) -> Vrfs {
     let all = &runtime.config.vrfs;
-    let wanted: Vec<_> =
-        all.iter().filter(|vrf| query.instance_id.is_none_or(|iid| iid == vrf.iid.0)).collect();
+    let wanted: Vec<_> = all.iter().filter(|vrf| query.accepts(vrf.iid.0)).collect();
     Vrfs {
         vrfs_total: all.len() as u64,
         truncated: wanted.len() > query.limit(),
@@ -45,8 +44,7 @@ pub(super) fn policers(runtime: &Runtime, query: &ListQuery) -> Policers {
         .policers
         .iter()
         .filter_map(|policer| Some((policer, config.vrfs.get(usize::from(policer.vrf.0))?)));
-    let wanted: Vec<_> =
-        all.filter(|(_, vrf)| query.instance_id.is_none_or(|iid| iid == vrf.iid.0)).collect();
+    let wanted: Vec<_> = all.filter(|(_, vrf)| query.accepts(vrf.iid.0)).collect();
     Policers {
         policers_total: config.policers.len() as u64,
         truncated: wanted.len() > query.limit(),

@@ -61,8 +61,7 @@ impl From<DropReason> for Refusal {
 
 /// Strips a LISP packet for one of our RLOCs. Afterwards `buf` holds 14 bytes for an Ethernet
 /// header and the inner packet, nothing behind it, and `ip`, that was about the outer packet, is
-/// about the inner one. On an error the packet is as it was,
-/// or decrypted.
+/// about the inner one. On an error the packet is as it was, or decrypted.
 ///
 /// `port`: where it arrived.
 #[inline(always)]

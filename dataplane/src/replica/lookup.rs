@@ -112,6 +112,13 @@ impl Replica {
         self.used.policed > 0
     }
 
+    /// This VRF has policers.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_policed(&self, vrf: VrfId) -> bool {
+        self.is_policing() && self.policers(vrf).is_some()
+    }
+
     /// The policers of a VRF.
     #[inline]
     #[must_use]

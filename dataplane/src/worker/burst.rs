@@ -223,9 +223,7 @@ fn take_express<I: Io>(
     if !core.express || core.watch.any() {
         return;
     }
-    if Outbound::suits(known.port, known.vrf)
-        && !(tables.is_policing() && tables.policers(known.port.vrf).is_some())
-    {
+    if Outbound::suits(known.port, known.vrf) && !tables.is_policed(known.port.vrf) {
         let closed = core.hold.is_closed(core.now);
         let mark = |stage| core.io.mark(stage);
         let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done, mark);

@@ -16,6 +16,8 @@ from .. import measure, topology
 A, B = "10.1.0.10", "10.2.0.10"
 XA, R1, R2, XB = (topology.uplink4(n) for n in (1, 2, 3, 4))
 PATH = [R1, R2, XB]
+# In the order of their uplinks.
+ROUTERS = (("xa", (4,)), ("r1", (4, 6)), ("r2", (4, 6)), ("xb", (4,)))
 COUNT = 200
 
 
@@ -30,7 +32,7 @@ class ExplicitPath:
         lab.node("core", forwarding=True)
         topology.host(lab, "a", "xa", "site0", (f"{A}/24",), ("10.1.0.1",))
         topology.host(lab, "b", "xb", "site0", (f"{B}/24", "10.3.0.10/24", "10.4.0.10/24"), ("10.2.0.1",))
-        for number, (node, families) in enumerate((("xa", (4,)), ("r1", (4, 6)), ("r2", (4, 6)), ("xb", (4,))), 1):
+        for number, (node, families) in enumerate(ROUTERS, 1):
             topology.uplink(lab, node, number, families)
         topology.mapping_system(lab, 5, (4,))
         for node in ("ms", "xa", "r1", "r2", "xb"):
@@ -38,7 +40,7 @@ class ExplicitPath:
         for node, gateways in (("xa", ("10.1.0.1/24",)), ("xb", ("10.2.0.1/24", "10.3.0.1/24", "10.4.0.1/24"))):
             lab.wait_interface(node, "site", "core")
             lab.address(node, "site", *gateways)
-        for number, (node, families) in enumerate((("xa", (4,)), ("r1", (4, 6)), ("r2", (4, 6)), ("xb", (4,))), 1):
+        for number, (node, families) in enumerate(ROUTERS, 1):
             lab.wait_interface(node, "core")
             topology.uplink_address(lab, node, number, families)
         for node in ("ms", "xa", "r1", "r2", "xb"):

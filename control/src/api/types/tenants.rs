@@ -45,12 +45,6 @@ pub struct PacketsBytes {
     pub bytes: u64,
 }
 
-impl From<(u64, u64)> for PacketsBytes {
-    fn from((packets, bytes): (u64, u64)) -> Self {
-        Self { packets, bytes }
-    }
-}
-
 /// Policers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policers {

@@ -4,9 +4,8 @@ use super::super::error::Problems;
 use super::super::file::{AdmissionTable, AdmittedSiteTable, LispTable, PortTable};
 use super::super::leaf::{At, Key, Word};
 use super::super::words::{Name, Prefix};
-use super::all::{Cx, quoted, unique};
+use super::all::{Cx, overlap, quoted, unique};
 use super::lisp::{eid_at, is_own, usable};
-use ipnet::IpNet;
 use pxtr_dataplane::replica::ReplicaLimits;
 use std::collections::HashSet;
 
@@ -143,9 +142,8 @@ fn reach(table: &AdmissionTable, site: &AdmittedSiteTable, problems: &mut Proble
     if all.is_empty() || problems.was_bad("admission.outer_sources") {
         return;
     }
-    let meet = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
     for prefix in site.outer_sources.items() {
-        if !all.iter().any(|general| meet(&general.0.0, &prefix.0.0)) {
+        if !all.iter().any(|general| overlap(&general.0.0, &prefix.0.0)) {
             problems.at(
                 prefix.span(),
                 format!(

@@ -9,6 +9,7 @@ use crate::config::error::Problems;
 use crate::config::file::File;
 use crate::config::load::Machine;
 use crate::engine::config::Roles;
+use ipnet::IpNet;
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
@@ -59,6 +60,11 @@ pub(in crate::config) fn check(file: &File, machine: &Machine, problems: &mut Pr
 /// A text as it stands in the file.
 pub(super) fn quoted(text: &str) -> String {
     format!("\"{text}\"")
+}
+
+/// There are addresses in both.
+pub(super) fn overlap(one: &IpNet, other: &IpNet) -> bool {
+    one.contains(other) || other.contains(one)
 }
 
 /// Notes what occurs twice in a list that must not repeat: `what` is the path of the list.

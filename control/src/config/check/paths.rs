@@ -3,7 +3,7 @@
 use super::super::error::Problems;
 use super::super::file::{LispTable, VrfTable};
 use super::super::leaf::{At, Key, Word};
-use super::all::{Cx, unique};
+use super::all::{Cx, overlap, unique};
 use super::lisp::{addresses, is_own};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -112,8 +112,7 @@ fn encryption(lisp: &LispTable, problems: &mut Problems) {
         .map(|prefix| (prefix.0.0, prefix.span()))
         .collect();
     for (at, (prefix, span)) in prefixes.iter().enumerate() {
-        let overlaps = |other: &IpNet| other.contains(prefix) || prefix.contains(other);
-        if let Some((other, _)) = prefixes.iter().take(at).find(|(other, _)| overlaps(other)) {
+        if let Some((other, _)) = prefixes.iter().take(at).find(|(other, _)| overlap(other, prefix)) {
             problems.at(
                 span.clone(),
                 format!(

@@ -3,7 +3,7 @@
 use super::super::error::Problems;
 use super::super::file::TrustedTable;
 use super::admission::prefixes;
-use super::all::Cx;
+use super::all::{Cx, overlap};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -60,11 +60,9 @@ fn echo_nonce(cx: &Cx<'_>, table: &TrustedTable, span: Range<usize>, problems: &
     }
     let paths = cx.file.lisp.get().map_or(&[][..], |lisp| lisp.path.items());
     for gpe in paths.iter().filter_map(|path| {
-        let overlaps = |prefix: &IpNet| {
-            let trusted = table.rlocs.items().iter().map(|trusted| trusted.0.0);
-            trusted.into_iter().any(|trusted| trusted.contains(prefix) || prefix.contains(&trusted))
-        };
-        let concerned = path.rlocs.items().iter().any(|prefix| overlaps(&prefix.0.0));
+        let is_trusted =
+            |prefix: &IpNet| table.rlocs.items().iter().any(|trusted| overlap(&trusted.0.0, prefix));
+        let concerned = path.rlocs.items().iter().any(|prefix| is_trusted(&prefix.0.0));
         path.gpe.at().filter(|gpe| ***gpe && concerned)
     }) {
         problems.at(

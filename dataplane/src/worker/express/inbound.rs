@@ -336,6 +336,5 @@ fn tenant<'a>(tables: &'a Replica, port: &PortSpec, instance: InstanceId) -> Opt
     let id = tables.vrf_by_iid(instance)?;
     let spec = tables.vrf(id)?;
     let plain = spec.petr && !spec.xtr && spec.clamp_mss_to_mtu.is_none() && port.admits(id);
-    let policed = tables.is_policing() && tables.policers(id).is_some();
-    (plain && !policed).then_some(Tenant { instance, id, spec })
+    (plain && !tables.is_policed(id)).then_some(Tenant { instance, id, spec })
 }
