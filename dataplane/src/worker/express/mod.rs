@@ -10,11 +10,13 @@
 //! needs a thought here only when it concerns plain packets; `tests/path/express.rs` holds both ways to the
 //! same bytes and the same counts.
 
+mod encapsulation;
 mod inbound;
 mod lanes;
 mod native;
 mod outbound;
 mod plain;
+mod reading;
 
 pub(super) use inbound::Inbound;
 pub(super) use lanes::Done;
