@@ -43,7 +43,7 @@ hold() {
 count encap_v4in4_1k "${WAY}outbound::Outbound::run"
 count decap_v4in4_1k "${WAY}inbound::Inbound::run"
 all=$(of encap_v4in4_1k 'PROGRAM TOTALS')
-parse=$(of encap_v4in4_1k 'Outbound::look')
+parse=$(of encap_v4in4_1k 'Outbound>?::look')
 lookup=$(of encap_v4in4_1k 'lookup_burst')
 hold parse "$parse" 140
 hold lookup "$lookup" 102
