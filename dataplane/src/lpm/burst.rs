@@ -1,9 +1,9 @@
 //! Many lookups at once, level by level: the memory accesses of one level depend on nothing but the
 //! level above, so that the processor has those of all keys under way together.
 
-use super::node::{BUCKET, COVERING, Leaf};
-use super::shortcuts::{self, ROOT};
-use super::table::{Lpm, Step, select, step};
+use super::node::COVERING;
+use super::shortcuts::{self, NODE, ROOT, Shortcut};
+use super::table::{Lpm, Step, select};
 use super::{Key, NO_MATCH};
 
 /// Keys in lockstep.
@@ -59,68 +59,68 @@ impl<K: Key> Lpm<K> {
     /// Looks up many keys: `values[i]` becomes the value for `keys[i]`, or [`super::NO_MATCH`].
     /// Works on as many as the shorter slice has.
     pub fn lookup_burst(&self, keys: &[K], values: &mut [u32]) {
-        for (keys, values) in keys.chunks(LANES).zip(values.chunks_mut(LANES)) {
-            self.lookup_lanes(keys, values);
+        let count = keys.len().min(values.len());
+        let (keys, last_keys) = keys.get(..count).unwrap_or_default().as_chunks();
+        let (values, last_values) = values.get_mut(..count).unwrap_or_default().as_chunks_mut();
+        for (keys, values) in keys.iter().zip(values) {
+            self.lookup_lanes(keys, values, LANES);
+        }
+        self.lookup_few(last_keys, last_values);
+    }
+
+    /// Fewer keys than lanes.
+    fn lookup_few(&self, keys: &[K], values: &mut [u32]) {
+        let count = keys.len().min(values.len()).min(LANES);
+        if count == 0 {
+            return;
+        }
+        let (mut lanes, mut found) = ([K::default(); LANES], [NO_MATCH; LANES]);
+        for (lane, key) in lanes.iter_mut().zip(keys) {
+            *lane = *key;
+        }
+        self.lookup_lanes(&lanes, &mut found, count);
+        for (value, found) in values.iter_mut().zip(found).take(count) {
+            *value = found;
         }
     }
 
-    /// Most lanes end at their shortcut, or at the first prefix there: no list is made of them, and
-    /// nothing in their two loops depends on what was found.
+    /// Most lanes end at their word. Loops over all lanes, whose number the compiler knows, become vector
+    /// instructions; nothing in them depends on what was found.
     #[inline(always)]
-    fn lookup_lanes(&self, keys: &[K], values: &mut [u32]) {
-        // One number for all bounds: none of the checks below is left at run time.
-        let count = keys.len().min(values.len()).min(LANES);
-        let nothing = [Leaf::nothing(); BUCKET];
-        let mut words = [0u64; LANES];
-        let mut runs = [&nothing; LANES];
-        let (mut more, mut others) = (Set(0), Set(0));
-        if self.kept.current.is_large() {
-            keys.iter().take(count).for_each(|key| self.kept.current.prefetch(*key));
+    fn lookup_lanes(&self, keys: &[K; LANES], values: &mut [u32; LANES], count: usize) {
+        let shortcuts = &self.kept.current;
+        let (mut blocks, mut rests) = ([0; LANES], [0; LANES]);
+        for ((key, block), rest) in keys.iter().zip(&mut blocks).zip(&mut rests) {
+            (*block, *rest) = shortcuts.place(*key);
         }
-        for lane in 0..count {
-            let (Some(key), Some(place), Some(run)) =
-                (keys.get(lane), words.get_mut(lane), runs.get_mut(lane))
-            else {
-                break;
-            };
-            let word = self.kept.current.word(*key).unwrap_or_else(|| self.outside(*key));
-            let kind = shortcuts::kind(word);
-            *place = word;
-            let found = self.leaves.window(shortcuts::index(word));
-            if let Some(found) = found {
-                *run = found;
-                dpdk_sys::prefetch(found);
-            }
-            more.note(lane, kind & 6 == 2);
-            others.note(lane, (kind > 3) | found.is_none());
+        let mut words = [ROOT; LANES];
+        for ((word, block), key) in words.iter_mut().zip(&blocks).zip(keys).take(count) {
+            *word = shortcuts.word(*block).unwrap_or_else(|| self.outside(*key));
         }
-        for lane in 0..count {
-            let (Some(key), Some(word), Some([first, ..]), Some(value)) =
-                (keys.get(lane), words.get(lane), runs.get(lane), values.get_mut(lane))
-            else {
-                break;
-            };
-            let here = (shortcuts::kind(*word).wrapping_sub(1) < 3) & first.covers(*key);
-            *value = select(here, first.value, *word as u32);
+        let mut others = Set(0);
+        for (lane, ((word, rest), value)) in words.iter().zip(&rests).zip(values.iter_mut()).enumerate() {
+            *value = shortcuts::value(*word, *rest);
+            others.note(lane, !shortcuts::says_all(*word));
         }
-        for lane in more.iter() {
-            if let (Some([first, second, third]), Some(word), Some(key), Some(value)) =
-                (runs.get(lane), words.get(lane), keys.get(lane), values.get_mut(lane))
-            {
-                let first = first.covers(*key);
-                let second_here = !first & second.covers(*key);
-                let third_here = !first & (shortcuts::kind(*word) == 3) & third.covers(*key);
-                *value = select(third_here, third.value, *value);
-                *value = select(second_here, second.value, *value);
-            }
-        }
+        others.0 &= u32::MAX >> (LANES - count);
         if others.0 != 0 {
             self.others(keys, &words, others, values);
         }
         if self.kept.hidden != 0 || self.kept.default != NO_MATCH {
-            for (key, value) in keys.iter().zip(values).filter(|(_, value)| **value == NO_MATCH) {
-                *value = self.otherwise(*key);
+            self.otherwise_lanes(keys, values, count);
+        }
+    }
+
+    /// Lanes for which nothing was found by shortcut.
+    fn otherwise_lanes(&self, keys: &[K; LANES], values: &mut [u32; LANES], count: usize) {
+        if self.kept.hidden == 0 {
+            for value in values {
+                *value = select(*value == NO_MATCH, self.kept.default, *value);
             }
+            return;
+        }
+        for (key, value) in keys.iter().zip(values).take(count).filter(|(_, value)| **value == NO_MATCH) {
+            *value = self.otherwise(*key);
         }
     }
 
@@ -136,12 +136,16 @@ impl<K: Key> Lpm<K> {
         let covering = COVERING.get((slot >> 1) as usize).copied().unwrap_or(0) & root.inner;
         let longest = 63u32.checked_sub(covering.leading_zeros());
         let leaf = longest.and_then(|number| self.leaves.get(root.run() + root.inner_place(number) as u32));
-        u64::from(leaf.map_or(NO_MATCH, |leaf| leaf.value))
+        Shortcut::end(leaf.map_or(NO_MATCH, |leaf| leaf.value)).pack()
     }
 
-    /// Lanes whose way leads through nodes, or whose prefixes are the last ones of a chunk.
-    #[inline(never)]
-    fn others(&self, keys: &[K], words: &[u64; LANES], others: Set, values: &mut [u32]) {
+    /// Lanes whose word leads to prefixes or a node.
+    fn others(&self, keys: &[K; LANES], words: &[u64; LANES], others: Set, values: &mut [u32; LANES]) {
+        if self.kept.current.is_large() {
+            for word in others.iter().filter_map(|lane| words.get(lane)) {
+                self.prefetch(&leads_to(*word));
+            }
+        }
         let mut climbers = List::EMPTY;
         for lane in others.iter() {
             let (Some(word), Some(key), Some(value)) =
@@ -150,11 +154,10 @@ impl<K: Key> Lpm<K> {
                 continue;
             };
             let kind = shortcuts::kind(*word);
-            climbers.note(lane, kind > 3);
-            if kind <= 3 {
-                let found = self.covering(shortcuts::index(*word), kind, *key);
-                *value = select(found != NO_MATCH, found, *word as u32);
-            }
+            climbers.note(lane, kind == NODE);
+            let run = select(kind == NODE, 0, shortcuts::index(*word));
+            let found = self.covering(run, kind + 1, *key);
+            *value = select(found != NO_MATCH, found, *word as u32);
         }
         if climbers.count > 0 {
             self.climb(keys, words, &climbers, values);
@@ -162,21 +165,19 @@ impl<K: Key> Lpm<K> {
     }
 
     /// Lanes whose way leads through nodes.
-    fn climb(&self, keys: &[K], words: &[u64; LANES], climbers: &List, values: &mut [u32]) {
+    fn climb(&self, keys: &[K; LANES], words: &[u64; LANES], climbers: &List, values: &mut [u32; LANES]) {
         let mut steps = [Step::START; LANES];
         let mut active = List::EMPTY;
         for lane in climbers.iter() {
             let (Some(at), Some(word)) = (steps.get_mut(lane), words.get(lane)) else { continue };
-            *at = Step { value: *word as u32, next: shortcuts::index(*word), child: true, ..Step::START };
-            self.prefetch(at);
+            *at = leads_to(*word);
             active.note(lane, true);
         }
         while active.count > 0 {
             let mut left = List::EMPTY;
             for lane in active.iter() {
                 let (Some(at), Some(key)) = (steps.get_mut(lane), keys.get(lane)) else { continue };
-                // The only index without a node is that of the root.
-                *at = step(self.nodes.get(at.next).unwrap_or(&self.root), *key, *at);
+                *at = self.advance(at, *key);
                 self.prefetch(at);
                 left.note(lane, at.child);
             }
@@ -205,4 +206,12 @@ impl<K: Key> Lpm<K> {
             }
         }
     }
+}
+
+/// Where a word leads to that does not say all.
+#[inline(always)]
+fn leads_to(word: u64) -> Step {
+    let kind = shortcuts::kind(word);
+    let (next, child) = (shortcuts::index(word), kind == NODE);
+    Step { value: word as u32, next, count: kind + 1, child, ..Step::START }
 }

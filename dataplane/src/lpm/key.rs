@@ -26,6 +26,16 @@ pub trait Key: Copy + Debug + Default + Eq + Ord + std::hash::Hash {
     #[must_use]
     fn bits(self, offset: u8, count: u8) -> u32;
 
+    /// By which block of a region the key lies, and the bits that follow, for lookups in bursts: the region is
+    /// the first `base` bits of `region`, whose others are zero; the bits up to `depth` number the block, at most
+    /// 24 of them. A key outside of the region gets a number of 2^(`depth` - `base`) or more. The bits that
+    /// follow come first in the second number, as far as they are among the first [`Key::NEAR`] ones.
+    #[must_use]
+    fn place(self, region: Self, base: u8, depth: u8) -> (u32, u32);
+
+    /// So many leading bits are at hand for [`Key::place`].
+    const NEAR: u8;
+
     /// The same address with these bits set as in `bits`; they were zero before.
     #[must_use]
     fn with_bits(self, offset: u8, count: u8, bits: u32) -> Self;
@@ -75,6 +85,15 @@ impl Key for Key4 {
         (self.0 << (offset & 31)) >> ((32 - u32::from(count)) & 31)
     }
 
+    const NEAR: u8 = 32;
+
+    #[inline(always)]
+    fn place(self, region: Self, _base: u8, depth: u8) -> (u32, u32) {
+        // Where the region differs, a bit above the number does.
+        let block = (self.0 ^ region.0) >> (32u32.wrapping_sub(u32::from(depth)) & 31);
+        (block, self.0 << (depth & 31))
+    }
+
     fn with_bits(self, offset: u8, count: u8, bits: u32) -> Self {
         Self(self.0 | bits << (32 - offset - count))
     }
@@ -113,6 +132,19 @@ impl Key for Key6 {
     fn bits(self, offset: u8, count: u8) -> u32 {
         let first = (u128::from(self) << (offset & 127)) >> 64;
         ((first as u64) >> ((64 - u32::from(count)) & 63)) as u32
+    }
+
+    const NEAR: u8 = 64;
+
+    #[inline(always)]
+    fn place(self, region: Self, base: u8, depth: u8) -> (u32, u32) {
+        if depth > Self::NEAR {
+            let inside = self.common_bits(region) >= base;
+            return (if inside { self.bits(base, depth - base) } else { u32::MAX }, 0);
+        }
+        let block = (self.high ^ region.high) >> (64u32.wrapping_sub(u32::from(depth)) & 63);
+        let rest = self.high << (depth & 63) >> 32;
+        (block.min(u64::from(u32::MAX)) as u32, rest as u32)
     }
 
     fn with_bits(self, offset: u8, count: u8, bits: u32) -> Self {
@@ -191,6 +223,25 @@ mod tests {
         assert_eq!(ones.masked(0), Key6::default());
         assert_eq!(ones.masked(65), Key6 { high: u64::MAX, low: 1 << 63 });
         assert_eq!(ones.masked(128), ones);
+    }
+
+    #[test]
+    fn places_inside_and_outside_of_a_region() {
+        let region = Key4(0x0a00_0000);
+        assert_eq!(Key4(0x0a12_3456).place(region, 8, 16), (0x12, 0x3456_0000));
+        assert!(Key4(0x0b12_3456).place(region, 8, 16).0 >= 1 << 8);
+        assert_eq!(Key4(0x0a12_3456).place(region, 8, 32).0, 0x12_3456);
+        let region = Key6 { high: 0x2001 << 48, low: 0 };
+        let key = Key6 { high: 0x2001_1234_5678_9abc, low: 5 };
+        assert_eq!(key.place(region, 16, 32), (0x1234, 0x5678_9abc));
+        assert_eq!(key.place(region, 16, 24), (0x12, 0x3456_789a));
+        assert!(Key6 { high: 0, low: 0 }.place(region, 16, 32).0 >= 1 << 16);
+        let region = Key6 { high: key.high, low: 0 };
+        assert_eq!(key.place(region, 64, 70).0, 0);
+        assert_eq!(Key6 { low: 5 << 58, ..key }.place(region, 64, 70).0, 5);
+        assert_eq!(Key6 { high: 0, low: 0 }.place(region, 64, 70).0, u32::MAX);
+        let region = Key6 { high: key.high & !0xff, low: 0 };
+        assert_eq!(key.place(region, 56, 64).0, 0xbc);
     }
 
     #[test]

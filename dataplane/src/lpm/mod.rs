@@ -26,12 +26,14 @@
 //!
 //! A walk takes a step for each node on the way, and in a large table these are cache misses one
 //! after the other. So there are *shortcuts* (`shortcuts.rs`, `keep.rs`): a table by the leading bits
-//! that matter, about one word for each prefix or two, that leads to where a walk would arrive. Most
-//! lookups read one word and one or two records. Shortcuts only repeat what the trie says; they are
-//! made, grown and replaced step by step with the updates. Small tables have none.
+//! that matter, one word or more for each prefix, that leads to where a walk would arrive, or says a
+//! prefix that is alone there. Most lookups read one word, most others one or two records more.
+//! Shortcuts only repeat what the trie says; they are made, grown and replaced step by step with the
+//! updates. Small tables have none.
 //!
 //! A burst goes level by level (`burst.rs`): what one level reads is asked for while the other keys
-//! take their step, so that the memory accesses of a burst overlap.
+//! take their step, so that the memory accesses of a burst overlap. Numbers of blocks, and what words
+//! say, are worked out for eight keys with one instruction.
 //!
 //! All records lie in chunks of 48 or 64 KiB (`arena.rs`). Growth takes another chunk and neither
 //! copies nor moves what is there; freed records are joined with their free neighbours and used

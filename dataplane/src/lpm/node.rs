@@ -18,11 +18,6 @@ pub(super) struct Leaf<K> {
 }
 
 impl<K: Key> Leaf<K> {
-    /// A prefix that covers nothing, for where there is none.
-    pub(super) fn nothing() -> Self {
-        Self { length: u16::MAX, ..Self::default() }
-    }
-
     /// The prefix covers the key.
     #[inline]
     pub(super) fn covers(&self, key: K) -> bool {

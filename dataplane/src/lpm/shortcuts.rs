@@ -7,6 +7,9 @@
 //! - the value of the longest prefix of up to `depth` bits that covers the whole block, and
 //! - where to go on: one to three prefixes beyond that length, or a node, or nowhere.
 //!
+//! A prefix that is alone in its block, without a value for the whole of it, is told in the word itself:
+//! then, too, there is nowhere to go on, and a lookup reads but this one word.
+//!
 //! Shortcuts repeat what the trie says; `keep.rs` keeps them true. A short prefix that covers too
 //! many blocks is left out: one that is not *spread* is found by a walk from the root.
 
@@ -16,7 +19,7 @@ use super::Key;
 pub(super) const MIN_BITS: u8 = 6;
 /// Most bits.
 pub(super) const MAX_BITS: u8 = 24;
-/// From so many bits on, words are asked for before they are read: 512 KiB.
+/// From so many bits on, what words lead to is asked for before it is read: 512 KiB of words.
 const LARGE_BITS: u8 = if cfg!(test) { 7 } else { 16 };
 /// Blocks, as a power of two, that one prefix may be spread over: the most words that one update
 /// writes.
@@ -31,10 +34,9 @@ pub(super) type Chunk = Box<[u64; CHUNK]>;
 /// What is known of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shortcut {
-    /// Value for the whole block, or [`super::NO_MATCH`].
+    /// Value for the whole block, or [`super::NO_MATCH`]; with [`Next::Prefix`] for the keys it covers, and
+    /// nothing is known of the others.
     pub value: u32,
-    /// Index of the first prefix or of the node; below 2^29.
-    pub index: u32,
     /// Where to go on.
     pub next: Next,
 }
@@ -42,25 +44,36 @@ pub(super) struct Shortcut {
 /// Where to go on from a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// So many prefixes, 0 to 3, lie at the index.
-    Bucket(u32),
+    /// Nowhere: all is said. Which keys of the block the value is for: the bits of the prefix beyond `depth`
+    /// come first, then a one, then zeros.
+    Prefix(u32),
+    /// From this index on lie so many prefixes, 1 to 3.
+    Bucket(u32, u32),
     /// A node lies at the index.
-    Node,
+    Node(u32),
 }
 
+/// All keys of a block.
+const WHOLE: u32 = 1 << 31;
+/// Most bits beyond `depth` of a prefix that is told in a word.
+const REST_BITS: u8 = 30;
+
+// From the highest bit on: a one and a prefix, or a zero, two bits of kind and an index; then the value.
+const HERE: u64 = 1 << 63;
+const KIND_SHIFT: u32 = 61;
 const INDEX_SHIFT: u32 = 32;
 const INDEX_MASK: u64 = (1 << 29) - 1;
-const COUNT_SHIFT: u32 = 61;
-const NODE: u64 = 1 << 63;
+/// The kind of words that lead to a node; one less than so many prefixes is the kind of others.
+pub(super) const NODE: u32 = 3;
 
 /// The word that sends a lookup to the root.
-pub(super) const ROOT: u64 = NODE | INDEX_MASK << INDEX_SHIFT | super::NO_MATCH as u64;
+pub(super) const ROOT: u64 = (NODE as u64) << KIND_SHIFT | INDEX_MASK << INDEX_SHIFT | super::NO_MATCH as u64;
 
-/// Where a word leads, for lookups in bursts, as a number: 0 nowhere, 1 to 3 so many prefixes, more: a
-/// node.
+/// Where a word leads that does not say all, for lookups in bursts: 0 to 2, to one prefix more than that, or
+/// [`NODE`].
 #[inline(always)]
 pub(super) const fn kind(word: u64) -> u32 {
-    (word >> COUNT_SHIFT) as u32
+    (word >> KIND_SHIFT) as u32
 }
 
 /// Index of the first prefix or of the node.
@@ -69,24 +82,44 @@ pub(super) const fn index(word: u64) -> u32 {
     (word >> INDEX_SHIFT & INDEX_MASK) as u32
 }
 
+/// The word says all.
+#[inline(always)]
+pub(super) const fn says_all(word: u64) -> bool {
+    word & HERE != 0
+}
+
+/// Value of a word that says all, for a key of its block, of which `rest` are the bits beyond `depth`.
+#[inline(always)]
+pub(super) const fn value(word: u64, rest: u32) -> u32 {
+    let prefix = (word >> 31) as u32 & !1;
+    // The one and all behind it may differ.
+    let free = prefix ^ prefix.wrapping_sub(1);
+    if prefix ^ rest <= free { word as u32 } else { super::NO_MATCH }
+}
+
 impl Shortcut {
     #[inline]
     pub(super) const fn unpack(word: u64) -> Self {
-        let next = if word & NODE != 0 { Next::Node } else { Next::Bucket((word >> COUNT_SHIFT) as u32 & 3) };
-        Self { value: word as u32, index: index(word), next }
-    }
-
-    const fn pack(self) -> u64 {
-        let next = match self.next {
-            Next::Bucket(count) => (count as u64 & 3) << COUNT_SHIFT,
-            Next::Node => NODE,
+        let next = match kind(word) {
+            NODE => Next::Node(index(word)),
+            kind @ ..NODE => Next::Bucket(index(word), kind + 1),
+            _ => Next::Prefix((word >> 31) as u32 & !1),
         };
-        next | (self.index as u64 & INDEX_MASK) << INDEX_SHIFT | self.value as u64
+        Self { value: word as u32, next }
     }
 
-    /// Nowhere to go on.
+    pub(super) const fn pack(self) -> u64 {
+        let (index, kind) = match self.next {
+            Next::Prefix(rest) => return HERE | (rest as u64) << 31 | self.value as u64,
+            Next::Bucket(index, count) => (index, count.wrapping_sub(1) & 3),
+            Next::Node(index) => (index, NODE),
+        };
+        (kind as u64) << KIND_SHIFT | (index as u64 & INDEX_MASK) << INDEX_SHIFT | self.value as u64
+    }
+
+    /// A value for the whole block, and nowhere to go on.
     pub(super) const fn end(value: u32) -> Self {
-        Self { value, index: 0, next: Next::Bucket(0) }
+        Self { value, next: Next::Prefix(WHOLE) }
     }
 }
 
@@ -111,28 +144,29 @@ impl<K: Key> Shortcuts<K> {
         Self { region: region.masked(base), base, bits, filled: 0, chunks }
     }
 
-    /// The word for a key. `None`: the key is outside the region, or there are no shortcuts.
+    /// Number of a key's block, and its bits beyond `depth`, for [`value`].
     #[inline(always)]
-    pub(super) fn word(&self, key: K) -> Option<u64> {
-        let block = key.bits(self.base, self.bits);
-        let word = self.chunks.get((block >> CHUNK_BITS) as usize)?.get(block as usize & (CHUNK - 1))?;
-        (key.common_bits(self.region) >= self.base).then_some(*word)
+    pub(super) fn place(&self, key: K) -> (u32, u32) {
+        key.place(self.region, self.base, self.depth())
+    }
+
+    /// The word of a block. `None`: that is outside the region, or there are no shortcuts.
+    #[inline(always)]
+    pub(super) fn word(&self, block: u32) -> Option<u64> {
+        let words = self.chunks.get((block >> CHUNK_BITS) as usize)?;
+        words.get(block as usize & (CHUNK - 1)).copied()
+    }
+
+    /// What of a prefix a word can say: for [`Next::Prefix`]. It is longer than `depth`.
+    pub(super) fn rest(&self, key: K, length: u8) -> Option<u32> {
+        let bits = length.checked_sub(self.depth())?;
+        (bits <= REST_BITS && length <= K::NEAR).then(|| self.place(key).1 | WHOLE >> bits)
     }
 
     /// There are more words than the nearer caches hold.
     #[inline(always)]
     pub(super) const fn is_large(&self) -> bool {
         self.bits >= LARGE_BITS
-    }
-
-    /// Asks for the word for a key.
-    #[inline(always)]
-    pub(super) fn prefetch(&self, key: K) {
-        let block = key.bits(self.base, self.bits);
-        let chunk = self.chunks.get((block >> CHUNK_BITS) as usize);
-        if let Some(word) = chunk.and_then(|words| words.get(block as usize & (CHUNK - 1))) {
-            dpdk_sys::prefetch(word);
-        }
     }
 
     /// Number of bits after which a shortcut arrives; 0: there are none.
@@ -159,7 +193,8 @@ impl<K: Key> Shortcuts<K> {
     /// Adds the word of the next block.
     pub(super) fn push(&mut self, shortcut: Shortcut) {
         if self.filled as usize & (CHUNK - 1) == 0 {
-            self.chunks.push(Box::new([0; CHUNK]));
+            // Blocks beyond the last one are outside the region, too.
+            self.chunks.push(Box::new([ROOT; CHUNK]));
         }
         self.filled += 1;
         self.set(self.filled - 1, shortcut);
@@ -167,9 +202,7 @@ impl<K: Key> Shortcuts<K> {
 
     /// The shortcut of a block that has its word.
     pub(super) fn get(&self, block: u32) -> Option<Shortcut> {
-        let words = self.chunks.get((block >> CHUNK_BITS) as usize)?;
-        let word = words.get(block as usize & (CHUNK - 1))?;
-        (block < self.filled).then_some(Shortcut::unpack(*word))
+        self.word(block).filter(|_| block < self.filled).map(Shortcut::unpack)
     }
 
     /// Changes a block that has its word already.
@@ -226,17 +259,43 @@ impl<K: Key> Shortcuts<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Key4, NO_MATCH};
+    use super::super::{Key4, Key6, NO_MATCH};
     use super::*;
 
     #[test]
     fn shortcuts_survive_packing() {
-        for next in [Next::Bucket(0), Next::Bucket(3), Next::Node] {
-            for (value, index) in [(NO_MATCH, 0), (0, (1 << 29) - 1)] {
-                let shortcut = Shortcut { value, index, next };
+        let last = (1 << 29) - 1;
+        let nexts = [Next::Bucket(0, 1), Next::Bucket(last, 3), Next::Node(0), Next::Node(last)];
+        for next in nexts.into_iter().chain([WHOLE, 2, u32::MAX - 1].map(Next::Prefix)) {
+            for value in [NO_MATCH, 0] {
+                let shortcut = Shortcut { value, next };
                 assert_eq!(Shortcut::unpack(shortcut.pack()), shortcut);
+                assert_eq!(says_all(shortcut.pack()), matches!(next, Next::Prefix(_)));
             }
         }
+        assert_eq!(Shortcut::unpack(ROOT), Shortcut { value: NO_MATCH, next: Next::Node(last) });
+    }
+
+    #[test]
+    fn words_that_say_all() {
+        let all = Shortcut::end(7).pack();
+        assert_eq!((value(all, 0), value(all, u32::MAX)), (7, 7));
+        let ten = Shortcuts::new(Key4(0x0a12_3456), 8, 6);
+        let prefix = |key, length| {
+            let next = ten.rest(Key4(key), length).map(Next::Prefix);
+            next.map(|next| Shortcut { value: 7, next }.pack())
+        };
+        let rest = |key| ten.place(Key4(key)).1;
+        let word = prefix(0x0a05_0600, 24).unwrap();
+        assert_eq!(value(word, rest(0x0a05_06ff)), 7);
+        assert_eq!(value(word, rest(0x0a05_07ff)), NO_MATCH);
+        assert_eq!(value(word, rest(0x0a04_06ff)), NO_MATCH);
+        let word = prefix(0x0a05_0600, 32).unwrap();
+        assert_eq!(value(word, rest(0x0a05_0600)), 7);
+        assert_eq!(value(word, rest(0x0a05_0601)), NO_MATCH);
+        let six = Shortcuts::new(Key6::default(), 0, 24);
+        assert!(six.rest(Key6 { high: 1, low: 0 }, 64).is_none());
+        assert!(six.rest(Key6 { high: 1 << 10, low: 0 }, 54).is_some());
     }
 
     #[test]
@@ -250,6 +309,6 @@ mod tests {
         assert_eq!(ten.blocks(Key4(0x0a05_0607), 32), Some((1, 1)));
         assert_eq!(ten.blocks(Key4(0x0a10_0000), 12), Some((4, 7)));
         assert_eq!(ten.key_of(5), Key4(0x0a14_0000));
-        assert_eq!(ten.word(Key4(0x0a00_0000)), None);
+        assert_eq!(ten.word(ten.place(Key4(0x0a00_0000)).0), None);
     }
 }

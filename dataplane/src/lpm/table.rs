@@ -3,7 +3,7 @@
 use super::arena::{Arena, NONE};
 use super::keep::Kept;
 use super::node::{BUCKET, COVERING, Leaf, Node, Slot, below};
-use super::shortcuts::{Next, Shortcut};
+use super::shortcuts::{self, Next, Shortcut};
 use super::{Key, NO_MATCH};
 
 /// Longest-prefix match from addresses to 32-bit values. See the module for how it is built.
@@ -74,9 +74,9 @@ impl<K: Key> Lpm<K> {
     #[inline]
     #[must_use]
     pub fn lookup(&self, key: K) -> Option<u32> {
-        let mut at = self.start(key, self.kept.current.word(key));
+        let mut at = self.start(key);
         while at.child {
-            at = self.advance(at, key)?;
+            at = self.advance(&at, key);
         }
         let value = self.finish(&at, key);
         (value != NO_MATCH).then_some(value)
@@ -84,21 +84,24 @@ impl<K: Key> Lpm<K> {
 
     /// The first step of a lookup: by shortcut, else from the root.
     #[inline]
-    pub(super) fn start(&self, key: K, word: Option<u64>) -> Step {
-        let Some(word) = word else {
+    pub(super) fn start(&self, key: K) -> Step {
+        let (block, rest) = self.kept.current.place(key);
+        let Some(word) = self.kept.current.word(block) else {
             return step(&self.root, key, Step::START);
         };
-        let Shortcut { value, index, next } = Shortcut::unpack(word);
+        let Shortcut { value, next } = Shortcut::unpack(word);
         match next {
-            Next::Bucket(count) => Step { value, next: index, count, ..Step::START },
-            Next::Node => Step { value, next: index, child: true, ..Step::START },
+            Next::Prefix(_) => Step { value: shortcuts::value(word, rest), ..Step::START },
+            Next::Bucket(next, count) => Step { value, next, count, ..Step::START },
+            Next::Node(next) => Step { value, next, child: true, ..Step::START },
         }
     }
 
     /// The next step of a lookup that has come to a node.
     #[inline]
-    pub(super) fn advance(&self, at: Step, key: K) -> Option<Step> {
-        Some(step(self.nodes.get(at.next)?, key, at))
+    pub(super) fn advance(&self, at: &Step, key: K) -> Step {
+        // The only index without a node is that of the root.
+        step(self.nodes.get(at.next).unwrap_or(&self.root), key, *at)
     }
 
     /// The value of exactly this prefix.
@@ -192,10 +195,7 @@ impl<K: Key> Lpm<K> {
             if !at.child {
                 break;
             }
-            match self.advance(at, key) {
-                Some(next) => at = next,
-                None => break,
-            }
+            at = self.advance(&at, key);
         }
         let mut bucket = self.leaves.run(at.next, at.count as usize).iter();
         bucket.find(|leaf| leaf.covers(key)).map_or(found, |leaf| leaf.value)
