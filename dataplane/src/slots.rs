@@ -106,6 +106,13 @@ impl<T: FromZeros> SharedSlots<T> {
         self.slots.get(index as usize)
     }
 
+    /// All slots by number, vacant or not.
+    #[inline(always)]
+    #[must_use]
+    pub fn all(&self) -> &[T] {
+        &self.slots
+    }
+
     /// The slot, which is to be used. `None` at or beyond the limit.
     pub fn reserve(&self, index: u32) -> Option<&T> {
         let (chunk, _) = split(index);

@@ -32,6 +32,19 @@ pub(super) fn pack(action: MapAction) -> u64 {
     u64::from(kind) << 32 | u64::from(slot)
 }
 
+/// The number of the RLOC, if that is the target: else a number that no slot has. One subtraction, so that
+/// whoever looks into a table by it makes one comparison in all.
+#[inline(always)]
+pub(super) fn rloc_index(word: u64) -> usize {
+    usize::try_from(word.wrapping_sub(u64::from(RLOC) << 32)).unwrap_or(usize::MAX)
+}
+
+/// Whether the action is [`MapAction::SendMapRequest`].
+#[inline(always)]
+pub(super) const fn is_unresolved(word: u64) -> bool {
+    word >> 32 == SEND_MAP_REQUEST as u64
+}
+
 /// The word as an action. A vacant slot has no locator.
 #[inline]
 pub(super) fn unpack(word: u64) -> MapAction {
@@ -72,7 +85,14 @@ mod tests {
         for action in actions {
             assert_ne!(pack(action), 0);
             assert_eq!(unpack(pack(action)), action);
+            assert_eq!(is_unresolved(pack(action)), action == MapAction::SendMapRequest);
+            let index = rloc_index(pack(action));
+            match action {
+                MapAction::Encapsulate(Target::Rloc(rloc)) => assert_eq!(index, rloc.0 as usize),
+                _ => assert!(index > u32::MAX as usize, "{action:?}"),
+            }
         }
+        assert!(rloc_index(0) > u32::MAX as usize);
         assert_eq!(unpack(0), MapAction::NoLocator { unreachable: false });
         assert_eq!(unpack(u64::MAX), MapAction::NoLocator { unreachable: false });
     }

@@ -1,6 +1,6 @@
 //! Map-cache entries: what each one does, and what it has done.
 
-use super::action::{pack, unpack};
+use super::action::{self, pack, unpack};
 use crate::feed::MapAction;
 use crate::slots::SharedSlots;
 use crate::types::EntryId;
@@ -26,6 +26,18 @@ impl EntrySlot {
     #[must_use]
     pub fn action(&self) -> MapAction {
         unpack(self.action.load(Relaxed))
+    }
+
+    /// The number of the RLOC that packets go to, if the entry says so: else a number that no slot has.
+    #[inline(always)]
+    pub(crate) fn rloc_index(&self) -> usize {
+        action::rloc_index(self.action.load(Relaxed))
+    }
+
+    /// There is no mapping yet: [`MapAction::SendMapRequest`].
+    #[inline(always)]
+    pub(crate) fn is_unresolved(&self) -> bool {
+        action::is_unresolved(self.action.load(Relaxed))
     }
 
     /// Counts packets of that many bytes in all. Only the worker that owns the table may.
@@ -64,11 +76,11 @@ impl EntryTable {
         Arc::clone(&self.slots)
     }
 
-    /// The slot itself.
+    /// All slots by number, vacant ones included.
     #[inline(always)]
     #[must_use]
-    pub fn get(&self, id: EntryId) -> Option<&EntrySlot> {
-        self.slots.get(id.0)
+    pub fn slots(&self) -> &[EntrySlot] {
+        self.slots.all()
     }
 
     /// What the entry does; a vacant slot has no locator.

@@ -13,11 +13,12 @@
 mod action;
 mod entry;
 pub mod locator;
+mod options;
 mod rloc;
 mod sets;
 mod template;
 
 pub use entry::{EntryCounters, EntrySlot, EntryTable};
-pub use rloc::{Rloc, RlocCounters, RlocSlot, RlocTable, RlocWay};
+pub use rloc::{Rloc, RlocCounters, RlocTable};
 pub use sets::LocatorSets;
-pub use template::{OuterTemplate, TemplateError};
+pub use template::{RlocSlot, TemplateError};

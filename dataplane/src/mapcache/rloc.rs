@@ -1,149 +1,76 @@
-//! RLOC slots: how to reach each RLOC, and what went there.
+//! The table of RLOCs: how to reach each, and what went there.
 
-use super::template::{OuterTemplate, TemplateError};
+use super::template::{RlocSlot, State, TemplateError};
 use crate::feed::RlocState;
 use crate::slots::SharedSlots;
 use crate::types::RlocId;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use zerocopy::FromZeros;
 
 /// What the path learns of an RLOC.
 #[derive(Clone, Copy, Debug)]
 pub enum Rloc<'a> {
-    /// Copy these headers in front.
-    Ready(&'a OuterTemplate),
+    /// Put these headers in front.
+    Ready(&'a RlocSlot),
     /// The underlay next hop is being resolved: hold.
     Resolving,
     /// No way to it, or a slot that control has not set: drop.
     Down,
 }
 
-/// Counters of an RLOC. Written by one worker, read by it and by control.
-#[derive(Debug, Default, FromZeros)]
-#[repr(C, align(16))]
-pub struct RlocSlot {
-    packets: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl RlocSlot {
-    /// Packets and outer bytes (outer IP header to end) sent to this slot, ever. A slot that gets
-    /// another RLOC goes on counting: control takes differences.
-    #[must_use]
-    pub fn counters(&self) -> (u64, u64) {
-        (self.packets.load(Relaxed), self.bytes.load(Relaxed))
-    }
-}
-
 /// Counters of all RLOCs of one worker, for control.
 pub type RlocCounters = Arc<SharedSlots<RlocSlot>>;
 
-impl RlocSlot {
-    /// Counts packets of that many outer bytes in all. Only the worker that owns the table may.
-    #[inline(always)]
-    fn count(&self, packets: u64, bytes: u64) {
-        self.packets.store(self.packets.load(Relaxed).wrapping_add(packets), Relaxed);
-        self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
-    }
-}
-
-/// An RLOC that was found: to be asked for, read and counted on without finding it again.
-#[derive(Clone, Copy, Debug)]
-pub struct RlocWay<'a> {
-    state: &'a State,
-    counters: &'a RlocSlot,
-}
-
-impl<'a> RlocWay<'a> {
-    /// Asks for what [`RlocWay::ready`] and `count` touch.
-    #[inline(always)]
-    pub fn prefetch(&self) {
-        dpdk_sys::prefetch(self.state);
-        dpdk_sys::prefetch(self.counters);
-    }
-
-    /// The headers to copy in front, if the RLOC is ready.
-    #[inline(always)]
-    #[must_use]
-    pub fn ready(&self) -> Option<&'a OuterTemplate> {
-        match self.state {
-            State::Ready(template) => Some(template),
-            State::Resolving | State::Down => None,
-        }
-    }
-
-    /// Adds to the RLOC's counters: packets, and their outer bytes. Only the worker that owns the table
-    /// may.
-    #[inline(always)]
-    pub(crate) fn count(&self, packets: u64, bytes: u64) {
-        self.counters.count(packets, bytes);
-    }
-}
-
-#[derive(Debug, Default)]
-enum State {
-    Ready(OuterTemplate),
-    Resolving,
-    #[default]
-    Down,
-}
-
-/// The RLOCs of one replica, by [`RlocId`].
+/// The RLOCs of one replica, by [`RlocId`]: headers and counters of one lie together, so that a packet
+/// touches one cache line.
 #[derive(Debug)]
 pub struct RlocTable {
-    /// Has room for all that may come, so that none moves: memory is taken as slots are set.
-    states: Vec<State>,
-    counters: RlocCounters,
+    slots: RlocCounters,
 }
 
 impl RlocTable {
     /// An empty table for slot numbers below `limit`.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        Self { states: Vec::with_capacity(limit as usize), counters: SharedSlots::new(limit) }
+        Self { slots: SharedSlots::new(limit) }
     }
 
     /// Control's view. May be asked for once, at the start: the table grows inside it.
     #[must_use]
     pub fn counters(&self) -> RlocCounters {
-        Arc::clone(&self.counters)
+        Arc::clone(&self.slots)
     }
 
     /// How to reach the RLOC.
     #[inline]
     #[must_use]
     pub fn get(&self, id: RlocId) -> Rloc<'_> {
-        match self.states.get(id.0 as usize) {
-            Some(State::Ready(template)) => Rloc::Ready(template),
-            Some(State::Resolving) => Rloc::Resolving,
-            Some(State::Down) | None => Rloc::Down,
+        let Some(slot) = self.slots.get(id.0) else { return Rloc::Down };
+        match slot.state() {
+            State::ReadyV4 | State::ReadyV6 => Rloc::Ready(slot),
+            State::Resolving => Rloc::Resolving,
+            State::Down => Rloc::Down,
         }
     }
 
-    /// The slot, for a packet that will probably go there. `None`: control has never set it.
+    /// All slots by number, vacant ones included.
     #[inline(always)]
     #[must_use]
-    pub fn way(&self, id: RlocId) -> Option<RlocWay<'_>> {
-        Some(RlocWay { state: self.states.get(id.0 as usize)?, counters: self.counters.get(id.0)? })
+    pub fn slots(&self) -> &[RlocSlot] {
+        self.slots.all()
     }
 
-    /// Asks for the first cache line of the slot (all that an IPv4 outer header needs) and for its
-    /// counters.
+    /// Asks for the first cache line of the slot: all that an IPv4 outer header needs, and the counters.
     #[inline]
     pub fn prefetch(&self, id: RlocId) {
-        if let Some(state) = self.states.get(id.0 as usize) {
-            dpdk_sys::prefetch(state);
-        }
-        if let Some(counters) = self.counters.get(id.0) {
-            dpdk_sys::prefetch(counters);
+        if let Some(slot) = self.slots.get(id.0) {
+            dpdk_sys::prefetch(slot);
         }
     }
 
     /// Adds to the RLOC's counters: packets, and their outer bytes.
     #[inline]
     pub fn count(&self, id: RlocId, packets: u64, bytes: u64) {
-        if let Some(slot) = self.counters.get(id.0) {
+        if let Some(slot) = self.slots.get(id.0) {
             slot.count(packets, bytes);
         }
     }
@@ -153,19 +80,10 @@ impl RlocTable {
     /// # Errors
     /// No headers can be made of the rewrite; the slot is `Down` then.
     pub fn set(&mut self, id: RlocId, state: &RlocState) -> Result<bool, TemplateError> {
-        if self.counters.reserve(id.0).is_none() {
-            return Ok(false);
-        }
-        let at = id.0 as usize;
-        if at >= self.states.len() {
-            self.states.resize_with(at + 1, State::default);
-        }
-        let Some(slot) = self.states.get_mut(at) else { return Ok(false) };
-        *slot = State::Down;
-        match state {
-            RlocState::Ready(rewrite) => *slot = State::Ready(OuterTemplate::build(rewrite)?),
-            RlocState::Resolving => *slot = State::Resolving,
-            RlocState::Down => {}
+        let Some(slot) = self.slots.reserve(id.0) else { return Ok(false) };
+        slot.close(matches!(state, RlocState::Resolving));
+        if let RlocState::Ready(rewrite) = state {
+            slot.build(rewrite)?;
         }
         Ok(true)
     }
@@ -173,7 +91,7 @@ impl RlocTable {
     /// Bytes of memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.states) + self.counters.memory_bytes()
+        self.slots.memory_bytes()
     }
 }
 
@@ -220,10 +138,5 @@ mod tests {
         assert_eq!(table.set(RlocId(1), &ready("203.0.113.1")), Ok(true));
         assert!(table.set(RlocId(1), &ready("2001:db8::1")).is_err());
         assert!(matches!(table.get(RlocId(1)), Rloc::Down));
-    }
-
-    #[test]
-    fn a_slot_takes_two_cache_lines() {
-        assert_eq!(size_of::<State>(), 128);
     }
 }

@@ -10,7 +10,7 @@ use super::pitr::{self, Inner};
 use crate::buffer::PacketBuf;
 use crate::crypt::{IV_MAX, Sealer, TAG, iv_bytes};
 use crate::feed::VrfSpec;
-use crate::mapcache::OuterTemplate;
+use crate::mapcache::RlocSlot;
 use crate::replica::Replica;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, udp};
@@ -22,7 +22,7 @@ pub fn encapsulate<B: PacketBuf>(
     ip: &Ip,
     forwarded: bool,
     vrf: &VrfSpec,
-    (mut header, outer): ([u8; lisp::LEN], &OuterTemplate),
+    (mut header, outer): ([u8; lisp::LEN], &RlocSlot),
     sealer: &Sealer,
 ) -> Verdict {
     let suite = sealer.key().suite();

@@ -2,7 +2,7 @@
 
 use super::flow::{self, FlowKey};
 use crate::lpm::{Key4, Key6};
-use crate::wire::{checksum, ipv4, ipv6, proto, udp};
+use crate::wire::{bytes, checksum, ipv4, ipv6, proto, udp};
 use std::net::IpAddr;
 
 /// Source and destination.
@@ -211,11 +211,8 @@ pub fn decrement_ttl(packet: &mut [u8], v6: bool) {
         if let Some(hop_limit) = packet.get_mut(7) {
             *hop_limit = hop_limit.wrapping_sub(1);
         }
-    } else if let Some(h) = packet.first_chunk_mut::<12>() {
-        h[8] = h[8].wrapping_sub(1);
-        // Ones' complement sums know no byte order.
-        let field = checksum::less_1(u16::from_le_bytes([h[10], h[11]]));
-        [h[10], h[11]] = field.to_le_bytes();
+    } else if let Some(word) = bytes::chunk_mut::<4>(packet, 8) {
+        *word = checksum::less_ttl(u32::from_le_bytes(*word)).to_le_bytes();
     }
 }
 

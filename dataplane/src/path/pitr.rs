@@ -9,20 +9,20 @@ use super::mss;
 use super::mtu;
 use crate::buffer::PacketBuf;
 use crate::feed::{OuterPorts, VrfSpec};
-use crate::mapcache::OuterTemplate;
+use crate::mapcache::RlocSlot;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
 
 /// Bytes that the outer headers add to an IP packet.
 #[inline(always)]
-pub fn overhead(outer: &OuterTemplate) -> usize {
+pub fn overhead(outer: &RlocSlot) -> usize {
     if outer.is_ipv6() { OVERHEAD_V6 } else { OVERHEAD_V4 }
 }
 
 /// Bytes that an IPv4 outer header adds to an IP packet (H of RFC 9300 section 7).
-pub const OVERHEAD_V4: usize = OuterTemplate::LENGTH_V4 - ethernet::LEN;
+pub const OVERHEAD_V4: usize = RlocSlot::LENGTH_V4 - ethernet::LEN;
 /// The same for IPv6.
-pub const OVERHEAD_V6: usize = OuterTemplate::LENGTH_V6 - ethernet::LEN;
+pub const OVERHEAD_V6: usize = RlocSlot::LENGTH_V6 - ethernet::LEN;
 
 /// Puts the outer headers in front of the IP packet behind the Ethernet header. `forwarded`: take
 /// one off the TTL first (all packets but our own). `vrf`: its own. `lisp`: the LISP header without a nonce. Unless it is ready to be sent
@@ -33,7 +33,7 @@ pub fn encapsulate<B: PacketBuf>(
     ip: &Ip,
     forwarded: bool,
     vrf: &VrfSpec,
-    (lisp, outer): ([u8; lisp::LEN], &OuterTemplate),
+    (lisp, outer): ([u8; lisp::LEN], &RlocSlot),
 ) -> Verdict {
     let overhead = overhead(outer);
     let too_big = match admit(buf, ip, outer, overhead) {
@@ -63,7 +63,7 @@ pub fn encapsulate<B: PacketBuf>(
 pub(super) fn admit<B: PacketBuf>(
     buf: &mut B,
     ip: &Ip,
-    outer: &OuterTemplate,
+    outer: &RlocSlot,
     added: usize,
 ) -> Result<bool, Verdict> {
     let room = usize::from(outer.mtu()).saturating_sub(added);
@@ -91,11 +91,7 @@ fn would_nest(frame: &[u8], ip: &Ip) -> bool {
 
 /// What is left to do when the headers are written: `len` bytes of outer packet.
 #[inline(always)]
-pub(super) fn finish<B: PacketBuf>(
-    buf: &mut B,
-    outer: &OuterTemplate,
-    (len, too_big): (usize, bool),
-) -> Verdict {
+pub(super) fn finish<B: PacketBuf>(buf: &mut B, outer: &RlocSlot, (len, too_big): (usize, bool)) -> Verdict {
     if let Some(options) = outer.options() {
         if options.gpe && !options.encrypted {
             gpe::write(buf.data_mut(), outer.is_ipv6());
@@ -117,7 +113,7 @@ pub(super) fn finish<B: PacketBuf>(
 /// TOS or Traffic Class of the outer header: that of the inner one, unless the VRF has a DSCP
 /// or the decapsulator does not know what ECN bits mean.
 #[inline(always)]
-pub(super) fn outer_tos(inner: u8, vrf: &VrfSpec, outer: &OuterTemplate) -> u8 {
+pub(super) fn outer_tos(inner: u8, vrf: &VrfSpec, outer: &RlocSlot) -> u8 {
     let dscp = vrf.encap_dscp.map_or(inner & !ecn::MASK, |dscp| dscp << 2);
     match outer.options() {
         Some(options) if options.ecn_compatible => dscp | ecn::NOT_ECT,
@@ -168,7 +164,7 @@ pub struct Inner {
 /// Writes the headers in front of the packet: `data` begins with the room for them. `lisp` is the LISP
 /// header without a nonce.
 #[inline(always)]
-pub(super) fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
+pub(super) fn write(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &RlocSlot) {
     if outer.is_ipv6() {
         write_v6(data, inner, lisp, outer);
     } else {
@@ -198,48 +194,60 @@ impl Inner {
     }
 }
 
-/// The LISP header, with the nonce that the template may have there.
+/// The LISP header, with the nonce that the way may have there.
 #[inline(always)]
-fn with_nonce(lisp: [u8; lisp::LEN], template: &[u8]) -> [u8; lisp::LEN] {
-    let tail = template.last_chunk().copied().unwrap_or_default();
-    (u64::from_ne_bytes(tail) | u64::from_ne_bytes(lisp)).to_ne_bytes()
+fn with_nonce(lisp: [u8; lisp::LEN], outer: &RlocSlot) -> [u8; lisp::LEN] {
+    (u64::from_ne_bytes(outer.lisp()) | u64::from_ne_bytes(lisp)).to_ne_bytes()
 }
 
-/// Copies the headers of an IPv4 RLOC and fills in what depends on the packet: lengths, TTL as inner
-/// TOS, the transport header, Instance-ID. `data` begins with the room for them.
+/// Puts together the headers of an IPv4 RLOC: what differs by RLOC, what is always the same, and what depends
+/// on the packet: lengths, TTL as inner, TOS, the transport header, Instance-ID. `data` begins
+/// with the room for them.
 #[inline(always)]
-pub fn write_v4(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
-    const LEN: usize = OuterTemplate::LENGTH_V4;
+pub fn write_v4(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &RlocSlot) {
+    const LEN: usize = RlocSlot::LENGTH_V4;
     let Some(h) = data.first_chunk_mut::<{ LEN + INNER }>() else { return };
     let Some((h, packet)) = h.split_first_chunk_mut::<LEN>() else { return };
     let Some(packet) = packet.first_chunk_mut() else { return };
-    let (tos, ttl) = (u32::from(inner.tos), u32::from(inner.decrement(packet)));
+    let ttl = inner.decrement(packet);
     let total = inner.len + OVERHEAD_V4 as u32;
-    let checksum = checksum::finish_small(outer.checksum_partial() + total + tos + (ttl << 8));
-    let middle = ttl << 24 | u32::from(proto::UDP) << 16 | u32::from(checksum);
-    let template = outer.first_bytes();
-    *h = *template;
-    bytes::set::<14, _, _>(h, (0x4500_0000 | tos << 16 | total).to_be_bytes());
-    bytes::set::<22, _, _>(h, middle.to_be_bytes());
+    let first = u32::from(u16::from_be_bytes([ttl, inner.tos]));
+    let checksum = checksum::finish_small(u32::from(outer.checksum_partial()) + total + first);
+    let [one, two] = outer.front();
+    bytes::set::<0, _, _>(h, one.to_ne_bytes());
+    bytes::set::<8, _, _>(h, two.to_ne_bytes());
+    bytes::set::<15, _, _>(h, [inner.tos]);
+    // No identification, DF, UDP.
+    bytes::set::<16, _, _>(h, [0, 0, 0, 0, 0x40, 0, 0, proto::UDP]);
+    bytes::set::<16, _, _>(h, (total as u16).to_be_bytes());
+    bytes::set::<22, _, _>(h, [ttl]);
+    bytes::set::<24, _, _>(h, checksum.to_be_bytes());
+    bytes::set::<26, _, _>(h, outer.addresses_v4().to_ne_bytes());
     bytes::set::<34, _, _>(h, inner.udp());
-    bytes::set::<42, _, _>(h, with_nonce(lisp, template));
+    bytes::set::<42, _, _>(h, with_nonce(lisp, outer));
 }
 
 /// The same for an IPv6 RLOC, with the flow label.
 #[inline(always)]
-pub fn write_v6(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &OuterTemplate) {
-    const LEN: usize = OuterTemplate::LENGTH_V6;
-    let Some(template) = outer.ipv6() else { return };
+pub fn write_v6(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &RlocSlot) {
+    const LEN: usize = RlocSlot::LENGTH_V6;
     let Some(h) = data.first_chunk_mut::<{ LEN + INNER }>() else { return };
     let Some((h, packet)) = h.split_first_chunk_mut::<LEN>() else { return };
     let Some(packet) = packet.first_chunk_mut() else { return };
     let first = 0x6000_0000 | u32::from(inner.tos) << 20 | flow::flow_label(inner.hash);
     let length = inner.len + (udp::LEN + lisp::LEN) as u32;
     let second = length << 16 | u32::from(proto::UDP) << 8 | u32::from(inner.decrement(packet));
-    *h = *template;
+    let [one, two] = outer.front();
+    let [a, b, c, d] = outer.addresses_v6();
+    bytes::set::<0, _, _>(h, one.to_ne_bytes());
+    bytes::set::<8, _, _>(h, two.to_ne_bytes());
     bytes::set::<14, _, _>(h, (u64::from(first) << 32 | u64::from(second)).to_be_bytes());
+    bytes::set::<22, _, _>(h, a.to_ne_bytes());
+    bytes::set::<30, _, _>(h, b.to_ne_bytes());
+    bytes::set::<38, _, _>(h, c.to_ne_bytes());
+    bytes::set::<46, _, _>(h, d.to_ne_bytes());
     bytes::set::<54, _, _>(h, inner.udp());
-    bytes::set::<62, _, _>(h, with_nonce(lisp, template));
+    bytes::set::<62, _, _>(h, with_nonce(lisp, outer));
 }
 
 /// Whether a LISP data packet carries another one: a third header is one too many (R-007, RFC 9300
@@ -264,5 +272,62 @@ fn is_nested(frame: &[u8], ip: &Ip) -> bool {
             udp && data_port(inner + usize::from(upper.offset))
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{RlocOptions, RlocRewrite};
+    use crate::types::{MacAddr, PortId};
+
+    const LISP: [u8; lisp::LEN] = [0x08, 0, 0, 0, 0, 0, 7, 0];
+
+    /// The headers in front of a packet of 60 bytes with TTL 64 and TOS 0xb8.
+    fn headers(source: &str, destination: &str, len: usize) -> Vec<u8> {
+        let outer = RlocSlot::default();
+        let rewrite = RlocRewrite {
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            port: PortId(3),
+            source_mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            next_hop_mac: MacAddr([2, 0, 0, 0, 0, 2]),
+            mtu: 1500,
+            options: RlocOptions::default(),
+            nonce: Some(crate::admission::Nonce::new(0x0012_3456)),
+        };
+        outer.build(&rewrite).unwrap();
+        let mut data = vec![0xEE; len + 60];
+        let inner = Inner { len: 60, hash: 0xABCD_E123, tos: 0xb8, ttl: 64, v6: false, forwarded: true };
+        write(&mut data, &inner, LISP, &outer);
+        assert_eq!(data[..12], [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]);
+        assert_eq!(
+            data[len - 16..len],
+            [0xe1, 0x23, 0x10, 0xf5, 0, 76, 0, 0, 0x88, 0x12, 0x34, 0x56, 0, 0, 7, 0]
+        );
+        assert_eq!((data[len + 7], data[len + 8], data[len + 12]), (0xEE, 0xED, 0xEE));
+        data
+    }
+
+    #[test]
+    fn ipv4_headers_dissect() {
+        let data = headers("192.0.2.1", "203.0.113.9", RlocSlot::LENGTH_V4);
+        assert_eq!(data[12..14], [8, 0]);
+        let (ip, _) = etherparse::Ipv4Header::from_slice(&data[14..]).unwrap();
+        assert_eq!(ip.calc_header_checksum(), ip.header_checksum);
+        assert!(ip.dont_fragment && !ip.more_fragments && ip.identification == 0);
+        assert_eq!((ip.protocol, ip.total_len, ip.time_to_live), (etherparse::IpNumber::UDP, 96, 63));
+        assert_eq!((data[15], ip.source, ip.destination), (0xb8, [192, 0, 2, 1], [203, 0, 113, 9]));
+    }
+
+    #[test]
+    fn ipv6_headers_dissect() {
+        let data = headers("2001:db8::1", "2001:db8:f::2", RlocSlot::LENGTH_V6);
+        assert_eq!(data[12..14], [0x86, 0xdd]);
+        let (ip, _) = etherparse::Ipv6Header::from_slice(&data[14..]).unwrap();
+        assert_eq!((ip.next_header, ip.payload_length, ip.hop_limit), (etherparse::IpNumber::UDP, 76, 63));
+        assert_eq!((ip.traffic_class, ip.flow_label.value()), (0xb8, 0xDE123));
+        assert_eq!(ip.source_addr().to_string(), "2001:db8::1");
+        assert_eq!(ip.destination_addr().to_string(), "2001:db8:f::2");
     }
 }

@@ -8,7 +8,7 @@ use crate::crypt::{Key as CryptKey, Sealer};
 use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
 use crate::fib::RouteHit;
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
-use crate::mapcache::{EntrySlot, Rloc, RlocWay};
+use crate::mapcache::{EntrySlot, Rloc, RlocSlot};
 use crate::policer::VrfPolicers;
 use crate::trust::Marks;
 use crate::types::{AdjacencyId, EntryId, InstanceId, LocatorSetId, PortId, RlocId, SiteId, VrfId};
@@ -58,10 +58,10 @@ impl Replica {
         self.local_rlocs.contains6(addr)
     }
 
-    /// An entry's slot: what it says and what it counts.
+    /// The slots of all entries and of all RLOCs by number: what they say and what they count.
     #[inline(always)]
-    pub(crate) fn entry_slot(&self, id: EntryId) -> Option<&EntrySlot> {
-        self.entries.get(id)
+    pub(crate) fn slots(&self) -> (&[EntrySlot], &[RlocSlot]) {
+        (self.entries.slots(), self.rlocs.slots())
     }
 
     /// Our own RLOCs, in the order that control gave.
@@ -237,12 +237,6 @@ impl Replica {
     #[must_use]
     pub fn rloc(&self, id: RlocId) -> Rloc<'_> {
         self.rlocs.get(id)
-    }
-
-    /// An RLOC's slot, found once for all that is to be done with it.
-    #[inline(always)]
-    pub(crate) fn rloc_way(&self, id: RlocId) -> Option<RlocWay<'_>> {
-        self.rlocs.way(id)
     }
 
     /// Counts one packet on an RLOC; `bytes` of the outer packet from its IP header on.

@@ -69,12 +69,14 @@ pub fn pseudo_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, len: usi
     add(sum, &destination.octets()) + u64::from(protocol) + len as u64
 }
 
-/// The checksum field after a word of the header became smaller by 1: [`update`] with what is known of it.
-/// With field and word read in the other byte order it is the same, and a TTL is then the low byte.
+/// TTL, protocol and checksum of an IPv4 header, read as one little-endian word, after the TTL, which is not 0,
+/// became smaller by 1: [`update`] with what is known of it. Ones' complement sums know no byte order, so the
+/// checksum becomes larger by 1 there.
 #[inline(always)]
-pub const fn less_1(field: u16) -> u16 {
-    let sum = !field as u32 + 0xFFFE;
-    !((sum >> 16) + sum) as u16
+pub const fn less_ttl(word: u32) -> u32 {
+    // What would become all ones becomes zero, and all ones count as zero: update() never gives all ones.
+    let carry = (word >= 0xFFFE_0000) as u32;
+    word.wrapping_add(0xFFFF).wrapping_add(carry << 16)
 }
 
 #[cfg(test)]
@@ -102,8 +104,13 @@ mod tests {
 
     #[test]
     fn a_smaller_ttl_is_an_update_like_any_other() {
-        for field in 0..=u16::MAX {
-            assert_eq!(less_1(field).swap_bytes(), update(field.swap_bytes(), 0x4011, 0x3f11), "{field:#x}");
+        for (ttl, field) in [1, 2, 64, 255].into_iter().flat_map(|ttl| (0..=u16::MAX).map(move |f| (ttl, f)))
+        {
+            let [high, low] = field.to_be_bytes();
+            let less = less_ttl(u32::from_le_bytes([ttl, 17, high, low])).to_le_bytes();
+            let words = [u16::from_be_bytes([ttl, 17]), u16::from_be_bytes([ttl - 1, 17])];
+            let [high, low] = update(field, words[0], words[1]).to_be_bytes();
+            assert_eq!(less, [ttl - 1, 17, high, low], "{ttl} {field:#x}");
         }
     }
 

@@ -95,7 +95,7 @@ fn r094_echoes_are_asked_for_and_awaited() {
     let nonce = EchoNonce::new(7);
     let say = |bed: &mut Bed, mark, awaited| bed.action(Action::Echo { rloc, mark, awaited }).unwrap();
     let header = |bed: &Bed| match bed.replica.rloc(bed.feeder.rlocs.get(rloc).expect("RLOC").slot) {
-        Rloc::Ready(template) => template.bytes().last_chunk::<8>().copied().unwrap(),
+        Rloc::Ready(template) => template.lisp(),
         other => panic!("not ready: {other:?}"),
     };
     say(&mut bed, Some(EchoMark::Ask(nonce)), Some(nonce));

@@ -1,15 +1,24 @@
 //! The last step of the way out for packets with a mapping: headers in front, and counted.
+//!
+//! A packet touches two cache lines of tables here, that of its entry and that of its RLOC, each with what it
+//! says and what it counts. Each loop asks for what the next one reads.
 
 use super::lanes::{Doing, Done, Row};
 use super::outbound::Lane;
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, Target};
 use crate::io::{BURST, PacketBurst};
-use crate::mapcache::{EntrySlot, OuterTemplate, RlocWay};
+use crate::mapcache::{EntrySlot, RlocSlot};
 use crate::path::pitr::{self, Inner};
 use crate::replica::Replica;
-use crate::types::EntryId;
 use crate::wire::{ethernet, lisp};
+
+/// Where a packet goes.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    entry: &'a EntrySlot,
+    rloc: &'a RlocSlot,
+}
 
 /// Packets with a mapping. Returns how many there were, and which of the row have to wait for one.
 #[inline(always)]
@@ -20,58 +29,60 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
     header: [u8; lisp::LEN],
     done: &mut Done,
 ) -> (u64, u32) {
-    let mut slots: [Option<&EntrySlot>; BURST] = [None; BURST];
-    for (at, entry) in row.found() {
-        if let (Some(found), Some(slot)) = (tables.entry_slot(EntryId(entry)), slots.get_mut(at)) {
-            dpdk_sys::prefetch(found);
-            *slot = Some(found);
+    let (entries, rlocs) = tables.slots();
+    for (_, entry) in row.found() {
+        if let Some(entry) = entries.get(entry as usize) {
+            dpdk_sys::prefetch(entry);
         }
     }
-    let mut ways: [Option<RlocWay<'_>>; BURST] = [None; BURST];
+    let mut ways: [Option<Way<'_>>; BURST] = [None; BURST];
     let mut misses = 0u32;
-    for (at, lane) in row.lanes() {
-        let (Some(Some(slot)), Some(place)) = (slots.get(at), ways.get_mut(at)) else { continue };
-        let rloc = match slot.action() {
-            MapAction::Encapsulate(Target::Rloc(rloc)) => Some(rloc),
-            MapAction::Encapsulate(Target::Set(set)) => tables.set_pick(set, lane.hash),
-            MapAction::SendMapRequest => {
+    for ((at, (lane, entry)), way) in row.answers().enumerate().zip(&mut ways) {
+        let Some(entry) = entries.get(entry as usize) else { continue };
+        let rloc = match rlocs.get(entry.rloc_index()) {
+            Some(rloc) => rloc,
+            None if entry.is_unresolved() => {
                 misses |= 1 << at;
-                None
+                continue;
             }
-            _ => None,
+            None => match pick(entry, lane.hash, tables) {
+                Some(rloc) => rloc,
+                None => continue,
+            },
         };
-        if let Some(way) = rloc.and_then(|rloc| tables.rloc_way(rloc)) {
-            way.prefetch();
-            *place = Some(way);
-        }
+        dpdk_sys::prefetch(rloc);
+        *way = Some(Way { entry, rloc });
     }
-    // Writing headers and counting are two loops: one with both has more on its hands than there are
-    // registers.
-    let (mut sent, mut doing) = (0u32, Doing::default());
-    for (at, lane) in row.lanes() {
-        let (Some(Some(way)), Some(buf)) = (ways.get(at), burst.get_mut(usize::from(lane.at))) else {
+    let mut doing = Doing::default();
+    for ((_, lane), way) in row.lanes().zip(&ways) {
+        let (Some(Way { entry, rloc }), Some(buf)) = (way, burst.get_mut(usize::from(lane.at))) else {
             continue;
         };
-        let Some(outer) = way.ready() else { continue };
-        let ready = if outer.is_ipv6() {
-            put_v6::<V6, _>(buf, lane, header, outer)
+        let overhead = if lane.len <= rloc.room_v4() {
+            if !put_v4::<V6, _>(buf, lane, header, rloc) {
+                continue;
+            }
+            pitr::OVERHEAD_V4
         } else {
-            put_v4::<V6, _>(buf, lane, header, outer)
+            if !put_v6::<V6, _>(buf, lane, header, rloc) {
+                continue;
+            }
+            pitr::OVERHEAD_V6
         };
-        sent |= u32::from(ready) << at;
-    }
-    for (at, lane) in row.lanes() {
-        if let (true, Some(Some(slot)), Some(Some(way))) = (sent >> at & 1 != 0, slots.get(at), ways.get(at))
-            && let Some(outer) = way.ready()
-        {
-            let len = usize::from(lane.len);
-            let outer_len = len + pitr::overhead(outer);
-            slot.count(1, len as u64);
-            way.count(1, outer_len as u64);
-            done.add(&mut doing, lane.at, outer.port(), ethernet::LEN + outer_len);
-        }
+        let outer_len = usize::from(lane.len) + overhead;
+        entry.count(1, u64::from(lane.len));
+        rloc.count(1, outer_len as u64);
+        done.add(&mut doing, lane.at, rloc.port(), ethernet::LEN + outer_len);
     }
     (done.take_over(doing), misses)
+}
+
+/// The RLOC of a flow, where the entry leads to several.
+#[inline(never)]
+fn pick<'a>(entry: &EntrySlot, hash: u32, tables: &'a Replica) -> Option<&'a RlocSlot> {
+    let MapAction::Encapsulate(Target::Set(set)) = entry.action() else { return None };
+    let rloc = tables.set_pick(set, hash)?;
+    tables.slots().1.get(rloc.0 as usize)
 }
 
 impl Lane {
@@ -82,37 +93,34 @@ impl Lane {
     }
 }
 
-/// Encapsulates a packet for an IPv4 RLOC, if it fits.
+/// Encapsulates a packet that fits for an IPv4 RLOC.
 #[inline(always)]
 fn put_v4<const V6: bool, B: PacketBuf>(
     buf: &mut B,
     lane: &Lane,
     header: [u8; lisp::LEN],
-    outer: &OuterTemplate,
+    outer: &RlocSlot,
 ) -> bool {
-    let len = usize::from(lane.len);
-    if len + pitr::OVERHEAD_V4 > usize::from(outer.plain_mtu()) {
-        return false;
-    }
     // What Ethernet has padded goes. Can only fail for what is left to others as it is.
-    let Some(data) = buf.rehead(pitr::OVERHEAD_V4, ethernet::LEN + len) else { return false };
+    let framed = ethernet::LEN + usize::from(lane.len);
+    let Some(data) = buf.rehead(pitr::OVERHEAD_V4, framed) else { return false };
     pitr::write_v4(data, &lane.inner(V6), header, outer);
     true
 }
 
-/// The same for an IPv6 RLOC.
+/// Encapsulates a packet for an IPv6 RLOC, if it fits; for others none do.
 #[inline(never)]
 fn put_v6<const V6: bool, B: PacketBuf>(
     buf: &mut B,
     lane: &Lane,
     header: [u8; lisp::LEN],
-    outer: &OuterTemplate,
+    outer: &RlocSlot,
 ) -> bool {
-    let len = usize::from(lane.len);
-    if len + pitr::OVERHEAD_V6 > usize::from(outer.plain_mtu()) {
+    if lane.len > outer.room_v6() {
         return false;
     }
-    let Some(data) = buf.rehead(pitr::OVERHEAD_V6, ethernet::LEN + len) else { return false };
+    let framed = ethernet::LEN + usize::from(lane.len);
+    let Some(data) = buf.rehead(pitr::OVERHEAD_V6, framed) else { return false };
     pitr::write_v6(data, &lane.inner(V6), header, outer);
     true
 }

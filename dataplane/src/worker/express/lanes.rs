@@ -161,7 +161,8 @@ impl<K: Copy + Default, L: Copy> Row<K, L> {
     /// All with their answers.
     #[inline(always)]
     pub(super) fn answers(&self) -> impl Iterator<Item = (&L, u32)> {
-        self.lanes().filter_map(|(at, lane)| Some((lane, *self.found.get(at)?)))
+        let found = self.found.get(..self.count).unwrap_or(&[]);
+        self.lanes.get(..self.count).unwrap_or(&[]).iter().zip(found.iter().copied())
     }
 
     /// Becomes those of another row that are in the set. Returns their answers, in the same order.
