@@ -187,7 +187,7 @@ fn routes_of_a_link_that_goes_down_are_gone() {
 }
 
 #[test]
-fn a_neighbour_that_does_not_answer_fails_and_a_static_one_is_valid() {
+fn a_neighbour_that_does_not_answer_fails_and_a_static_one_stays() {
     in_namespace(|| async {
         up();
         for family in ["ipv4", "ipv6"] {
@@ -202,8 +202,14 @@ fn a_neighbour_that_does_not_answer_fails_and_a_static_one_is_valid() {
             until(&mut n, |n| n.view().neighbour(link, silent) == Some(NeighbourState::Failed)).await;
         }
         ip("neigh add 192.0.2.8 lladdr 02:00:00:00:00:08 dev core nud permanent");
-        let known = Some(NeighbourState::Valid(MacAddr([2, 0, 0, 0, 0, 8])));
+        // Asked for before we hear that it is static, and after.
+        n.use_neighbour(link, addr("192.0.2.8")).unwrap();
+        let known = Some(NeighbourState::Static(MacAddr([2, 0, 0, 0, 0, 8])));
         until(&mut n, |n| n.view().neighbour(link, addr("192.0.2.8")) == known).await;
+        n.use_neighbour(link, addr("192.0.2.8")).unwrap();
+        let shown = Command::new("ip").args(["neigh", "show", "192.0.2.8", "dev", "core"]).output().unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.contains("02:00:00:00:00:08") && shown.contains("PERMANENT"), "{shown}");
         ip("neigh del 192.0.2.8 dev core");
         until(&mut n, |n| n.view().neighbour(link, addr("192.0.2.8")).is_none()).await;
     });

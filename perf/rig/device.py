@@ -137,11 +137,19 @@ class Device:
         """To be called when the generator is there: before, the port has no carrier and its RLOCs are down."""
         lab = self.lab
         lab.wait("the port has a carrier", lambda: "NO-CARRIER" not in lab.run("pxtr", "ip", "link", "show", "wire").stdout)
+        lab.wait("static next hops", self._next_hops)
+        self.settled()
+
+    def _next_hops(self):
+        """Writes the next hops down; false if that did not last: somebody who asks for a neighbour at the same time
+        (pxtrd, for one it knows to have failed) makes it an ordinary one."""
+        lab = self.lab
         for next_hop in NEXT_HOPS:
             lab.run("pxtr", "ip", "neigh", "replace", next_hop, "lladdr", NEXT_HOP_MAC, "dev", "wire", "nud", "permanent")
         # Netlink to the workers: milliseconds.
         time.sleep(0.5)
-        self.settled()
+        shown = lab.run("pxtr", "ip", "neigh", "show", "dev", "wire", "nud", "permanent").stdout
+        return all(next_hop + " " in shown for next_hop in NEXT_HOPS)
 
     def reload(self, shift):
         """The same mappings with other RLOCs, live."""

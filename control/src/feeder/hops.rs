@@ -256,7 +256,9 @@ pub(super) struct Context<'a> {
 fn next_state(old: HopState, known: Option<NeighbourState>, cable: bool) -> HopState {
     match known {
         _ if !cable => HopState::Failed,
-        Some(NeighbourState::Valid(mac) | NeighbourState::Stale(mac)) => HopState::Ready(mac),
+        Some(NeighbourState::Static(mac) | NeighbourState::Valid(mac) | NeighbourState::Stale(mac)) => {
+            HopState::Ready(mac)
+        }
         Some(NeighbourState::Failed) => HopState::Failed,
         Some(NeighbourState::Incomplete) | None if old == HopState::Failed => HopState::Failed,
         Some(NeighbourState::Incomplete) | None => HopState::Resolving,

@@ -99,7 +99,9 @@ pub struct Route {
 /// How far the kernel knows a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeighbourState {
-    /// Its address is known and was confirmed lately, or is being confirmed, or is static.
+    /// Somebody wrote its address down; it is never confirmed.
+    Static(MacAddr),
+    /// Its address is known and was confirmed lately, or is being confirmed.
     Valid(MacAddr),
     /// Its address is known but was not confirmed for a while.
     Stale(MacAddr),
@@ -114,7 +116,7 @@ impl NeighbourState {
     #[must_use]
     pub fn mac(self) -> Option<MacAddr> {
         match self {
-            Self::Valid(mac) | Self::Stale(mac) => Some(mac),
+            Self::Static(mac) | Self::Valid(mac) | Self::Stale(mac) => Some(mac),
             Self::Incomplete | Self::Failed => None,
         }
     }

@@ -7,13 +7,13 @@
 
 use super::error::Error;
 use super::host_route::{self, HostRoute};
-use super::model::Update;
+use super::model::{NeighbourState, Update};
 use super::parse;
 use super::space::{Space, split_link, update_in, within};
 use super::view::{Changed, Interest, KernelView};
 use futures_util::{Stream, TryStreamExt};
 use netlink_packet_core::{
-    NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage};
@@ -174,9 +174,18 @@ impl Netlink {
 
     /// Makes the kernel resolve a neighbour, or confirm one it knows (NTF_USE). Does not wait.
     ///
+    /// Not one that somebody wrote down: NTF_USE would make it an ordinary one, and the address be forgotten
+    /// (Linux 5.16 and later, `__neigh_update`). For the same reason one that we do not know is asked for only if the
+    /// kernel does not know it either.
+    ///
     /// # Errors
     /// The kernel could not be asked.
     pub fn use_neighbour(&self, link: u32, addr: IpAddr) -> Result<(), Error> {
+        let flags = match self.view.neighbour(link, addr) {
+            Some(NeighbourState::Static(_)) => return Ok(()),
+            Some(_) => NLM_F_CREATE,
+            None => NLM_F_CREATE | NLM_F_EXCL,
+        };
         let mut message = NeighbourMessage::default();
         message.header.family = match addr {
             IpAddr::V4(_) => AddressFamily::Inet,
@@ -186,7 +195,7 @@ impl Netlink {
         message.header.ifindex = index;
         message.header.flags = NeighbourFlags::Use;
         message.attributes.push(NeighbourAttribute::Destination(addr.into()));
-        self.send(space, RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
+        self.send(space, RouteNetlinkMessage::NewNeighbour(message), flags)
     }
 
     /// Makes the kernel have a host route out of an interface, or lose it. Does not wait. Requests

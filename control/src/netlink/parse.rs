@@ -261,9 +261,8 @@ fn neighbour(m: &NeighbourMessage) -> Option<Neighbour> {
     let addr = addr.filter(|a| !a.is_multicast() && !a.is_unspecified())?;
     let state = match (m.header.state, lladdr) {
         (Nud::Stale, Some(mac)) => NeighbourState::Stale(mac),
-        (Nud::Reachable | Nud::Delay | Nud::Probe | Nud::Permanent | Nud::Noarp, Some(mac)) => {
-            NeighbourState::Valid(mac)
-        }
+        (Nud::Permanent | Nud::Noarp, Some(mac)) => NeighbourState::Static(mac),
+        (Nud::Reachable | Nud::Delay | Nud::Probe, Some(mac)) => NeighbourState::Valid(mac),
         (Nud::Failed, _) => NeighbourState::Failed,
         _ => NeighbourState::Incomplete,
     };
