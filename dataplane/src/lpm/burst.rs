@@ -7,7 +7,7 @@ use super::table::{Lpm, Step, select};
 use super::{Key, NO_MATCH};
 
 /// Keys in lockstep.
-const LANES: usize = 32;
+pub(super) const LANES: usize = 32;
 
 /// A set of lanes.
 #[derive(Clone, Copy)]
@@ -32,17 +32,18 @@ impl Set {
 }
 
 /// Numbers of lanes, in a row.
-struct List {
+#[derive(Clone, Copy)]
+pub(super) struct List {
     lanes: [u8; LANES],
-    count: usize,
+    pub count: usize,
 }
 
 impl List {
-    const EMPTY: Self = Self { lanes: [0; LANES], count: 0 };
+    pub(super) const EMPTY: Self = Self { lanes: [0; LANES], count: 0 };
 
     /// Puts a lane on the list if `wanted`; without a branch.
     #[inline(always)]
-    fn note(&mut self, lane: usize, wanted: bool) {
+    pub(super) fn note(&mut self, lane: usize, wanted: bool) {
         if let Some(place) = self.lanes.get_mut(self.count) {
             *place = lane as u8;
         }
@@ -50,7 +51,7 @@ impl List {
     }
 
     #[inline(always)]
-    fn iter(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
         self.lanes.iter().take(self.count).map(|lane| usize::from(*lane))
     }
 }
@@ -161,34 +162,6 @@ impl<K: Key> Lpm<K> {
         }
         if climbers.count > 0 {
             self.climb(keys, words, &climbers, values);
-        }
-    }
-
-    /// Lanes whose way leads through nodes.
-    fn climb(&self, keys: &[K; LANES], words: &[u64; LANES], climbers: &List, values: &mut [u32; LANES]) {
-        let mut steps = [Step::START; LANES];
-        let mut active = List::EMPTY;
-        for lane in climbers.iter() {
-            let (Some(at), Some(word)) = (steps.get_mut(lane), words.get(lane)) else { continue };
-            *at = leads_to(*word);
-            active.note(lane, true);
-        }
-        while active.count > 0 {
-            let mut left = List::EMPTY;
-            for lane in active.iter() {
-                let (Some(at), Some(key)) = (steps.get_mut(lane), keys.get(lane)) else { continue };
-                *at = self.advance(at, *key);
-                self.prefetch(at);
-                left.note(lane, at.child);
-            }
-            active = left;
-        }
-        for lane in climbers.iter() {
-            if let (Some(at), Some(key), Some(value)) =
-                (steps.get(lane), keys.get(lane), values.get_mut(lane))
-            {
-                *value = self.finish_step(at, *key);
-            }
         }
     }
 

@@ -54,6 +54,7 @@
 
 mod arena;
 mod burst;
+mod climb;
 mod error;
 mod keep;
 mod key;

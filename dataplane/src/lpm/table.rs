@@ -266,7 +266,7 @@ pub(super) fn step<K: Key>(node: &Node<K>, key: K, from: Step) -> Step {
 
 /// All ones or all zeros.
 #[inline]
-const fn mask(condition: bool) -> u64 {
+pub(super) const fn mask(condition: bool) -> u64 {
     (condition as u64).wrapping_neg()
 }
 

@@ -23,11 +23,14 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
             continue;
         }
         if setup.wants(&format!("lpm_v4_{size}")) {
-            refused += v4(setup, count, size, &mut metrics)?;
+            refused += v4(setup, &scattered(count), size, &mut metrics)?;
         }
         if setup.wants(&format!("lpm_v6_{size}")) {
             refused += v6(setup, count, size, &mut metrics)?;
         }
+    }
+    if setup.wants("lpm_v4_hosts") {
+        refused += v4(setup, &hosts(), "hosts", &mut metrics)?;
     }
     metrics.push(Metric::exact("lpm_refused_inserts", "prefixes", f64::from(refused)));
     let worst = |metric: &&Metric| metric.metric.ends_with("_update_us_p99");
@@ -36,28 +39,44 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
     Ok(metrics)
 }
 
-fn v4(setup: &Setup, count: u32, size: &str, metrics: &mut Vec<Metric>) -> Result<u32> {
+type Prefix4 = (Key4, u8, u32);
+
+/// /16 to /32 all over the address space.
+fn scattered(count: u32) -> Vec<Prefix4> {
     let mut random = Random(u64::from(count));
-    let prefixes: Vec<_> = (0..count)
-        .map(|n| {
-            let length = match random.below(10) {
-                0 => 16 + random.below(5),
-                1..=6 => 21 + random.below(4),
-                _ => 25 + random.below(8),
-            } as u8;
-            (Key4(0x0100_0000 + (random.next() as u32 % 0xDF00_0000)).masked(length), length, n)
-        })
-        .collect();
+    let mut prefix = |n| {
+        let length = match random.below(10) {
+            0 => 16 + random.below(5),
+            1..=6 => 21 + random.below(4),
+            _ => 25 + random.below(8),
+        } as u8;
+        (Key4(0x0100_0000 + (random.next() as u32 % 0xDF00_0000)).masked(length), length, n)
+    };
+    (0..count).map(&mut prefix).collect()
+}
+
+/// 1,024 hosts of one /22, each of which moves by itself, among 1,000 scattered prefixes that nobody asks for.
+fn hosts() -> Vec<Prefix4> {
+    let hosts = (0..1024).map(|n| (Key4(0x0AFD_0000 + n), 32, n));
+    let others = (0..1000).map(|n| (Key4(0x0100_0000 + ((n * 40_503 % 0x3F_FFFF) << 8)), 24, 1024 + n));
+    let space = [(Key4(0), 2, 3000), (Key4(64 << 24), 8, 3001), (Key4(96 << 24), 4, 3002)];
+    space.into_iter().chain(others).chain(hosts).collect()
+}
+
+fn v4(setup: &Setup, prefixes: &[Prefix4], size: &str, metrics: &mut Vec<Metric>) -> Result<u32> {
+    let count = prefixes.len() as u32;
+    let mut random = Random(u64::from(count) + 2);
+    let asked = if size == "hosts" { 1024 } else { u64::from(count) };
     let key = |random: &mut Random| {
-        let (key, length, _) = prefixes[random.below(u64::from(count)) as usize];
+        let (key, length, _) = prefixes[count as usize - 1 - random.below(asked) as usize];
         Key4(key.0 | (random.next() as u32).checked_shr(u32::from(length)).unwrap_or(0))
     };
     let keys: Vec<_> = (0..KEYS).map(|_| key(&mut random)).collect();
-    let (mut table, refused) = ours(&prefixes);
+    let (mut table, refused) = ours(prefixes);
     let mut found = vec![0; KEYS];
     let samples = bursts(setup, |at| table.lookup_burst(&keys[at..at + BURST], &mut found[at..at + BURST]));
     metrics.push(Metric::of(format!("lpm_v4_{size}_ns"), "ns/lookup", samples));
-    metrics.extend(updates(setup, &mut table, &prefixes, &format!("lpm_v4_{size}")));
+    metrics.extend(updates(setup, &mut table, prefixes, &format!("lpm_v4_{size}")));
 
     let groups = (count / 2).max(1 << 14);
     let mut fib = Fib4::new(&setup.eal, &format!("fib4-{size}"), count * 2, groups).context("rte_fib")?;
