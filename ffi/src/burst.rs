@@ -117,6 +117,34 @@ impl Burst {
         Drain { burst: self, next: 0, end }
     }
 
+    /// Moves those whose bit is set in `leaving` behind what `to` has; the others close up. Both keep their order. `false`,
+    /// and no change: there is no room for them.
+    #[inline]
+    #[must_use]
+    pub fn part(&mut self, leaving: u64, to: &mut Self) -> bool {
+        let leaving = leaving & u64::MAX.checked_shr((BURST - self.len) as u32).unwrap_or(0);
+        if leaving.count_ones() as usize > to.room() {
+            return false;
+        }
+        let (from, into) = (self.head_ptr(), to.head_ptr());
+        let (mut stayed, mut left) = (0, to.len);
+        for at in 0..self.len {
+            let leaves = leaving >> at & 1 != 0;
+            // SAFETY: `at` is below our length, and `stayed` never beyond it; `left` is below BURST when this one
+            // leaves, by the test above. Each pointer is kept in one place: where it stood is either written
+            // over or beyond the length that is set below.
+            unsafe {
+                let mbuf = from.add(at).read();
+                let place = if leaves { into.add(left) } else { from.add(stayed) };
+                place.write(mbuf);
+            }
+            stayed += usize::from(!leaves);
+            left += usize::from(leaves);
+        }
+        (self.len, to.len) = (stayed, left);
+        true
+    }
+
     /// Frees the first one; `false` when there is none.
     pub fn drop_first(&mut self) -> bool {
         if self.len == 0 {

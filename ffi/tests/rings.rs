@@ -269,3 +269,30 @@ fn mistakes_are_named_with_their_remedy() {
     let text = start(PortConfig { mtu: 10, ..PortConfig::default() });
     assert!(text.contains("MTU"), "{text}");
 }
+
+#[test]
+fn a_burst_is_parted_in_order_and_loses_nothing() {
+    let pool = pool(&eal());
+    let burst_of = |names: std::ops::Range<u8>| {
+        let mut burst = Burst::new();
+        for name in names {
+            assert!(burst.push(packet(&pool, &[name])).is_ok());
+        }
+        burst
+    };
+    let names = |burst: &Burst| burst.iter().map(|mbuf| mbuf.data()[0]).collect::<Vec<_>>();
+    let (mut burst, mut gone) = (burst_of(0..6), burst_of(50..51));
+    // Bits beyond the end mean nothing.
+    assert!(burst.part(0b1100_1010, &mut gone));
+    assert_eq!((names(&burst), names(&gone)), (vec![0, 2, 4, 5], vec![50, 1, 3]));
+    assert!(burst.part(0, &mut gone) && burst.len() == 4);
+    assert!(burst.part(u64::MAX, &mut gone) && burst.is_empty());
+    assert_eq!(names(&gone), [50, 1, 3, 0, 2, 4, 5]);
+    let (mut full, mut one) = (burst_of(0..BURST as u8), burst_of(99..100));
+    assert!(!full.part(u64::MAX, &mut one));
+    assert_eq!((full.len(), one.len()), (BURST, 1));
+    assert!(full.part(u64::MAX << 1, &mut one));
+    assert_eq!((full.len(), one.len(), pool.in_use()), (1, BURST, 7 + 1 + BURST as u32));
+    drop((burst, gone, full, one));
+    assert_eq!(pool.in_use(), 0);
+}

@@ -25,6 +25,9 @@ pub trait PacketBurst: Default {
     fn get(&self, index: usize) -> Option<&Self::Buf>;
     /// The same, writable.
     fn get_mut(&mut self, index: usize) -> Option<&mut Self::Buf>;
+    /// Moves the packets whose bit is set in `leaving` to the end of `to`; the others close up. `false`, and no change:
+    /// there is no room for them.
+    fn part(&mut self, leaving: u32, to: &mut Self) -> bool;
     /// Takes all packets out, in order. Those not consumed are freed when the iterator drops.
     fn drain(&mut self) -> impl Iterator<Item = Self::Buf>;
 }

@@ -110,6 +110,11 @@ impl PacketBurst for Burst {
     }
 
     #[inline]
+    fn part(&mut self, leaving: u32, to: &mut Self) -> bool {
+        Burst::part(self, u64::from(leaving), to)
+    }
+
+    #[inline]
     fn drain(&mut self) -> impl Iterator<Item = Mbuf> {
         Burst::drain(self)
     }

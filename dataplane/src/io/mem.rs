@@ -46,6 +46,17 @@ impl PacketBurst for MemBurst {
         self.0.get_mut(index)
     }
 
+    fn part(&mut self, leaving: u32, to: &mut Self) -> bool {
+        let leaves = |at: usize| leaving.checked_shr(at as u32).unwrap_or(0) & 1 != 0;
+        let fits = to.0.len() + (0..self.0.len()).filter(|at| leaves(*at)).count() <= Self::CAPACITY;
+        if fits {
+            for (at, buf) in std::mem::take(&mut self.0).into_iter().enumerate() {
+                if leaves(at) { &mut to.0 } else { &mut self.0 }.push_back(buf);
+            }
+        }
+        fits
+    }
+
     fn drain(&mut self) -> impl Iterator<Item = HeapBuf> {
         self.0.drain(..)
     }

@@ -164,12 +164,19 @@ impl Stages {
         if let Some(port) = done.one_port(count) {
             return core.pass(port, burst, done.bytes);
         }
-        for (at, (lane, buf)) in lanes.iter().zip(burst.drain()).enumerate() {
-            match done.port(at) {
-                Some(port) => core.put_out(port, buf, From::Nic),
-                None if done.is_doomed(at) => core.doom(buf),
-                None if watched => finish_watched(core, at, lane, buf),
-                None => core.finish(buf, &lane.facts, lane.verdict),
+        let way = done.one_way(count).filter(|_| burst.part(done.doomed_set(), &mut core.doomed));
+        if let Some(way) = way {
+            if let Some(port) = way {
+                core.pass(port, burst, done.bytes);
+            }
+        } else {
+            for (at, (lane, buf)) in lanes.iter().zip(burst.drain()).enumerate() {
+                match done.port(at) {
+                    Some(port) => core.put_out(port, buf, From::Nic),
+                    None if done.is_doomed(at) => core.doom(buf),
+                    None if watched => finish_watched(core, at, lane, buf),
+                    None => core.finish(buf, &lane.facts, lane.verdict),
+                }
             }
         }
         if done.doomed() > 0 {

@@ -64,6 +64,24 @@ impl Done {
         self.doomed >> (at & 31) & 1 != 0
     }
 
+    /// Which packets are to be dropped.
+    #[inline(always)]
+    pub(in crate::worker) const fn doomed_set(&self) -> u32 {
+        self.doomed
+    }
+
+    /// Of so many packets some are to be dropped, and all others go to one port, if there are others. `None`: it is
+    /// not so.
+    #[inline]
+    pub(in crate::worker) fn one_way(&self, count: usize) -> Option<Option<PortId>> {
+        if self.doomed == 0 || !self.all(count) {
+            return None;
+        }
+        let first = self.ports.get(self.mask.trailing_zeros() as usize).copied();
+        let others = self.ports.iter().enumerate().filter(|(at, _)| self.mask >> at & 1 != 0);
+        others.fold(true, |same, (_, port)| same & (Some(*port) == first)).then_some(first)
+    }
+
     /// Packets to be dropped.
     #[inline(always)]
     pub(in crate::worker) const fn doomed(&self) -> u64 {
