@@ -53,6 +53,12 @@ impl LocalRlocs {
         self.filter & bit6(key) != 0 && self.v6.binary_search(&key).is_ok()
     }
 
+    /// Those of IPv4, sorted.
+    #[inline(always)]
+    pub(super) fn v4(&self) -> &[Key4] {
+        &self.v4
+    }
+
     pub(super) fn list(&self) -> &[IpAddr] {
         &self.list
     }

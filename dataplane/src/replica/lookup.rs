@@ -58,6 +58,12 @@ impl Replica {
         self.local_rlocs.contains6(addr)
     }
 
+    /// Our own IPv4 RLOCs, sorted.
+    #[inline(always)]
+    pub(crate) fn local_rlocs4(&self) -> &[Key4] {
+        self.local_rlocs.v4()
+    }
+
     /// The slots of all entries and of all RLOCs by number: what they say and what they count.
     #[inline(always)]
     pub(crate) fn slots(&self) -> (&[EntrySlot], &[RlocSlot]) {

@@ -23,6 +23,25 @@ pub(super) struct Doing {
     bytes: u64,
 }
 
+impl Doing {
+    /// Which these are, by their places in the burst.
+    #[inline(always)]
+    pub(super) const fn set(self) -> u32 {
+        self.mask
+    }
+}
+
+/// The numbers in a set.
+#[inline(always)]
+pub(super) fn each(set: u32) -> impl Iterator<Item = usize> {
+    let mut left = set;
+    std::iter::from_fn(move || {
+        let first = left.trailing_zeros();
+        left &= left.wrapping_sub(1);
+        (first < u32::BITS).then_some(first as usize)
+    })
+}
+
 impl Done {
     /// None yet.
     pub(in crate::worker) const NONE: Self = Self { mask: 0, doomed: 0, ports: [PortId(0); BURST], bytes: 0 };
@@ -94,10 +113,24 @@ impl Done {
         (self.mask | self.doomed) >> (at & 31) & 1 != 0
     }
 
-    /// Whether nothing is settled yet.
+    /// Packets that nothing more is to be found out about.
     #[inline(always)]
-    pub(super) const fn is_empty(&self) -> bool {
-        self.mask | self.doomed == 0
+    pub(super) const fn settled(&self) -> u32 {
+        self.mask | self.doomed
+    }
+
+    /// So many packets, of so many bytes together, are to be sent on this port.
+    #[inline(always)]
+    pub(super) fn add_all(&mut self, set: u32, port: PortId, bytes: u64) {
+        if self.mask == 0 {
+            self.ports = [port; BURST];
+        } else {
+            for place in each(set) {
+                self.ports.get_mut(place).into_iter().for_each(|place| *place = port);
+            }
+        }
+        self.mask |= set;
+        self.bytes += bytes;
     }
 
     /// All of so many packets are settled.

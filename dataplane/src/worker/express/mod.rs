@@ -10,6 +10,7 @@
 //! needs a thought here only when it concerns plain packets; `tests/path/express.rs` holds both ways to the
 //! same bytes and the same counts.
 
+mod decapsulation;
 mod encapsulation;
 mod inbound;
 mod lanes;
@@ -17,6 +18,7 @@ mod native;
 mod outbound;
 mod plain;
 mod reading;
+mod unwrapping;
 
 pub(super) use inbound::Inbound;
 pub(super) use lanes::Done;

@@ -4,8 +4,11 @@ use crate::feed::Adjacency;
 use crate::fib::RouteRef;
 use crate::replica::Replica;
 use crate::types::{MacAddr, PortId, VrfId};
-use crate::wire::bytes::chunk_mut;
-use crate::wire::{checksum, ethernet, ipv4};
+use crate::wire::bytes::{chunk_mut, set};
+use crate::wire::ethernet;
+
+/// Bytes of a frame up to the checksum of its IPv4 header.
+const HEAD_V4: usize = ethernet::LEN + 12;
 
 /// Where answers of FIB lookups in one VRF lead. The last one is remembered: many prefixes share few
 /// next hops.
@@ -67,24 +70,26 @@ impl Hop {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.addresses;
         *room = [a, b, c, d, e, f, g, h, i, j, k, l, t0, t1];
     }
+
+    /// The same for an IPv4 packet that begins behind it, and words 0 and 2 of its header.
+    #[inline(always)]
+    pub(super) fn write_v4(&self, room: &mut [u8; HEAD_V4], first: u32, third: u32) {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.addresses;
+        let [t0, t1] = ethernet::IPV4.to_be_bytes();
+        // Two wide moves that overlap.
+        set::<0, 8, _>(room, [a, b, c, d, e, f, g, h]);
+        set::<6, 8, _>(room, [g, h, i, j, k, l, t0, t1]);
+        set::<{ ethernet::LEN }, 4, _>(room, first.to_le_bytes());
+        set::<{ ethernet::LEN + 8 }, 4, _>(room, third.to_le_bytes());
+    }
 }
 
-/// Writes TOS and TTL, and mends the IPv4 checksum. `packet` begins with the IP header.
+/// Writes TOS and TTL. `packet` begins with the IPv6 header.
 #[inline(always)]
-pub(super) fn mark<const V6: bool>(packet: &mut [u8], tos: u8, ttl: u8) {
-    if V6 {
-        if let Some(h) = chunk_mut::<8>(packet, 0) {
-            h[0] = 0x60 | tos >> 4;
-            h[1] = tos << 4 | (h[1] & 0x0F);
-            h[7] = ttl;
-        }
-    } else if let Some(h) = chunk_mut::<{ ipv4::MIN_LEN }>(packet, 0) {
-        let word = |high: u8, low: u8| u32::from(u16::from_be_bytes([high, low]));
-        // What goes, by its complement, and what comes (RFC 1624 equation 3).
-        let gone = (word(h[0], h[1]) ^ 0xFFFF) + (word(h[8], h[9]) ^ 0xFFFF);
-        let come = word(h[0], tos) + word(ttl, h[9]);
-        let field = word(h[10], h[11]) ^ 0xFFFF;
-        (h[1], h[8]) = (tos, ttl);
-        [h[10], h[11]] = checksum::finish_small(field + gone + come).to_be_bytes();
+pub(super) fn mark_v6(packet: &mut [u8], tos: u8, ttl: u8) {
+    if let Some(h) = chunk_mut::<8>(packet, 0) {
+        h[0] = 0x60 | tos >> 4;
+        h[1] = tos << 4 | (h[1] & 0x0F);
+        h[7] = ttl;
     }
 }
