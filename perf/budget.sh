@@ -45,7 +45,7 @@ count decap_v4in4_1k "${WAY}inbound::Inbound::run"
 all=$(of encap_v4in4_1k 'PROGRAM TOTALS')
 parse=$(of encap_v4in4_1k 'Outbound>?::look')
 lookup=$(of encap_v4in4_1k 'lookup_burst')
-hold parse "$parse" 140
+hold parse "$parse" 46
 hold lookup "$lookup" 30
 hold encapsulate $((all - parse - lookup)) 161
 hold decapsulate $(($(of decap_v4in4_1k 'PROGRAM TOTALS') - $(of decap_v4in4_1k 'lookup_burst'))) 148

@@ -13,7 +13,13 @@ pub const FIRST_SOURCE_PORT: u16 = 0xC000;
 /// The secret key of the hash, 256 random bits per process; the same in all workers, so that a
 /// flow keeps its way when the NIC moves it to another queue.
 #[derive(Clone, Copy)]
-pub struct FlowKey([u64; 4], FlowFields);
+pub struct FlowKey {
+    /// Of hashes that are worked out one at a time.
+    long: [u64; 4],
+    /// Of [`FlowKey::flow_v4`]: odd factors, and a number to be added.
+    short: [u32; 8],
+    fields: FlowFields,
+}
 
 /// What tells flows apart besides addresses and ports. The default: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,62 +52,89 @@ const fn stir(word: u64, place: u64) -> u64 {
     word ^ word >> 31
 }
 
+/// The lowest bit of each half.
+const ODD: u64 = 0x0000_0001_0000_0001;
+
 impl FlowKey {
     /// A key of these bits. They are stirred first: a word with few bits set would make a weak
     /// multiplier.
     pub const fn new(secret: [u64; 4]) -> Self {
         let [a, b, c, d] = secret;
         let fields = FlowFields { gre_key: false, esp_spi: false };
-        Self([stir(a, 1), stir(b, 2), stir(c, 3), stir(d, 4)], fields)
+        let long = [stir(a, 1), stir(b, 2), stir(c, 3), stir(d, 4)];
+        let [a, b, c, d] = [stir(a, 5) | ODD, stir(b, 6) | ODD, stir(c, 7) | ODD, stir(d, 8)];
+        let short = [a, a >> 32, b, b >> 32, c, c >> 32, d, d >> 32];
+        let [a, b, c, d, e, f, g, h] = short;
+        let short = [a as u32, b as u32, c as u32, d as u32, e as u32, f as u32, g as u32, h as u32];
+        Self { long, short, fields }
     }
 
     /// The same, with these fields.
     #[must_use]
     pub const fn with(self, fields: FlowFields) -> Self {
-        Self(self.0, fields)
+        Self { fields, ..self }
     }
 
     /// Packets of this protocol have something else than ports in their flow.
     #[inline(always)]
     pub const fn looks_into(&self, protocol: u8) -> bool {
-        (self.1.gre_key && protocol == proto::GRE) || (self.1.esp_spi && protocol == proto::ESP)
+        (self.fields.gre_key && protocol == proto::GRE) || (self.fields.esp_spi && protocol == proto::ESP)
     }
 
-    /// Hash of an IPv4 flow. `transport` is 0 when the flow is known by its addresses only, else
-    /// protocol and ports as made by [`transport`].
+    /// Hash of an IPv4 flow: of numbers of 32 bits alone, so that eight packets are hashed at a time where there
+    /// are so many. `ports`: those, or what else tells flows apart. 0 when the flow is known by its addresses only
+    /// of fragments, all of which must take one way, of protocols without ports, and when the ports can
+    /// not be read.
+    ///
+    /// Two sums of secret odd multiples, of all words as they are read and from their other end: a product says
+    /// little about the high bits of a word, and what is high in one is low in the other. One sum is stirred,
+    /// the other added, and that stirred again.
     #[inline(always)]
-    pub const fn ipv4(&self, source: u32, destination: u32, transport: u64) -> u32 {
-        let [a, b, c, _] = self.0;
+    pub const fn flow_v4(&self, source: u32, destination: u32, protocol: u32, ports: u32) -> u32 {
+        let [a, b, c, d, e, f, last, _] = self.short;
+        // Ports of UDP are others than those of TCP; no ports are none.
+        let kind = protocol << 8;
+        let there = a
+            .wrapping_mul(source)
+            .wrapping_add(b.wrapping_mul(destination))
+            .wrapping_add((c ^ kind).wrapping_mul(ports));
+        let back = d
+            .wrapping_mul(source.swap_bytes())
+            .wrapping_add(e.wrapping_mul(destination.swap_bytes()))
+            .wrapping_add((f ^ kind).wrapping_mul(ports.swap_bytes()));
+        let hash = (there ^ there >> 16).wrapping_mul(0x85EB_CA6B).wrapping_add(back);
+        let hash = (hash ^ hash >> 15).wrapping_mul(0xC2B2_AE35).wrapping_add(last);
+        hash ^ hash >> 16
+    }
+
+    /// Hash of an IPv6 flow. `ports` as in [`FlowKey::flow_v4`].
+    #[inline(always)]
+    pub const fn flow_v6(&self, source: Key6, destination: Key6, protocol: u32, ports: u32) -> u32 {
+        let transport = if ports == 0 { 0 } else { (protocol as u64) << 32 | ports as u64 };
+        self.ipv6(source, destination, transport)
+    }
+
+    /// Hash of two IPv4 addresses and another number, for tables.
+    #[inline(always)]
+    pub const fn ipv4(&self, source: u32, destination: u32, number: u64) -> u32 {
+        let [a, b, c, _] = self.long;
         let addresses = (source as u64) << 32 | destination as u64;
-        finish(mix(mix(addresses ^ a, b | 1) ^ transport, c | 1))
+        finish(mix(mix(addresses ^ a, b | 1) ^ number, c | 1))
     }
 
-    /// Hash of an IPv6 flow.
+    /// The same of IPv6 addresses.
     #[inline(always)]
-    pub const fn ipv6(&self, source: Key6, destination: Key6, transport: u64) -> u32 {
-        let [a, b, c, d] = self.0;
+    pub const fn ipv6(&self, source: Key6, destination: Key6, number: u64) -> u32 {
+        let [a, b, c, d] = self.long;
         let sources = mix(source.high ^ a, source.low ^ b);
         let destinations = mix(destination.high ^ c, destination.low ^ d);
-        finish(mix(mix(sources ^ b, destinations ^ a) ^ transport, c | 1))
+        finish(mix(mix(sources ^ b, destinations ^ a) ^ number, c | 1))
     }
 }
 
 #[inline(always)]
 const fn finish(hash: u64) -> u32 {
     (hash >> 32) as u32 ^ hash as u32
-}
-
-/// Protocol and ports as one number, never 0 for a protocol with ports.
-#[inline(always)]
-pub const fn transport(protocol: u8, ports: u32) -> u64 {
-    (protocol as u64) << 32 | ports as u64
-}
-
-/// What besides the addresses makes the flow: nothing for fragments, for protocols without ports,
-/// and when the ports can not be read: all fragments of a datagram must take one way.
-#[inline(always)]
-pub const fn input(protocol: u8, ports: u32, fragment: bool) -> u64 {
-    if fragment || ports == 0 { 0 } else { transport(protocol, ports) }
 }
 
 /// Key of a GRE packet or SPI of an ESP packet, by what follows the IP header; 0: there is none.
@@ -141,11 +174,11 @@ mod tests {
 
     #[test]
     fn flows_spread_over_source_ports_r083() {
-        let port = |n: u32| source_port(KEY.ipv4(0x0a00_0001, 0x0a04_0001, transport(17, 0x3039_0000 + n)));
+        let port = |n: u32| source_port(KEY.flow_v4(0x0a00_0001, 0x0a04_0001, 17, 0x3039_0000 + n));
         let ports: HashSet<u16> = (0..1000).map(port).collect();
         assert!(ports.len() > 940, "{} different ports for 1000 flows", ports.len());
         assert!(ports.iter().all(|p| *p >= FIRST_SOURCE_PORT));
-        let hash6 = |n: u64| KEY.ipv6(Key6 { high: 1, low: n }, Key6 { high: 2, low: 3 }, 0);
+        let hash6 = |n: u64| KEY.flow_v6(Key6 { high: 1, low: n }, Key6 { high: 2, low: 3 }, 17, 0);
         let ports: HashSet<u16> = (0..1000).map(|n| source_port(hash6(n))).collect();
         assert!(ports.len() > 940);
     }
@@ -154,14 +187,87 @@ mod tests {
     /// link-aggregation group behind us sees few ports per locator.
     #[test]
     fn high_and_low_bits_are_both_even_and_independent_r081() {
-        let mut cells = [[0u32; 16]; 16];
-        for n in 0..65_536u32 {
-            let hash = KEY.ipv4(0xc000_0200 + (n >> 8), 0xc633_6400 + (n & 0xff), 0);
-            cells[(hash >> 28) as usize][(hash & 15) as usize] += 1;
+        /// Source, destination, ports, protocol.
+        type Flow = fn(u32) -> [u32; 4];
+        let flows: [(&str, Flow); 4] = [
+            ("hosts", |n| [0xc000_0200 + (n >> 8), 0xc633_6400 + (n & 0xff), 0, 0]),
+            ("networks", |n| [0xc000_0201, 0x0a00_0001 + (n << 8), 0x0050_c000, 6]),
+            ("ports", |n| [0xc000_0201, 0xc633_6401, n << 16 | 443, 17]),
+            ("both", |n| [0xc000_0200 + (n >> 8), 0xc633_6401, 0x1f90_8000 + (n & 0xff), 6]),
+        ];
+        for key in [KEY, FlowKey::new([0; 4]), FlowKey::new([u64::MAX, 9 << 40, 0, 1 << 63])] {
+            for (name, words) in flows {
+                let mut cells = [[0u32; 16]; 16];
+                for n in 0..65_536 {
+                    let hash = flow(words(n), &key);
+                    cells[(hash >> 28) as usize][(hash & 15) as usize] += 1;
+                }
+                for count in cells.as_flattened() {
+                    assert!((180..=340).contains(count), "{name}: cell of {count}, 256 expected");
+                }
+            }
         }
-        for count in cells.as_flattened() {
-            assert!((180..=340).contains(count), "cell of {count}, 256 expected");
+    }
+
+    fn flow(words: [u32; 4], key: &FlowKey) -> u32 {
+        let [source, destination, ports, protocol] = words;
+        key.flow_v4(source, destination, protocol & 0xFF, ports)
+    }
+
+    /// Numbers that look like nothing in particular.
+    fn scatter(n: u64) -> [u32; 4] {
+        let (a, b) = (stir(n, 77), stir(n, 78));
+        [(a >> 32) as u32, a as u32, (b >> 32) as u32 | 1 << 16, b as u32]
+    }
+
+    /// Any bit of a packet turns each bit of the hash over as often as not.
+    #[test]
+    fn every_bit_of_the_flow_reaches_every_bit_of_the_hash_r081() {
+        const SAMPLES: u32 = 4096;
+        for bit in 0..104 {
+            let mut turned = [0u32; 32];
+            for n in 0..u64::from(SAMPLES) {
+                let key = FlowKey::new([n, n >> 3, 1 << (n & 63), !n]);
+                let words = scatter(n);
+                let mut other = words;
+                other[bit / 32] ^= 1 << (bit % 32);
+                let change = flow(words, &key) ^ flow(other, &key);
+                for (at, count) in turned.iter_mut().enumerate() {
+                    *count += change >> at & 1;
+                }
+            }
+            for (at, count) in turned.into_iter().enumerate() {
+                let share = f64::from(count) / f64::from(SAMPLES);
+                assert!((0.45..=0.55).contains(&share), "bit {bit} turns bit {at} over {share} of the time");
+            }
         }
+    }
+
+    /// RFC 6438 section 5: nobody who does not know the key can tell two flows with one hash. Here: who
+    /// changes any two bits of a packet, which in a product alone would cancel each other out at times.
+    #[test]
+    fn no_change_of_two_bits_leaves_the_hash_as_it_is_r082() {
+        for n in 0..24 {
+            let (key, words) = (FlowKey::new([n, 3, 5, n << 32]), scatter(n));
+            let hash = flow(words, &key);
+            for first in 0..104 {
+                for second in 0..first {
+                    let mut other = words;
+                    other[first / 32] ^= 1 << (first % 32);
+                    other[second / 32] ^= 1 << (second % 32);
+                    assert_ne!(flow(other, &key), hash, "bits {first} and {second}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flow_without_ports_is_its_addresses_r081() {
+        assert_eq!(KEY.flow_v4(1, 2, 17, 0), KEY.flow_v4(1, 2, 6, 0));
+        assert_ne!(KEY.flow_v4(1, 2, 17, 5), KEY.flow_v4(1, 2, 6, 5));
+        let (one, two) = (Key6 { high: 1, low: 1 }, Key6 { high: 1, low: 2 });
+        assert_eq!(KEY.flow_v6(one, two, 17, 0), KEY.flow_v6(one, two, 6, 0));
+        assert_ne!(KEY.flow_v6(one, two, 17, 5), KEY.flow_v6(one, two, 6, 5));
     }
 
     #[test]
@@ -173,6 +279,7 @@ mod tests {
         );
         let other = FlowKey::new([5, 2, 3, 4]);
         assert_ne!(KEY.ipv4(1, 2, 3), other.ipv4(1, 2, 3));
+        assert_ne!(KEY.flow_v4(1, 2, 17, 3), other.flow_v4(1, 2, 17, 3));
         assert_eq!(format!("{other:?}"), "FlowKey(secret)");
     }
 }

@@ -128,8 +128,8 @@ impl Ip {
         self.ports = ports(data, offset + transport, ip.protocol, readable);
         let end = offset + usize::from(ip.total_len);
         let word = flow_word(data, (offset + transport, end), (ip.protocol, self.ports), readable, key);
-        let flow = flow::input(ip.protocol, word, ip.is_fragment());
-        self.hash = key.ipv4(ip.source, ip.destination, flow);
+        let word = if ip.is_fragment() { 0 } else { word };
+        self.hash = key.flow_v4(ip.source, ip.destination, u32::from(ip.protocol), word);
         self.transport = transport as u16;
         self.protocol = ip.protocol;
         self.ttl = ip.ttl;
@@ -161,8 +161,8 @@ impl Ip {
         self.ports = ports(data, offset + transport, upper.protocol, readable);
         let span = (offset + transport, offset + len);
         let word = flow_word(data, span, (upper.protocol, self.ports), readable, key);
-        let flow = flow::input(upper.protocol, word, upper.fragment);
-        self.hash = key.ipv6(source, destination, flow);
+        let word = if upper.fragment { 0 } else { word };
+        self.hash = key.flow_v6(source, destination, u32::from(upper.protocol), word);
         self.transport = upper.offset;
         self.protocol = upper.protocol;
         self.ttl = ip.hop_limit;

@@ -227,11 +227,10 @@ impl Packet {
     /// itself is the worker's: any would do, as long as it is one.
     pub fn flow_hash(&self, world: &World) -> u32 {
         let (from, to) = self.ports.filter(|_| !self.fragment).unwrap_or((0, 0));
-        let ports = u64::from(from) << 16 | u64::from(to);
-        let transport = if ports == 0 { 0 } else { u64::from(self.protocol) << 32 | ports };
+        let (ports, protocol) = (u32::from(from) << 16 | u32::from(to), u32::from(self.protocol));
         match (self.source, self.destination) {
-            (IpAddr::V4(s), IpAddr::V4(d)) => world.key.ipv4(s.to_bits(), d.to_bits(), transport),
-            (IpAddr::V6(s), IpAddr::V6(d)) => world.key.ipv6(s.into(), d.into(), transport),
+            (IpAddr::V4(s), IpAddr::V4(d)) => world.key.flow_v4(s.to_bits(), d.to_bits(), protocol, ports),
+            (IpAddr::V6(s), IpAddr::V6(d)) => world.key.flow_v6(s.into(), d.into(), protocol, ports),
             _ => unreachable!("one family"),
         }
     }

@@ -1,13 +1,13 @@
 //! The last step of the way in: the outer headers taken off, and the inner ones mended.
 
-use super::lanes::{Doing, Done, Row, each};
+use super::lanes::{Doing, Done, Known, Row, each};
 use super::native::{self, Hop, Hops};
 use super::plain;
 use super::unwrapping::{Column, INNER, LEN_V4};
 use crate::buffer::PacketBuf;
 use crate::io::{BURST, PacketBurst};
 use crate::lpm::{Key4, Key6, NO_MATCH};
-use crate::path::flow::{self, FlowKey};
+use crate::path::flow::FlowKey;
 use crate::wire::bytes::{be32, chunk};
 use crate::wire::{ethernet, ipv6};
 
@@ -38,6 +38,10 @@ pub(super) struct Lane {
     pub(super) tos: u8,
     pub(super) ttl: u8,
     pub(super) at: u8,
+}
+
+impl Known for Lane {
+    type Table = [Self; BURST];
 }
 
 pub(super) const BLANK: Lane = Lane { len: 0, tos: 0, ttl: 0, at: 0 };
@@ -263,13 +267,13 @@ fn hash(data: &[u8], key: &FlowKey) -> Option<u32> {
         let h: &[u8; LEN_V4] = data.first_chunk()?;
         let ip = plain::v4(chunk(h, INNER)?, usize::MAX, || true)?;
         let ports = plain::ports(ip.protocol, be32(h, LEN_V4 - 4)?, key)?;
-        Some(key.ipv4(ip.source, ip.destination, flow::input(ip.protocol, ports, false)))
+        Some(key.flow_v4(ip.source, ip.destination, u32::from(ip.protocol), ports))
     };
     let v6 = || {
         let h: &[u8; LEN_V6] = data.first_chunk()?;
         let ip = plain::v6(chunk(h, INNER)?, usize::MAX)?;
         let ports = plain::ports(ip.protocol, be32(h, LEN_V6 - 4)?, key)?;
-        Some(key.ipv6(ip.source, ip.destination, flow::input(ip.protocol, ports, false)))
+        Some(key.flow_v6(ip.source, ip.destination, u32::from(ip.protocol), ports))
     };
     v4().or_else(v6)
 }

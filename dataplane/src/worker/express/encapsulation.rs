@@ -4,7 +4,7 @@
 //! says and what it counts. Each loop asks for what the next one reads.
 
 use super::lanes::{Doing, Done, Row};
-use super::outbound::Lane;
+use super::outbound::{Lane, Marks};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, Target};
 use crate::io::{BURST, PacketBurst};
@@ -58,19 +58,19 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
         let (Some(Way { entry, rloc }), Some(buf)) = (way, burst.get_mut(usize::from(lane.at))) else {
             continue;
         };
-        let overhead = if lane.len <= rloc.room_v4() {
-            if !put_v4::<V6, _>(buf, lane, header, rloc) {
+        let overhead = if lane.marks.len() <= rloc.room_v4() {
+            if !put_v4::<V6, _>(buf, (lane.hash, lane.marks), header, rloc) {
                 continue;
             }
             pitr::OVERHEAD_V4
         } else {
-            if !put_v6::<V6, _>(buf, lane, header, rloc) {
+            if !put_v6::<V6, _>(buf, (lane.hash, lane.marks), header, rloc) {
                 continue;
             }
             pitr::OVERHEAD_V6
         };
-        let outer_len = usize::from(lane.len) + overhead;
-        entry.count(1, u64::from(lane.len));
+        let outer_len = usize::from(lane.marks.len()) + overhead;
+        entry.count(1, u64::from(lane.marks.len()));
         rloc.count(1, outer_len as u64);
         done.add(&mut doing, lane.at, rloc.port(), ethernet::LEN + outer_len);
     }
@@ -85,26 +85,23 @@ fn pick<'a>(entry: &EntrySlot, hash: u32, tables: &'a Replica) -> Option<&'a Rlo
     tables.slots().1.get(rloc.0 as usize)
 }
 
-impl Lane {
-    #[inline(always)]
-    fn inner(&self, v6: bool) -> Inner {
-        let Self { hash, len, tos, ttl, .. } = *self;
-        Inner { len: u32::from(len), hash, tos, ttl, v6, forwarded: true }
-    }
+#[inline(always)]
+fn inner<const V6: bool>(hash: u32, marks: Marks) -> Inner {
+    Inner { len: u32::from(marks.len()), hash, tos: marks.tos(), ttl: marks.ttl(), v6: V6, forwarded: true }
 }
 
 /// Encapsulates a packet that fits for an IPv4 RLOC.
 #[inline(always)]
 fn put_v4<const V6: bool, B: PacketBuf>(
     buf: &mut B,
-    lane: &Lane,
+    (hash, marks): (u32, Marks),
     header: [u8; lisp::LEN],
     outer: &RlocSlot,
 ) -> bool {
     // What Ethernet has padded goes. Can only fail for what is left to others as it is.
-    let framed = ethernet::LEN + usize::from(lane.len);
+    let framed = ethernet::LEN + usize::from(marks.len());
     let Some(data) = buf.rehead(pitr::OVERHEAD_V4, framed) else { return false };
-    pitr::write_v4(data, &lane.inner(V6), header, outer);
+    pitr::write_v4(data, &inner::<V6>(hash, marks), header, outer);
     true
 }
 
@@ -112,15 +109,15 @@ fn put_v4<const V6: bool, B: PacketBuf>(
 #[inline(never)]
 fn put_v6<const V6: bool, B: PacketBuf>(
     buf: &mut B,
-    lane: &Lane,
+    (hash, marks): (u32, Marks),
     header: [u8; lisp::LEN],
     outer: &RlocSlot,
 ) -> bool {
-    if lane.len > outer.room_v6() {
+    if marks.len() > outer.room_v6() {
         return false;
     }
-    let framed = ethernet::LEN + usize::from(lane.len);
+    let framed = ethernet::LEN + usize::from(marks.len());
     let Some(data) = buf.rehead(pitr::OVERHEAD_V6, framed) else { return false };
-    pitr::write_v6(data, &lane.inner(V6), header, outer);
+    pitr::write_v6(data, &inner::<V6>(hash, marks), header, outer);
     true
 }

@@ -1,6 +1,7 @@
 //! What the express ways share: packets of one family to be looked up together, and which packets are
 //! done.
 
+use super::columns::write;
 use crate::io::BURST;
 use crate::lpm::NO_MATCH;
 use crate::types::PortId;
@@ -148,26 +149,89 @@ impl Done {
     }
 }
 
+/// What is known of a packet besides its key.
+pub(super) trait Known: Copy {
+    /// That of all packets of a burst.
+    type Table: Table<Self>;
+}
+
+/// What is known of all packets of a burst.
+pub(super) trait Table<L> {
+    fn new(blank: L) -> Self;
+    fn lane(&self, at: usize) -> Option<L>;
+    /// The first so many.
+    fn lanes(&self, count: usize) -> impl Iterator<Item = L>;
+    fn set_lane(&mut self, at: usize, lane: L);
+}
+
+/// One behind the other.
+impl<L: Copy> Table<L> for [L; BURST] {
+    fn new(blank: L) -> Self {
+        [blank; BURST]
+    }
+
+    #[inline(always)]
+    fn lane(&self, at: usize) -> Option<L> {
+        self.get(at).copied()
+    }
+
+    #[inline(always)]
+    fn lanes(&self, count: usize) -> impl Iterator<Item = L> {
+        self.get(..count).unwrap_or(&[]).iter().copied()
+    }
+
+    #[inline(always)]
+    fn set_lane(&mut self, at: usize, lane: L) {
+        write(self, at, lane);
+    }
+}
+
 /// Packets of one family that are plain: the keys that they are looked up by, what else is known of
 /// them, and the answers.
 #[derive(Debug)]
-pub(super) struct Row<K, L> {
+pub(super) struct Row<K, L: Known> {
     keys: [K; BURST],
-    lanes: [L; BURST],
+    lanes: L::Table,
     found: [u32; BURST],
     count: usize,
 }
 
-impl<K: Copy + Default, L: Copy> Row<K, L> {
+impl<K: Copy + Default, L: Known> Row<K, L> {
     pub(super) fn new(blank: L) -> Self {
-        Self { keys: [K::default(); BURST], lanes: [blank; BURST], found: [0; BURST], count: 0 }
+        Self { keys: [K::default(); BURST], lanes: L::Table::new(blank), found: [0; BURST], count: 0 }
+    }
+
+    /// Keys and what else is known of a whole burst, to be written; then [`Row::settle`].
+    #[inline(always)]
+    pub(super) const fn columns(&mut self) -> (&mut [K; BURST], &mut L::Table) {
+        (&mut self.keys, &mut self.lanes)
+    }
+
+    /// Of what was written for a burst of `count` packets, only these are to stay.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, set: u32, count: usize) {
+        self.count = count.min(BURST);
+        if u64::from(set) + 1 != 1 << self.count {
+            self.pick(set);
+        }
+    }
+
+    #[inline(never)]
+    fn pick(&mut self, set: u32) {
+        self.count = 0;
+        for at in each(set) {
+            if let (Some(key), Some(lane)) = (self.keys.get(at).copied(), self.lanes.lane(at)) {
+                self.add(key, lane);
+            }
+        }
     }
 
     #[inline(always)]
     pub(super) fn add(&mut self, key: K, lane: L) {
         let at = self.count;
-        if let (Some(place), Some(known)) = (self.keys.get_mut(at), self.lanes.get_mut(at)) {
-            (*place, *known) = (key, lane);
+        if let Some(place) = self.keys.get_mut(at) {
+            *place = key;
+            self.lanes.set_lane(at, lane);
             self.count = at + 1;
         }
     }
@@ -199,8 +263,8 @@ impl<K: Copy + Default, L: Copy> Row<K, L> {
 
     /// All by number.
     #[inline(always)]
-    pub(super) fn lanes(&self) -> impl Iterator<Item = (usize, &L)> {
-        self.lanes.get(..self.count).unwrap_or(&[]).iter().enumerate()
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (usize, L)> {
+        self.lanes.lanes(self.count).enumerate()
     }
 
     /// All answers by number.
@@ -211,9 +275,9 @@ impl<K: Copy + Default, L: Copy> Row<K, L> {
 
     /// All with their answers.
     #[inline(always)]
-    pub(super) fn answers(&self) -> impl Iterator<Item = (&L, u32)> {
+    pub(super) fn answers(&self) -> impl Iterator<Item = (L, u32)> {
         let found = self.found.get(..self.count).unwrap_or(&[]);
-        self.lanes.get(..self.count).unwrap_or(&[]).iter().zip(found.iter().copied())
+        self.lanes.lanes(self.count).zip(found.iter().copied())
     }
 
     /// Becomes those of another row that are in the set. Returns their answers, in the same order.
@@ -226,7 +290,7 @@ impl<K: Copy + Default, L: Copy> Row<K, L> {
             if let Some(answer) = answers.get_mut(self.count) {
                 *answer = found;
             }
-            self.add(*key, *lane);
+            self.add(*key, lane);
         }
         answers
     }
@@ -237,14 +301,13 @@ impl<K: Copy + Default, L: Copy> Row<K, L> {
         let mut kept = 0;
         for at in 0..self.count.min(BURST) {
             let (Some(key), Some(lane), Some(found)) =
-                (self.keys.get(at).copied(), self.lanes.get(at).copied(), self.found.get(at).copied())
+                (self.keys.get(at).copied(), self.lanes.lane(at), self.found.get(at).copied())
             else {
                 break;
             };
-            if let (true, Some(to_key), Some(to_lane)) =
-                (wanted(found), self.keys.get_mut(kept), self.lanes.get_mut(kept))
-            {
-                (*to_key, *to_lane) = (key, lane);
+            if let (true, Some(place)) = (wanted(found), self.keys.get_mut(kept)) {
+                *place = key;
+                self.lanes.set_lane(kept, lane);
                 kept += 1;
             }
         }

@@ -10,6 +10,7 @@
 //! needs a thought here only when it concerns plain packets; `tests/path/express.rs` holds both ways to the
 //! same bytes and the same counts.
 
+mod columns;
 mod decapsulation;
 mod encapsulation;
 mod inbound;

@@ -1,9 +1,11 @@
 //! Native packets of a PITR whose mapping and RLOC are there: encapsulated; those without a mapping
 //! whose next hop is there: forwarded.
 
+use super::columns::{Column, write};
 use super::encapsulation::encapsulate;
-use super::lanes::{Doing, Done, Row};
+use super::lanes::{Doing, Done, Known, Row, Table};
 use super::native::Hops;
+use super::reading::Frames;
 use crate::buffer::PacketBuf;
 use crate::feed::{PortSpec, VrfSpec};
 use crate::fib::RouteRef;
@@ -22,19 +24,81 @@ pub(in crate::worker) struct Outbound {
     /// Packets that would have to wait for a mapping.
     misses_v4: Row<Key4, Lane>,
     misses_v6: Row<Key6, Lane>,
+    pub(super) frames: Frames,
 }
 
 /// What is known of a plain packet besides its destination.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lane {
     pub(super) hash: u32,
-    pub(super) len: u16,
-    pub(super) tos: u8,
-    pub(super) ttl: u8,
+    pub(super) marks: Marks,
     pub(super) at: u8,
 }
 
-const BLANK: Lane = Lane { hash: 0, len: 0, tos: 0, ttl: 0, at: 0 };
+const BLANK: Lane = Lane { hash: 0, marks: Marks(0), at: 0 };
+
+/// What else of an IP header is needed: TOS, length and TTL, of 8, 16 and 8 bits. In one word, so that loops
+/// over a burst make many at a time, and calls take it in a register.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks(pub(super) u32);
+
+impl Marks {
+    #[inline(always)]
+    pub(super) const fn tos(self) -> u8 {
+        (self.0 >> 24) as u8
+    }
+
+    #[inline(always)]
+    pub(super) const fn len(self) -> u16 {
+        (self.0 >> 8) as u16
+    }
+
+    #[inline(always)]
+    pub(super) const fn ttl(self) -> u8 {
+        self.0 as u8
+    }
+}
+
+impl Known for Lane {
+    type Table = Lanes;
+}
+
+/// What is known of the packets of a burst, side by side.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pub(super) hash: Column,
+    /// [`Marks`].
+    pub(super) marks: Column,
+    pub(super) at: [u8; BURST],
+}
+
+impl Table<Lane> for Lanes {
+    fn new(_: Lane) -> Self {
+        Self { hash: [0; BURST], marks: [0; BURST], at: [0; BURST] }
+    }
+
+    #[inline(always)]
+    fn lane(&self, at: usize) -> Option<Lane> {
+        Some(Lane { hash: *self.hash.get(at)?, marks: Marks(*self.marks.get(at)?), at: *self.at.get(at)? })
+    }
+
+    #[inline(always)]
+    fn lanes(&self, count: usize) -> impl Iterator<Item = Lane> {
+        let hash = self.hash.get(..count).unwrap_or(&[]);
+        let marks = self.marks.get(..count).unwrap_or(&[]);
+        let at = self.at.get(..count).unwrap_or(&[]);
+        let lane =
+            |((hash, marks), at): ((&u32, &u32), &u8)| Lane { hash: *hash, marks: Marks(*marks), at: *at };
+        hash.iter().zip(marks).zip(at).map(lane)
+    }
+
+    #[inline(always)]
+    fn set_lane(&mut self, at: usize, lane: Lane) {
+        write(&mut self.hash, at, lane.hash);
+        write(&mut self.marks, at, lane.marks.0);
+        write(&mut self.at, at, lane.at);
+    }
+}
 
 impl Outbound {
     pub(in crate::worker) fn new() -> Self {
@@ -43,6 +107,7 @@ impl Outbound {
             v6: Row::new(BLANK),
             misses_v4: Row::new(BLANK),
             misses_v6: Row::new(BLANK),
+            frames: Frames::new(),
         }
     }
 
@@ -67,7 +132,7 @@ impl Outbound {
     ) -> (u64, u64, u64) {
         self.look((tables, key), burst, port);
         mark(Stage::Read);
-        let Self { v4, v6, misses_v4, misses_v6 } = self;
+        let Self { v4, v6, misses_v4, misses_v6, .. } = self;
         let (id, header) = (port.vrf, lisp::Lisp::header(vrf.instance_id));
         let (mut encapsulated, mut forwarded, mut bytes) = (0, 0, 0);
         if !v4.is_empty() {
@@ -128,7 +193,7 @@ fn turn_away<K: Copy + Default>(
         if is_local_rloc(*key) || local() {
             continue;
         }
-        tables.count(EntryId(*entry), u64::from(lane.len));
+        tables.count(EntryId(*entry), u64::from(lane.marks.len()));
         done.doom(lane.at);
     }
 }
@@ -145,8 +210,8 @@ fn forward<const V6: bool, K: Copy + Default, P: PacketBurst>(
     for (lane, route) in row.answers() {
         let Some(hop) = hops.get(route, || Some(lane.hash)) else { continue };
         let Some(buf) = burst.get_mut(usize::from(lane.at)) else { continue };
-        let framed = ethernet::LEN + usize::from(lane.len);
-        if lane.len > hop.mtu {
+        let framed = ethernet::LEN + usize::from(lane.marks.len());
+        if lane.marks.len() > hop.mtu {
             continue;
         }
         let Some(data) = buf.rehead(0, framed) else { continue };

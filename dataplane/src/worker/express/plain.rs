@@ -13,7 +13,6 @@ use crate::wire::{ethernet, ipv4, ipv6, proto};
 pub(super) struct Plain4 {
     pub(super) source: u32,
     pub(super) destination: u32,
-    pub(super) len: u16,
     pub(super) protocol: u8,
     pub(super) ttl: u8,
     pub(super) tos: u8,
@@ -93,7 +92,7 @@ pub(super) fn v4(h: &[u8; ipv4::MIN_LEN], available: usize, known_good: impl Fn(
         return None;
     }
     let (protocol, ttl, tos) = ((third >> 16) as u8, (third >> 24) as u8, (first >> 16) as u8);
-    Some(Plain4 { source, destination, len, protocol, ttl, tos })
+    Some(Plain4 { source, destination, protocol, ttl, tos })
 }
 
 /// `available` as in [`v4`].
