@@ -59,6 +59,12 @@ impl LocalRlocs {
         &self.v4
     }
 
+    /// Those of IPv6, sorted.
+    #[inline(always)]
+    pub(super) fn v6(&self) -> &[Key6] {
+        &self.v6
+    }
+
     pub(super) fn list(&self) -> &[IpAddr] {
         &self.list
     }

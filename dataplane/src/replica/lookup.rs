@@ -64,6 +64,12 @@ impl Replica {
         self.local_rlocs.v4()
     }
 
+    /// Our own IPv6 RLOCs, sorted.
+    #[inline(always)]
+    pub(crate) fn local_rlocs6(&self) -> &[Key6] {
+        self.local_rlocs.v6()
+    }
+
     /// The slots of all entries and of all RLOCs by number: what they say and what they count.
     #[inline(always)]
     pub(crate) fn slots(&self) -> (&[EntrySlot], &[RlocSlot]) {

@@ -230,35 +230,59 @@ fn take_express<I: Io>(
     if !core.express || core.watch.any() {
         return;
     }
-    if Outbound::suits(known.port, known.vrf) && !tables.is_policed(known.port.vrf) {
+    let outward = Outbound::suits(known.port, known.vrf) && !tables.is_policed(known.port.vrf);
+    let inward = Inbound::suits(known.port, tables);
+    // Where both may come, the first packet tells what comes first: what one way has done the other need
+    // not look at.
+    let inward_first = inward && (!outward || Inbound::begins(burst));
+    if inward_first {
+        take_inbound(core, inbound, burst, known, done, tally);
+    }
+    if outward && !done.all(burst.len()) {
         let closed = core.hold.is_closed(core.now);
+        let before = done.bytes;
         let mark = |stage| core.io.mark(stage);
         let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done, mark);
         tally.encapsulated += ways.0;
         tally.forwarded += ways.1;
-        if done.bytes > 0
+        let bytes = done.bytes - before;
+        if bytes > 0
             && let Some(traffic) = tables.traffic().vrf(known.port.vrf)
         {
             traffic.encapsulated.add(ways.0, ways.2);
-            traffic.forwarded.add(ways.1, done.bytes - ways.2);
+            traffic.forwarded.add(ways.1, bytes - ways.2);
         }
     }
-    if Inbound::suits(known.port, tables) {
-        let how = (tables, key, core.verify_udp_checksum);
-        let before = done.bytes;
-        let mark = |stage| core.io.mark(stage);
-        let (packets, ecn_strange, vrf) = inbound.run(how, burst, known.port, done, mark);
-        if packets > 0
-            && let Some(traffic) = tables.traffic().vrf(vrf)
-        {
-            let bytes = done.bytes - before;
-            traffic.decapsulated.add(packets, bytes);
-            traffic.forwarded.add(packets, bytes);
-        }
-        tally.decapsulated += packets;
-        tally.forwarded += packets;
-        tally.ecn_strange += ecn_strange;
+    if inward && !inward_first && !done.all(burst.len()) {
+        take_inbound(core, inbound, burst, known, done, tally);
     }
+}
+
+/// Plain LISP packets.
+#[inline(always)]
+fn take_inbound<I: Io>(
+    core: &Core<I>,
+    inbound: &mut Inbound,
+    burst: &mut I::Burst,
+    known: Known<'_>,
+    done: &mut Done,
+    tally: &mut Tally,
+) {
+    let tables = &core.replica;
+    let how = (tables, &core.key, core.verify_udp_checksum);
+    let before = done.bytes;
+    let mark = |stage| core.io.mark(stage);
+    let (packets, ecn_strange, vrf) = inbound.run(how, burst, known.port, done, mark);
+    if packets > 0
+        && let Some(traffic) = tables.traffic().vrf(vrf)
+    {
+        let bytes = done.bytes - before;
+        traffic.decapsulated.add(packets, bytes);
+        traffic.forwarded.add(packets, bytes);
+    }
+    tally.decapsulated += packets;
+    tally.forwarded += packets;
+    tally.ecn_strange += ecn_strange;
 }
 
 /// First stage: what is each frame; LISP for us is stripped, and sources are held to the port's rules.

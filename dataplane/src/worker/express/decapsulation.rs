@@ -27,6 +27,8 @@ pub(super) struct Plain {
     found: Column,
     /// Their places in the burst.
     at: Column<u8>,
+    /// The same as a set.
+    set: u32,
     count: usize,
 }
 
@@ -68,6 +70,7 @@ impl Plain {
             third: blank,
             found: [NO_MATCH; BURST],
             at: IN_PLACE,
+            set: 0,
             count: 0,
         }
     }
@@ -86,6 +89,7 @@ impl Plain {
     #[inline(always)]
     pub(super) fn settle(&mut self, set: u32) {
         self.at = IN_PLACE;
+        self.set = set;
         self.keep(set);
     }
 
@@ -131,6 +135,7 @@ impl Plain {
             let wanted = found.iter().map(|answer| u32::from(*answer == NO_MATCH || but(*answer)));
             let set = wanted.enumerate().fold(0, |set, (at, wanted)| set | wanted << at);
             self.keep(set);
+            self.set = self.at.iter().take(self.count).fold(0, |set, at| set | 1 << (at & 31));
         }
     }
 
@@ -179,7 +184,7 @@ impl Packet {
     /// Takes the headers off, if what is inside may leave by this next hop. Returns how long the frame is
     /// then.
     #[inline(always)]
-    fn put<P: PacketBurst>(&self, burst: &mut P, hop: &Hop) -> Option<usize> {
+    fn put<P: PacketBurst>(self, burst: &mut P, hop: &Hop) -> Option<usize> {
         if self.len > usize::from(hop.mtu) {
             return None;
         }
@@ -188,7 +193,7 @@ impl Packet {
     }
 
     #[inline(always)]
-    fn write<B: PacketBuf>(&self, buf: &mut B, hop: &Hop) -> Option<usize> {
+    fn write<B: PacketBuf>(self, buf: &mut B, hop: &Hop) -> Option<usize> {
         let framed = ethernet::LEN + self.len;
         let data = buf.behead(INNER - ethernet::LEN, framed)?;
         hop.write_v4(data.first_chunk_mut()?, self.first, self.third);
@@ -198,7 +203,7 @@ impl Packet {
     /// The same out of line, that the loop of all others is short.
     #[cold]
     #[inline(never)]
-    fn write_chain<B: PacketBuf>(&self, buf: &mut B, hop: &Hop) -> Option<usize> {
+    fn write_chain<B: PacketBuf>(self, buf: &mut B, hop: &Hop) -> Option<usize> {
         self.write(buf, hop)
     }
 }
@@ -212,13 +217,14 @@ pub(super) fn strip_v4<P: PacketBurst>(
     done: &mut Done,
 ) -> u32 {
     if let Some(hop) = plain.one_answer().and_then(|answer| hops.get(answer, || None)) {
-        let (mut set, mut bytes) = (0u32, 0);
+        let (mut missed, mut bytes) = (0u32, 0);
         for (packet, _) in plain.packets() {
-            if let Some(framed) = packet.put(burst, &hop) {
-                set |= 1 << (packet.at & 31);
-                bytes += framed as u64;
+            match packet.put(burst, &hop) {
+                Some(framed) => bytes += framed as u64,
+                None => missed |= 1 << (packet.at & 31),
             }
         }
+        let set = plain.set & !missed;
         done.add_all(set, hop.port, bytes);
         return set;
     }

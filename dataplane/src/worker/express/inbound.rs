@@ -1,6 +1,7 @@
 //! LISP packets for one of our IPv4 RLOCs, of a PETR, whose native next hop is there: decapsulated.
 
 use super::decapsulation::{self, BLANK, LEN_V6, Lane, Plain};
+use super::inside_v6::InsideV6;
 use super::lanes::{Done, Row, each};
 use super::native::Hops;
 use super::plain::{self, OwnMac};
@@ -23,6 +24,7 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub(in crate::worker) struct Inbound {
     unwrapping: Unwrapping,
+    inside: InsideV6,
     v4: Plain,
     v6: Row<Key6, Lane>,
     /// Packets with a combination of ECN bits that is to be counted.
@@ -52,7 +54,13 @@ struct Outer {
 
 impl Inbound {
     pub(in crate::worker) fn new() -> Self {
-        Self { unwrapping: Unwrapping::new(), v4: Plain::new(), v6: Row::new(BLANK), strange: 0 }
+        Self {
+            unwrapping: Unwrapping::new(),
+            inside: InsideV6::new(),
+            v4: Plain::new(),
+            v6: Row::new(BLANK),
+            strange: 0,
+        }
     }
 
     /// Whether packets of this port may go this way: nothing is to be found out about anybody, and nobody's
@@ -60,6 +68,13 @@ impl Inbound {
     #[inline]
     pub(in crate::worker) fn suits(port: &PortSpec, tables: &Replica) -> bool {
         port.underlay && port.sources.is_none() && !tables.any_away() && !tables.is_trusting()
+    }
+
+    /// Whether the first packet of a burst looks as if it were for this way.
+    #[inline]
+    pub(in crate::worker) fn begins<P: PacketBurst>(burst: &P) -> bool {
+        let first = burst.get(0).and_then(|buf| buf.data().first_chunk());
+        first.is_some_and(unwrapping::is_lisp)
     }
 
     /// Decapsulates and forwards what is plain and not done yet. Returns how many packets it did,
@@ -115,7 +130,7 @@ impl Inbound {
         port: &PortSpec,
         done: &Done,
     ) -> Option<Tenant<'a>> {
-        let Self { unwrapping, v4, v6, strange } = self;
+        let Self { unwrapping, inside, v4, v6, strange } = self;
         v4.clear();
         v6.clear();
         *strange = 0;
@@ -140,31 +155,42 @@ impl Inbound {
             // Otherwise more is to be asked of each packet.
             rlocs.len() <= asked.rlocs.len() && !tables.is_guarded() && !tenant.spec.decap_copy_dscp
         });
-        match guess {
-            Some(tenant) if plain == unwrapping.present() => {
-                v4.settle(plain);
-                Some(tenant)
-            }
-            _ => self.look_closer((tables, verify), burst, port, guess.map_or((0, None), |_| (plain, guess))),
+        let Some(tenant) = guess else {
+            return self.look_closer((tables, verify), burst, port, (0, 0), None);
+        };
+        if plain == unwrapping.present() {
+            v4.settle(plain);
+            return guess;
         }
+        let mut six = 0;
+        if let Some(ends) = last_words(tables) {
+            six = inside.look(burst, unwrapping, ends) & unwrapping.alike();
+            inside.add_to(v6, six);
+            if plain | six == unwrapping.present() {
+                v4.settle(plain);
+                return guess;
+            }
+        }
+        self.look_closer((tables, verify), burst, port, (plain, six), Some(tenant))
     }
 
-    /// Looks at those packets that can not be settled together with others. `known`: those that are, and
-    /// their VRF.
+    /// Looks at those packets that can not be settled together with others. `known`: those that are, by what is inside.
+    /// `guess`: their VRF.
     #[inline(never)]
     fn look_closer<'a, P: PacketBurst>(
         &mut self,
         (tables, verify): (&'a Replica, bool),
         burst: &P,
         port: &PortSpec,
-        known: (u32, Option<Tenant<'a>>),
+        known: (u32, u32),
+        guess: Option<Tenant<'a>>,
     ) -> Option<Tenant<'a>> {
-        let (mut plain, guess) = known;
+        let (mut plain, six) = known;
         let inner = self.unwrapping.inner();
         let alike = if guess.is_some() { self.unwrapping.alike() } else { 0 };
         // The VRF of those that are like each other, or of the first one.
         let mut tenant = guess.filter(|_| alike != 0);
-        for at in each(self.unwrapping.outer() & !plain) {
+        for at in each(self.unwrapping.outer() & !(plain | six)) {
             let Some(buf) = burst.get(at) else { break };
             let Some(h) = buf.data().first_chunk::<LEN_V4>() else { continue };
             let Some(outer) = Outer::read(h) else { continue };
@@ -282,6 +308,18 @@ impl Outer {
         }
         let lisp = lisp::Lisp::parse(h, INNER - lisp::LEN)?;
         (!tables.is_guarded() || admitted(*self, lisp, tables)).then_some(lisp)
+    }
+}
+
+/// The last words of our IPv6 RLOCs. `None`: there are too many.
+fn last_words(tables: &Replica) -> Option<[u32; 2]> {
+    let word = |rloc: &Key6| (rloc.low as u32).swap_bytes();
+    match tables.local_rlocs6() {
+        // No plain packet is refused for an address that ends so: it is only looked at closer.
+        [] => Some([0; 2]),
+        [one] => Some([word(one); 2]),
+        [one, other] => Some([word(one), word(other)]),
+        _ => None,
     }
 }
 

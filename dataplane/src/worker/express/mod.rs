@@ -14,6 +14,7 @@ mod columns;
 mod decapsulation;
 mod encapsulation;
 mod inbound;
+mod inside_v6;
 mod lanes;
 mod native;
 mod outbound;

@@ -71,15 +71,15 @@ impl Hop {
         *room = [a, b, c, d, e, f, g, h, i, j, k, l, t0, t1];
     }
 
-    /// The same for an IPv4 packet that begins behind it, and words 0 and 2 of its header.
+    /// The same for an IPv4 packet that begins behind it, and of its header the first two bytes (those of
+    /// word 0) and word 2. A word's lowest byte is its first.
     #[inline(always)]
     pub(super) fn write_v4(&self, room: &mut [u8; HEAD_V4], first: u32, third: u32) {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.addresses;
         let [t0, t1] = ethernet::IPV4.to_be_bytes();
-        // Two wide moves that overlap.
+        let end = u64::from_le_bytes([i, j, k, l, t0, t1, 0, 0]) | u64::from(first) << 48;
         set::<0, 8, _>(room, [a, b, c, d, e, f, g, h]);
-        set::<6, 8, _>(room, [g, h, i, j, k, l, t0, t1]);
-        set::<{ ethernet::LEN }, 4, _>(room, first.to_le_bytes());
+        set::<8, 8, _>(room, end.to_le_bytes());
         set::<{ ethernet::LEN + 8 }, 4, _>(room, third.to_le_bytes());
     }
 }

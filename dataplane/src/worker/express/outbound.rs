@@ -119,7 +119,7 @@ impl Outbound {
         port.native && vrf.pitr && port.sources.is_none() && !changed
     }
 
-    /// Encapsulates or forwards what is plain. Returns how many packets went which way, and the bytes of those
+    /// Encapsulates or forwards what is plain and not done yet. Returns how many packets went which way, and the bytes of those
     /// that were encapsulated. `closed`: no packet can wait for a mapping now.
     #[inline(never)] // Once a burst; perf/budget.sh counts its instructions.
     pub(in crate::worker) fn run<P: PacketBurst>(
@@ -130,7 +130,7 @@ impl Outbound {
         done: &mut Done,
         mark: impl Fn(Stage),
     ) -> (u64, u64, u64) {
-        self.look((tables, key), burst, port);
+        self.look((tables, key), burst, port, done.settled());
         mark(Stage::Read);
         let Self { v4, v6, misses_v4, misses_v6, .. } = self;
         let (id, header) = (port.vrf, lisp::Lisp::header(vrf.instance_id));
@@ -138,10 +138,11 @@ impl Outbound {
         if !v4.is_empty() {
             v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
             mark(Stage::LookedUp);
+            let before = done.bytes;
             let (done_now, misses) = encapsulate::<false, _, _>(v4, tables, burst, header, done);
             mark(Stage::Rewritten);
             encapsulated += done_now;
-            bytes += done.bytes;
+            bytes += done.bytes - before;
             if closed && misses != 0 {
                 let entries = misses_v4.take_from(v4, misses);
                 misses_v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));

@@ -56,6 +56,7 @@ impl Outbound {
         (tables, key): (&Replica, &FlowKey),
         burst: &P,
         port: &PortSpec,
+        settled: u32,
     ) {
         let [a, b, c, d, e, f] = port.mac.0;
         let door = Door {
@@ -70,7 +71,7 @@ impl Outbound {
         self.frames.take(burst, count);
         self.v6.clear();
         let sets = if count <= FEW { self.look_v4::<FEW>(&door) } else { self.look_v4::<BURST>(&door) };
-        let all = ((1_u64 << count) - 1) as u32;
+        let all = ((1_u64 << count) - 1) as u32 & !settled;
         let mut v4 = sets.v4 & all;
         if door.underlay {
             v4 &= !self.for_us(v4, tables);

@@ -21,7 +21,7 @@ pub(super) const INNER: usize = UDP + udp::LEN + lisp::LEN;
 pub(super) const LEN_V4: usize = INNER + ipv4::MIN_LEN + 4;
 
 /// Packets that the compiler looks at together.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 const GROUPS: usize = BURST / LANES;
 /// Pairs of words that are looked at: from the outer IPv4 header to the addresses of the inner one.
 const PAIRS: usize = 6;
@@ -84,13 +84,11 @@ impl Unwrapping {
     #[inline(always)]
     #[allow(clippy::indexing_slicing, reason = "the loop ends where the arrays do")]
     pub(super) fn fill<P: PacketBurst>(&mut self, burst: &P, settled: u32, mac: OwnMac) {
-        const PORT: Option<u16> = Some(lisp::DATA_PORT);
         let mut present = 0u32;
         for at in 0..burst.len().min(BURST) {
             let Some(buf) = burst.get(at) else { break };
             let Some(h) = buf.data().first_chunk::<LEN_V4>() else { continue };
-            let is_lisp = h[ethernet::LEN + 9] == proto::UDP && be16(h, UDP + 2) == PORT;
-            if mac.ethertype(h) != ethernet::IPV4 || !is_lisp {
+            if mac.ethertype(h) != ethernet::IPV4 || !is_lisp(h) {
                 continue;
             }
             self.put::<0>(at, h);
@@ -130,6 +128,13 @@ impl Unwrapping {
         (destination, instance(flags, word))
     }
 
+    /// The first five pairs of eight packets.
+    #[inline(always)]
+    pub(super) fn parts(&self, group: usize) -> [&[[u32; 2]; LANES]; 5] {
+        let [pairs @ .., _] = &self.pairs;
+        pairs.each_ref().map(|pairs| part(pairs, group))
+    }
+
     /// Looks at all that were added. Returns those that are plain as far as could be asked here.
     pub(super) fn look(&mut self, asked: &Asked, plain: &mut Plain) -> u32 {
         let groups = (u32::BITS - self.present.leading_zeros()).div_ceil(LANES as u32);
@@ -151,6 +156,12 @@ impl Unwrapping {
         self.set([&self.told.outer, &self.told.other])
     }
 
+    /// Those with an IPv6 packet inside.
+    pub(super) fn inner_v6(&self) -> u32 {
+        let [.., pairs, _, _] = &self.pairs;
+        zeroes(&pairs.map(|[_, first]| (first ^ 0x60) & 0xF0)) & self.present
+    }
+
     /// Those with a plain IPv4 packet inside.
     pub(super) fn inner(&self) -> u32 {
         self.set([&self.told.inner])
@@ -167,9 +178,15 @@ impl Unwrapping {
     }
 }
 
+/// A packet that begins so is LISP data, if it is IPv4 without options.
+#[inline(always)]
+pub(super) fn is_lisp(h: &[u8; LEN_V4]) -> bool {
+    h[ethernet::LEN + 9] == proto::UDP && be16(h, UDP + 2) == Some(lisp::DATA_PORT)
+}
+
 /// Where a column is 0. From memory: the compiler has a few wide instructions for that.
 #[inline(never)]
-fn zeroes(column: &Column) -> u32 {
+pub(super) fn zeroes(column: &Column) -> u32 {
     column.iter().enumerate().fold(0, |set, (at, value)| set | u32::from(*value == 0) << at)
 }
 
@@ -185,7 +202,7 @@ pub(super) const fn instance_of(word: u32) -> InstanceId {
 }
 
 /// Negative numbers.
-const NEGATIVE: u32 = 1 << 31;
+pub(super) const NEGATIVE: u32 = 1 << 31;
 
 /// Not 0 if it is no ordinary unicast address: [`crate::path::address::kind_v4`] without a branch.
 #[inline(always)]
@@ -214,20 +231,20 @@ const fn upper(word: u32) -> u32 {
 
 /// One in the lower half.
 #[inline(always)]
-const fn lower(word: u32) -> u32 {
+pub(super) const fn lower(word: u32) -> u32 {
     word >> 8 & 0xFF | (word & 0xFF) << 8
 }
 
 /// A group's part of a column.
 #[inline(always)]
 #[allow(clippy::indexing_slicing, reason = "there are so many groups")]
-fn part<T>(column: &Column<T>, group: usize) -> &[T; LANES] {
+pub(super) fn part<T>(column: &Column<T>, group: usize) -> &[T; LANES] {
     &column.as_chunks().0[group % GROUPS]
 }
 
 #[inline(always)]
 #[allow(clippy::indexing_slicing, reason = "there are so many groups")]
-fn part_mut<T>(column: &mut Column<T>, group: usize) -> &mut [T; LANES] {
+pub(super) fn part_mut<T>(column: &mut Column<T>, group: usize) -> &mut [T; LANES] {
     &mut column.as_chunks_mut().0[group % GROUPS]
 }
 
