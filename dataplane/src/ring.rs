@@ -47,6 +47,10 @@ impl<T> Consumer<T> {
     /// Takes the oldest item out.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
+        // Most looks find nothing: this costs two loads, a pop in vain a memory fence.
+        if self.0.is_empty() {
+            return None;
+        }
         self.0.pop()
     }
 
