@@ -75,6 +75,8 @@ pub trait PacketBuf {
     }
     /// Hints the CPU to fetch the first bytes of the packet. No effect but speed.
     fn prefetch(&self) {}
+    /// The same for the bytes before it, where headers will be prepended.
+    fn prefetch_headroom(&self) {}
 }
 
 /// A packet on the heap: tests, the `mem` backend.

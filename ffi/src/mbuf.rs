@@ -321,13 +321,18 @@ impl Mbuf {
         self.set(c::PXTR_MBUF_OL_FLAGS, self.ol_flags() & !c::PXTR_TX_OFFLOAD_MASK);
     }
 
-    /// Asks for the cache lines around the start of the data, to be read and written soon: that in which
-    /// it begins, the next one, and the one before it, where headers will be prepended.
+    /// Asks for the cache lines at the start of the data, to be read and written soon: that in which it begins
+    /// and the next one.
     #[inline]
     pub fn prefetch(&self) {
         let start = self.data_ptr();
         crate::clock::prefetch_address(start);
-        crate::clock::prefetch_address(start.wrapping_sub(LINE));
         crate::clock::prefetch_address(start.wrapping_add(LINE));
+    }
+
+    /// Asks for the cache line before the start of the data, where headers will be prepended.
+    #[inline]
+    pub fn prefetch_headroom(&self) {
+        crate::clock::prefetch_address(self.data_ptr().wrapping_sub(LINE));
     }
 }

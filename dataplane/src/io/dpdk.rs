@@ -84,6 +84,11 @@ impl PacketBuf for Mbuf {
     fn prefetch(&self) {
         Mbuf::prefetch(self);
     }
+
+    #[inline]
+    fn prefetch_headroom(&self) {
+        Mbuf::prefetch_headroom(self);
+    }
 }
 
 impl PacketBurst for Burst {

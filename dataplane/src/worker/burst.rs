@@ -111,10 +111,15 @@ impl Stages {
         let mut tally = Tally::default();
         let count = burst.len();
         let lanes = self.lanes.get_mut(..count).unwrap_or(&mut []);
+        // From the core headers only come off.
+        let grows = core.replica.port(port).is_some_and(|spec| spec.native);
         for at in 0..count {
             if let Some(buf) = burst.get(at) {
                 tally.bytes += buf.total_len() as u64;
                 buf.prefetch();
+                if grows {
+                    buf.prefetch_headroom();
+                }
             }
         }
         let watched = core.watch.any();

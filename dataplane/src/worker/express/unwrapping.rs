@@ -5,6 +5,7 @@
 //! hold, so that the compiler makes one instruction of each step for all eight. A word is a number
 //! whose lowest byte is the first one on the wire.
 
+use super::columns::{bit, mask};
 use super::decapsulation::Plain;
 use super::plain::OwnMac;
 use crate::buffer::PacketBuf;
@@ -40,8 +41,6 @@ struct Told {
     inner: Column,
     /// They are not like the others'; see [`Asked`].
     other: Column,
-    /// Their ECN bits change those inside.
-    marks: Column,
 }
 
 /// What packets are compared with, as words.
@@ -75,7 +74,7 @@ pub(super) struct Unwrapping {
 impl Unwrapping {
     pub(super) const fn new() -> Self {
         let none = [0; BURST];
-        let told = Told { outer: none, inner: none, other: none, marks: none };
+        let told = Told { outer: none, inner: none, other: none };
         Self { pairs: [[[0; 2]; BURST]; PAIRS], destination: none, available: none, told, present: 0 }
     }
 
@@ -139,11 +138,11 @@ impl Unwrapping {
     pub(super) fn look(&mut self, asked: &Asked, plain: &mut Plain) -> u32 {
         let groups = (u32::BITS - self.present.leading_zeros()).div_ceil(LANES as u32);
         let Self { pairs, destination, available, told, .. } = self;
-        for group in 0..groups as usize {
-            look(pairs, destination, available, group, asked, told, plain);
-        }
-        let Told { outer, inner, other, marks } = &self.told;
-        self.set([outer, inner, other, marks])
+        let groups = 0..groups as usize;
+        let plain = groups.fold(0, |set, group| {
+            set | look(pairs, destination, available, group, asked, told, plain) << (LANES * group)
+        });
+        plain & self.present
     }
 
     /// Those whose outer headers are plain.
@@ -206,11 +205,10 @@ pub(super) const NEGATIVE: u32 = 1 << 31;
 
 /// Not 0 if it is no ordinary unicast address: [`crate::path::address::kind_v4`] without a branch.
 #[inline(always)]
-const fn is_strange(address: u32) -> u32 {
+fn is_strange(address: u32) -> u32 {
     let first = address & 0xFF;
     let beyond = first.wrapping_sub(1) | 223u32.wrapping_sub(first);
-    let special = (first == 127) | (address & 0xFFFF == 0xFEA9);
-    beyond & NEGATIVE | special as u32
+    beyond & NEGATIVE | mask(first == 127) | mask(address & 0xFFFF == 0xFEA9)
 }
 
 /// Not 0 if the checksum of these words is wrong.
@@ -248,7 +246,7 @@ pub(super) fn part_mut<T>(column: &mut Column<T>, group: usize) -> &mut [T; LANE
     &mut column.as_chunks_mut().0[group % GROUPS]
 }
 
-/// Looks at eight packets.
+/// Looks at eight packets. Returns which are plain.
 #[inline(never)]
 #[allow(clippy::indexing_slicing, reason = "the loop ends where all columns do")]
 fn look(
@@ -259,7 +257,7 @@ fn look(
     asked: &Asked,
     told: &mut Told,
     plain: &mut Plain,
-) {
+) -> u32 {
     const VERSION: u32 = 0x45;
     const FRAGMENT: u32 = ((ipv4::MORE_FRAGMENTS | ipv4::OFFSET_MASK).swap_bytes() as u32) << 16;
     const SPECIAL: u32 = (lisp::MASK_KEY | lisp::FLAG_PROTOCOL) as u32;
@@ -268,11 +266,12 @@ fn look(
     let [pair0, pair1, pair2, pair3, pair4, pair5] = pairs.each_ref().map(|pairs| part(pairs, group));
     let (destination, available) = (part(destination, group), part(available, group));
     let (outer, inner) = (part_mut(&mut told.outer, group), part_mut(&mut told.inner, group));
-    let (other, marks) = (part_mut(&mut told.other, group), part_mut(&mut told.marks, group));
+    let other = part_mut(&mut told.other, group);
     let (keys, len) = (part_mut(&mut plain.keys, group), part_mut(&mut plain.len, group));
     let (first, third) = (part_mut(&mut plain.first, group), part_mut(&mut plain.third, group));
+    let mut set = 0;
     for at in 0..LANES {
-        let is_ours = |address: u32| u32::from(address == asked.rlocs[0] || address == asked.rlocs[1]);
+        let is_ours = |address: u32| mask(address == asked.rlocs[0]) | mask(address == asked.rlocs[1]);
         // Whole pairs: of single words the compiler makes less.
         let (low, high, [udp, lisp]) = (pair0[at], pair1[at], pair2[at]);
         let ([instance, first_inside], middle, addresses) = (pair3[at], pair4[at], pair5[at]);
@@ -282,10 +281,12 @@ fn look(
         let all = upper(h[0]);
         let beyond = available[at].wrapping_sub(all) | all.wrapping_sub(room.wrapping_add(HEADERS + 20));
         wrong |= (beyond | room) & NEGATIVE;
-        wrong |= is_strange(h[3]) | is_ours(h[3]) | u32::from(h[3] == asked.own);
+        wrong |= is_strange(h[3]) | is_ours(h[3]) | mask(h[3] == asked.own);
         outer[at] = wrong;
         let instance = self::instance(lisp, instance);
-        other[at] = udp & asked.checksum | h[4] ^ asked.ours | instance ^ asked.instance;
+        let differs = udp & asked.checksum | h[4] ^ asked.ours | instance ^ asked.instance;
+        other[at] = differs;
+        let unlike = wrong | differs;
         let (tos, ttl) = (h[0], h[2] & 0xFF);
 
         let h = [first_inside, middle[0], middle[1], addresses[0], addresses[1]];
@@ -297,12 +298,14 @@ fn look(
         wrong |= ttl.wrapping_sub(2) & NEGATIVE;
         inner[at] = wrong;
         // ECN bits stay as they are where they are equal, or the outer ones are Not-ECT (RFC 6040).
-        marks[at] = ((h[0] ^ tos) & ECN).min(tos & ECN);
+        let marks = ((h[0] ^ tos) & ECN).min(tos & ECN);
+        set |= bit(at, unlike | wrong | marks == 0);
 
         keys[at] = Key4(h[4].swap_bytes());
         (len[at], first[at]) = (all, h[0]);
         third[at] = aged(h[2], ttl.wrapping_sub(1));
     }
+    set
 }
 
 /// Word 2 of an IPv4 header with another TTL, and its checksum mended (RFC 1624 equation 3, which is the
