@@ -47,6 +47,6 @@ parse=$(of encap_v4in4_1k 'Outbound>?::look')
 lookup=$(of encap_v4in4_1k 'lookup_burst')
 hold parse "$parse" 46
 hold lookup "$lookup" 30
-hold encapsulate $((all - parse - lookup)) 161
+hold encapsulate $((all - parse - lookup)) 113
 hold decapsulate $(($(of decap_v4in4_1k 'PROGRAM TOTALS') - $(of decap_v4in4_1k 'lookup_burst'))) 140
 exit $failed

@@ -45,7 +45,8 @@ pub struct RlocSlot {
     lisp: AtomicU64,
     packets: AtomicU64,
     bytes: AtomicU64,
-    /// Sum of the outer IPv4 header without what depends on the packet, folded, not complemented.
+    /// Sum of the outer IPv4 header without what depends on the packet, folded, not complemented; as it lies
+    /// in memory, read as little-endian.
     checksum: AtomicU16,
     /// Largest IP packet that only needs an IPv4 outer header in front; 0: none does.
     room_v4: AtomicU16,
@@ -141,7 +142,7 @@ impl RlocSlot {
         self.addresses_v4.store(addresses.to_be(), Relaxed);
         let fixed = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 0, proto::UDP];
         let sum = checksum::add(checksum::add(0, &fixed), &addresses.to_be_bytes());
-        self.checksum.store(checksum::fold(sum), Relaxed);
+        self.checksum.store(checksum::fold(sum).swap_bytes(), Relaxed);
     }
 
     fn set_v6(&self, source: Ipv6Addr, destination: Ipv6Addr) {
@@ -199,7 +200,7 @@ impl RlocSlot {
     }
 
     /// Sum of the 16-bit words of the outer IPv4 header with total length, TOS and TTL zero: folded, not
-    /// complemented.
+    /// complemented, as it lies in memory, read as little-endian.
     #[inline(always)]
     #[must_use]
     pub fn checksum_partial(&self) -> u16 {
@@ -252,6 +253,12 @@ impl RlocSlot {
         } else {
             Ipv4Addr::from_bits(u64::from_be(self.addresses_v4()) as u32).into()
         }
+    }
+
+    /// Asks for the second cache line: what an IPv6 outer header needs besides.
+    #[inline(always)]
+    pub(crate) fn prefetch_v6(&self) {
+        dpdk_sys::prefetch(&self.addresses_v6);
     }
 
     /// Counts packets of that many outer bytes in all. Only the worker that owns the table may.

@@ -203,6 +203,12 @@ impl Ip {
     }
 }
 
+/// Where in an IP header the word of four bytes lies that has the TTL or Hop Limit, and what changes with it.
+#[inline(always)]
+pub const fn hop_at(v6: bool) -> usize {
+    if v6 { 4 } else { 8 }
+}
+
 /// Takes one off TTL or Hop Limit of an IP packet, the IPv4 checksum with it. Only for packets whose
 /// TTL is above 1.
 #[inline(always)]

@@ -22,6 +22,7 @@ pub mod limit;
 pub mod mss;
 pub mod mtu;
 pub mod native;
+pub mod outer;
 pub mod outer_id;
 pub mod petr;
 pub mod pitr;

@@ -7,6 +7,7 @@ use super::gpe;
 use super::ip::{self, Ip};
 use super::mss;
 use super::mtu;
+use super::outer::{Parts, marks, with_nonce};
 use crate::buffer::PacketBuf;
 use crate::feed::{OuterPorts, VrfSpec};
 use crate::mapcache::RlocSlot;
@@ -194,12 +195,6 @@ impl Inner {
     }
 }
 
-/// The LISP header, with the nonce that the way may have there.
-#[inline(always)]
-fn with_nonce(lisp: [u8; lisp::LEN], outer: &RlocSlot) -> [u8; lisp::LEN] {
-    (u64::from_ne_bytes(outer.lisp()) | u64::from_ne_bytes(lisp)).to_ne_bytes()
-}
-
 /// Puts together the headers of an IPv4 RLOC: what differs by RLOC, what is always the same, and what depends
 /// on the packet: lengths, TTL as inner, TOS, the transport header, Instance-ID. `data` begins
 /// with the room for them.
@@ -210,21 +205,23 @@ pub fn write_v4(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &R
     let Some((h, packet)) = h.split_first_chunk_mut::<LEN>() else { return };
     let Some(packet) = packet.first_chunk_mut() else { return };
     let ttl = inner.decrement(packet);
-    let total = inner.len + OVERHEAD_V4 as u32;
-    let first = u32::from(u16::from_be_bytes([ttl, inner.tos]));
-    let checksum = checksum::finish_small(u32::from(outer.checksum_partial()) + total + first);
-    let [one, two] = outer.front();
-    bytes::set::<0, _, _>(h, one.to_ne_bytes());
-    bytes::set::<8, _, _>(h, two.to_ne_bytes());
-    bytes::set::<15, _, _>(h, [inner.tos]);
-    // No identification, DF, UDP.
-    bytes::set::<16, _, _>(h, [0, 0, 0, 0, 0x40, 0, 0, proto::UDP]);
-    bytes::set::<16, _, _>(h, (total as u16).to_be_bytes());
-    bytes::set::<22, _, _>(h, [ttl]);
-    bytes::set::<24, _, _>(h, checksum.to_be_bytes());
-    bytes::set::<26, _, _>(h, outer.addresses_v4().to_ne_bytes());
-    bytes::set::<34, _, _>(h, inner.udp());
-    bytes::set::<42, _, _>(h, with_nonce(lisp, outer));
+    Parts::of(inner.hash, marks(inner.tos, inner.len as u16, ttl)).write(h, lisp, outer);
+}
+
+/// The same where the parts that depend on the packet are there, and the word of its own header that has the
+/// TTL, smaller by one: see [`ip::hop_at`].
+#[inline(always)]
+pub fn write_parts<const V6: bool>(
+    data: &mut [u8],
+    (parts, hop): (Parts, u32),
+    lisp: [u8; lisp::LEN],
+    outer: &RlocSlot,
+) {
+    const LEN: usize = RlocSlot::LENGTH_V4;
+    let Some(h) = data.first_chunk_mut::<{ LEN + INNER }>() else { return };
+    let Some((h, packet)) = h.split_first_chunk_mut::<LEN>() else { return };
+    bytes::put(packet, ip::hop_at(V6), hop.to_le_bytes());
+    parts.write(h, lisp, outer);
 }
 
 /// The same for an IPv6 RLOC, with the flow label.

@@ -7,7 +7,7 @@
 
 use crate::io::BURST;
 use crate::wire::bytes::chunk;
-use crate::wire::{ipv4, ipv6, lisp, proto};
+use crate::wire::{checksum, ipv4, ipv6, lisp, proto};
 
 /// A word of each packet.
 pub(super) type Column = [u32; BURST];
@@ -189,6 +189,13 @@ impl Head {
         self.first() << 8 | self.ttl_v4()
     }
 
+    /// The word with the TTL, after that became smaller by 1: see [`super::outbound::Lanes`].
+    #[inline(always)]
+    pub(super) fn hop_v4(self) -> u32 {
+        let Self([_, _, third, ..]) = self;
+        checksum::less_ttl(third)
+    }
+
     /// The ports, of protocols that have them, else 0.
     #[inline(always)]
     pub(super) fn ports_v4(self) -> u32 {
@@ -241,6 +248,13 @@ impl Head {
     pub(super) fn ttl_v6(self) -> u32 {
         let Self([_, second, ..]) = self;
         second >> 24
+    }
+
+    /// The word with the Hop Limit, after that became smaller by 1: see [`super::outbound::Lanes`].
+    #[inline(always)]
+    pub(super) fn hop_v6(self) -> u32 {
+        let Self([_, second, ..]) = self;
+        second.wrapping_sub(1 << 24)
     }
 
     /// Traffic Class, length and Hop Limit in one word: see [`super::outbound::Marks`].

@@ -1,23 +1,105 @@
 //! The last step of the way out for packets with a mapping: headers in front, and counted.
 //!
 //! A packet touches two cache lines of tables here, that of its entry and that of its RLOC, each with what it
-//! says and what it counts. Each loop asks for what the next one reads.
+//! says and what it counts. Each loop asks for what the next one reads; what the headers have of the packets
+//! is worked out by columns meanwhile.
 
+use super::columns::{Column, FEW, Pairs, mask, read, write};
 use super::lanes::{Doing, Done, Row};
-use super::outbound::{Lane, Marks};
+use super::outbound::{Lane, Lanes, Marks};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, Target};
 use crate::io::{BURST, PacketBurst};
 use crate::mapcache::{EntrySlot, RlocSlot};
+use crate::path::outer::Parts;
 use crate::path::pitr::{self, Inner};
 use crate::replica::Replica;
+use crate::types::PortId;
 use crate::wire::{ethernet, lisp};
+use std::num::NonZeroU32;
 
-/// Where a packet goes.
+/// Bytes in front of the IP packet where the outer header is an IPv4 one, Ethernet included.
+const IN_FRONT: u32 = RlocSlot::LENGTH_V4 as u32;
+
+/// What the outer headers have of the packets, side by side: see [`Parts`].
+struct Outer {
+    middle: Pairs,
+    udp: Pairs,
+    /// Length of the packet in the upper half, the sum in the lower.
+    sizes: Column,
+}
+
+impl Outer {
+    const fn new() -> Self {
+        Self { middle: [[0; 2]; BURST], udp: [[0; 2]; BURST], sizes: [0; BURST] }
+    }
+
+    #[inline(always)]
+    fn fill<const N: usize>(&mut self, lanes: &Lanes) {
+        for at in 0..N {
+            let marks = read(&lanes.marks, at);
+            // Sent with a TTL that is less by one, and was above 1.
+            let parts = Parts::of(read(&lanes.hash, at), marks.wrapping_sub(1));
+            write(&mut self.middle, at, parts.middle);
+            write(&mut self.udp, at, parts.udp);
+            write(&mut self.sizes, at, u32::from(Marks(marks).len()) << 16 | parts.sum);
+        }
+    }
+
+    #[inline(always)]
+    fn len(&self, at: usize) -> u16 {
+        (read(&self.sizes, at) >> 16) as u16
+    }
+
+    #[inline(always)]
+    fn parts(&self, at: usize) -> Parts {
+        let sum = read(&self.sizes, at) & 0xFFFF;
+        Parts { middle: read(&self.middle, at), udp: read(&self.udp, at), sum }
+    }
+}
+
+/// Packets of a row by number.
 #[derive(Clone, Copy)]
-struct Way<'a> {
-    entry: &'a EntrySlot,
-    rloc: &'a RlocSlot,
+struct Set(u32);
+
+impl Set {
+    #[inline(always)]
+    fn first(count: usize) -> Self {
+        Self(((1_u64 << count.min(BURST)) - 1) as u32)
+    }
+
+    #[inline(always)]
+    fn remove(&mut self, at: usize) {
+        self.0 &= !(1 << (at % BURST));
+    }
+}
+
+impl Iterator for Set {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let at = NonZeroU32::new(self.0)?.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(at)
+    }
+}
+
+/// What is found out about the packets of a row, by number. Together, so that the last loop has one address for it.
+struct Work<'a> {
+    /// Where packets go: meaningless for those that go nowhere.
+    entries: [&'a EntrySlot; BURST],
+    rlocs: [&'a RlocSlot; BURST],
+    outer: Outer,
+    /// Ports of those that were written.
+    ports: [PortId; BURST],
+}
+
+impl<'a> Work<'a> {
+    #[inline(always)]
+    fn way(&self, at: usize) -> Option<(&'a EntrySlot, &'a RlocSlot)> {
+        Some((self.entries.get(at)?, self.rlocs.get(at)?))
+    }
 }
 
 /// Packets with a mapping. Returns how many there were, and which of the row have to wait for one.
@@ -30,51 +112,94 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
     done: &mut Done,
 ) -> (u64, u32) {
     let (entries, rlocs) = tables.slots();
+    let (Some(entry), Some(rloc)) = (entries.first(), rlocs.first()) else { return (0, 0) };
     for (_, entry) in row.found() {
         if let Some(entry) = entries.get(entry as usize) {
             dpdk_sys::prefetch(entry);
         }
     }
-    let mut ways: [Option<Way<'_>>; BURST] = [None; BURST];
-    let mut misses = 0u32;
-    for ((at, (lane, entry)), way) in row.answers().enumerate().zip(&mut ways) {
-        let Some(entry) = entries.get(entry as usize) else { continue };
+    let (lanes, ports) = (row.table(), [PortId(0); BURST]);
+    let mut work = Work { entries: [entry; BURST], rlocs: [rloc; BURST], outer: Outer::new(), ports };
+    if row.len() <= FEW {
+        work.outer.fill::<FEW>(lanes);
+    } else {
+        work.outer.fill::<BURST>(lanes);
+    }
+    let (mut set, mut misses) = (Set::first(row.len()), 0_u32);
+    let places = work.entries.iter_mut().zip(&mut work.rlocs);
+    for ((at, entry), (to_entry, to_rloc)) in row.found().zip(places) {
+        let Some(entry) = entries.get(entry as usize) else {
+            set.remove(at);
+            continue;
+        };
         let rloc = match rlocs.get(entry.rloc_index()) {
             Some(rloc) => rloc,
-            None if entry.is_unresolved() => {
-                misses |= 1 << at;
-                continue;
-            }
-            None => match pick(entry, lane.hash, tables) {
+            None => match pick(entry, read(&lanes.hash, at), tables) {
                 Some(rloc) => rloc,
-                None => continue,
+                None => {
+                    set.remove(at);
+                    misses |= u32::from(entry.is_unresolved()) << at;
+                    continue;
+                }
             },
         };
         dpdk_sys::prefetch(rloc);
-        *way = Some(Way { entry, rloc });
+        (*to_entry, *to_rloc) = (entry, rloc);
     }
-    let mut doing = Doing::default();
-    for ((_, lane), way) in row.lanes().zip(&ways) {
-        let (Some(Way { entry, rloc }), Some(buf)) = (way, burst.get_mut(usize::from(lane.at))) else {
+    let (sent, long) = put_v4::<V6, _>((lanes, set), &mut work, burst, header);
+    let numbers = (row.len() != burst.len()).then_some(&lanes.at);
+    let mut count = done.add_row(sent.0, numbers, &work.ports, bytes(&lanes.marks, sent.0));
+    if long.0 != 0 {
+        let mut doing = Doing::default();
+        put_v6::<V6, _>((lanes, long), &work, burst, header, (done, &mut doing));
+        count += done.take_over(doing);
+    }
+    (count, misses)
+}
+
+/// Those of the set whose RLOC is an IPv4 one, if they fit and can be written. Returns which these are, and of which
+/// nothing is known yet. A function of its own: so it has all registers.
+#[inline(never)]
+fn put_v4<const V6: bool, P: PacketBurst>(
+    (lanes, set): (&Lanes, Set),
+    work: &mut Work<'_>,
+    burst: &mut P,
+    header: [u8; lisp::LEN],
+) -> (Set, Set) {
+    let (mut sent, mut long) = (set, Set(0));
+    for at in set {
+        let Some((entry, rloc)) = work.way(at) else { continue };
+        let len = work.outer.len(at);
+        if len > rloc.room_v4() {
+            rloc.prefetch_v6();
+            sent.remove(at);
+            long.0 |= 1 << at;
+            continue;
+        }
+        // What Ethernet has padded goes. Can only fail for what is left to others as it is.
+        let framed = ethernet::LEN + usize::from(len);
+        let buf = burst.get_mut(usize::from(read(&lanes.at, at)));
+        let Some(data) = buf.and_then(|buf| buf.rehead(pitr::OVERHEAD_V4, framed)) else {
+            sent.remove(at);
             continue;
         };
-        let overhead = if lane.marks.len() <= rloc.room_v4() {
-            if !put_v4::<V6, _>(buf, (lane.hash, lane.marks), header, rloc) {
-                continue;
-            }
-            pitr::OVERHEAD_V4
-        } else {
-            if !put_v6::<V6, _>(buf, (lane.hash, lane.marks), header, rloc) {
-                continue;
-            }
-            pitr::OVERHEAD_V6
-        };
-        let outer_len = usize::from(lane.marks.len()) + overhead;
-        entry.count(1, u64::from(lane.marks.len()));
-        rloc.count(1, outer_len as u64);
-        done.add(&mut doing, lane.at, rloc.port(), ethernet::LEN + outer_len);
+        pitr::write_parts::<V6>(data, (work.outer.parts(at), read(&lanes.hop, at)), header, rloc);
+        entry.count(1, u64::from(len));
+        // Fits: so that it is one addition to what the slot has.
+        rloc.count(1, u64::from(len + pitr::OVERHEAD_V4 as u16));
+        write(&mut work.ports, at, rloc.port());
     }
-    (done.take_over(doing), misses)
+    (sent, long)
+}
+
+/// Bytes of these packets as they are sent behind IPv4 outer headers.
+#[inline(always)]
+fn bytes(marks: &Column, sent: u32) -> u64 {
+    let mut bytes = 0;
+    for at in 0..BURST {
+        bytes += (u32::from(Marks(read(marks, at)).len()) + IN_FRONT) & mask(sent >> at & 1 != 0);
+    }
+    u64::from(bytes)
 }
 
 /// The RLOC of a flow, where the entry leads to several.
@@ -85,39 +210,29 @@ fn pick<'a>(entry: &EntrySlot, hash: u32, tables: &'a Replica) -> Option<&'a Rlo
     tables.slots().1.get(rloc.0 as usize)
 }
 
-#[inline(always)]
-fn inner<const V6: bool>(hash: u32, marks: Marks) -> Inner {
-    Inner { len: u32::from(marks.len()), hash, tos: marks.tos(), ttl: marks.ttl(), v6: V6, forwarded: true }
-}
-
-/// Encapsulates a packet that fits for an IPv4 RLOC.
-#[inline(always)]
-fn put_v4<const V6: bool, B: PacketBuf>(
-    buf: &mut B,
-    (hash, marks): (u32, Marks),
-    header: [u8; lisp::LEN],
-    outer: &RlocSlot,
-) -> bool {
-    // What Ethernet has padded goes. Can only fail for what is left to others as it is.
-    let framed = ethernet::LEN + usize::from(marks.len());
-    let Some(data) = buf.rehead(pitr::OVERHEAD_V4, framed) else { return false };
-    pitr::write_v4(data, &inner::<V6>(hash, marks), header, outer);
-    true
-}
-
-/// Encapsulates a packet for an IPv6 RLOC, if it fits; for others none do.
+/// Those whose RLOC is an IPv6 one, if they fit. Others are left as they are.
 #[inline(never)]
-fn put_v6<const V6: bool, B: PacketBuf>(
-    buf: &mut B,
-    (hash, marks): (u32, Marks),
+fn put_v6<const V6: bool, P: PacketBurst>(
+    (lanes, set): (&Lanes, Set),
+    work: &Work<'_>,
+    burst: &mut P,
     header: [u8; lisp::LEN],
-    outer: &RlocSlot,
-) -> bool {
-    if marks.len() > outer.room_v6() {
-        return false;
+    (done, doing): (&mut Done, &mut Doing),
+) {
+    for at in set {
+        let Some((entry, rloc)) = work.way(at) else { continue };
+        let (hash, marks, at) = (read(&lanes.hash, at), Marks(read(&lanes.marks, at)), read(&lanes.at, at));
+        let (len, tos, ttl) = (usize::from(marks.len()), marks.tos(), marks.ttl());
+        if len > usize::from(rloc.room_v6()) {
+            continue;
+        }
+        let Some(buf) = burst.get_mut(usize::from(at)) else { continue };
+        let Some(data) = buf.rehead(pitr::OVERHEAD_V6, ethernet::LEN + len) else { continue };
+        let inner = Inner { len: len as u32, hash, tos, ttl, v6: V6, forwarded: true };
+        pitr::write_v6(data, &inner, header, rloc);
+        let outer_len = len + pitr::OVERHEAD_V6;
+        entry.count(1, len as u64);
+        rloc.count(1, outer_len as u64);
+        done.add(doing, at, rloc.port(), ethernet::LEN + outer_len);
     }
-    let framed = ethernet::LEN + usize::from(marks.len());
-    let Some(data) = buf.rehead(pitr::OVERHEAD_V6, framed) else { return false };
-    pitr::write_v6(data, &inner::<V6>(hash, marks), header, outer);
-    true
 }

@@ -58,6 +58,36 @@ impl Done {
         doing.bytes += bytes as u64;
     }
 
+    /// Of a row these packets are to be sent on these ports, of so many bytes in all. `numbers`: which of the
+    /// burst they are, where the row has not all of it. Returns how many packets that is.
+    #[inline(always)]
+    pub(super) fn add_row(
+        &mut self,
+        sent: u32,
+        numbers: Option<&[u8; BURST]>,
+        ports: &[PortId; BURST],
+        bytes: u64,
+    ) -> u64 {
+        self.bytes += bytes;
+        match numbers {
+            // Packets that are not in the mask have no port, whatever is there.
+            None => (self.ports, self.mask) = (*ports, self.mask | sent),
+            Some(numbers) => self.add_some(sent, numbers, ports),
+        }
+        u64::from(sent.count_ones())
+    }
+
+    #[inline(never)]
+    fn add_some(&mut self, sent: u32, numbers: &[u8; BURST], ports: &[PortId; BURST]) {
+        for (at, (number, port)) in numbers.iter().zip(ports).enumerate() {
+            let number = usize::from(*number) % BURST;
+            if sent >> at & 1 != 0 {
+                write(&mut self.ports, number, *port);
+                self.mask |= 1 << number;
+            }
+        }
+    }
+
     /// Takes over what was done. Returns how many packets that is.
     #[inline(always)]
     pub(super) fn take_over(&mut self, doing: Doing) -> u64 {
@@ -261,10 +291,16 @@ impl<K: Copy + Default, L: Known> Row<K, L> {
         }
     }
 
-    /// All by number.
+    /// What is known of all, by number.
     #[inline(always)]
-    pub(super) fn lanes(&self) -> impl Iterator<Item = (usize, L)> {
-        self.lanes.lanes(self.count).enumerate()
+    pub(super) const fn table(&self) -> &L::Table {
+        &self.lanes
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub(super) const fn len(&self) -> usize {
+        self.count
     }
 
     /// All answers by number.

@@ -32,10 +32,11 @@ pub(in crate::worker) struct Outbound {
 pub(super) struct Lane {
     pub(super) hash: u32,
     pub(super) marks: Marks,
+    pub(super) hop: u32,
     pub(super) at: u8,
 }
 
-const BLANK: Lane = Lane { hash: 0, marks: Marks(0), at: 0 };
+const BLANK: Lane = Lane { hash: 0, marks: Marks(0), hop: 0, at: 0 };
 
 /// What else of an IP header is needed: TOS, length and TTL, of 8, 16 and 8 bits. In one word, so that loops
 /// over a burst make many at a time, and calls take it in a register.
@@ -69,33 +70,33 @@ pub(super) struct Lanes {
     pub(super) hash: Column,
     /// [`Marks`].
     pub(super) marks: Column,
+    /// The word of the IP header that has the TTL or Hop Limit, after that became smaller by 1: see
+    /// [`hop_at`](crate::path::ip::hop_at). As it lies in memory, read as little-endian.
+    pub(super) hop: Column,
     pub(super) at: [u8; BURST],
 }
 
 impl Table<Lane> for Lanes {
     fn new(_: Lane) -> Self {
-        Self { hash: [0; BURST], marks: [0; BURST], at: [0; BURST] }
+        Self { hash: [0; BURST], marks: [0; BURST], hop: [0; BURST], at: [0; BURST] }
     }
 
     #[inline(always)]
     fn lane(&self, at: usize) -> Option<Lane> {
-        Some(Lane { hash: *self.hash.get(at)?, marks: Marks(*self.marks.get(at)?), at: *self.at.get(at)? })
+        let (hash, marks, hop) = (*self.hash.get(at)?, Marks(*self.marks.get(at)?), *self.hop.get(at)?);
+        Some(Lane { hash, marks, hop, at: *self.at.get(at)? })
     }
 
     #[inline(always)]
     fn lanes(&self, count: usize) -> impl Iterator<Item = Lane> {
-        let hash = self.hash.get(..count).unwrap_or(&[]);
-        let marks = self.marks.get(..count).unwrap_or(&[]);
-        let at = self.at.get(..count).unwrap_or(&[]);
-        let lane =
-            |((hash, marks), at): ((&u32, &u32), &u8)| Lane { hash: *hash, marks: Marks(*marks), at: *at };
-        hash.iter().zip(marks).zip(at).map(lane)
+        (0..count.min(BURST)).filter_map(|at| self.lane(at))
     }
 
     #[inline(always)]
     fn set_lane(&mut self, at: usize, lane: Lane) {
         write(&mut self.hash, at, lane.hash);
         write(&mut self.marks, at, lane.marks.0);
+        write(&mut self.hop, at, lane.hop);
         write(&mut self.at, at, lane.at);
     }
 }

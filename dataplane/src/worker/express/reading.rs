@@ -105,6 +105,7 @@ impl Outbound {
             let hash = key.flow_v4(source, destination, head.protocol_v4(), head.ports_v4());
             write(&mut lanes.hash, at, hash);
             write(&mut lanes.marks, at, head.marks_v4());
+            write(&mut lanes.hop, at, head.hop_v4());
             write(keys, at, Key4(destination));
             write(&mut lanes.at, at, at as u8);
         }
@@ -140,8 +141,8 @@ impl Outbound {
             let protocol = self.frames.heads.get(at).protocol_v6() as u8;
             let h = burst.get(at).and_then(|buf| buf.data().first_chunk());
             if let Some((destination, hash)) = h.and_then(|h| door.look_v6(h, protocol)) {
-                let marks = Marks(read(&marks, at));
-                self.v6.add(destination, Lane { hash, marks, at: at as u8 });
+                let (marks, hop) = (Marks(read(&marks, at)), self.frames.heads.get(at).hop_v6());
+                self.v6.add(destination, Lane { hash, marks, hop, at: at as u8 });
             }
         }
     }
