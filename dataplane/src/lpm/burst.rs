@@ -1,9 +1,9 @@
 //! Many lookups at once, level by level: the memory accesses of one level depend on nothing but the
 //! level above, so that the processor has those of all keys under way together.
 
-use super::node::COVERING;
+use super::node::{BUCKET, COVERING, Leaf};
 use super::shortcuts::{self, NODE, ROOT, Shortcut};
-use super::table::{Lpm, Step, select};
+use super::table::{Lpm, first_covering, select};
 use super::{Key, NO_MATCH};
 
 /// Keys in lockstep.
@@ -140,51 +140,46 @@ impl<K: Key> Lpm<K> {
         Shortcut::end(leaf.map_or(NO_MATCH, |leaf| leaf.value)).pack()
     }
 
-    /// Lanes whose word leads to prefixes or a node.
+    /// Lanes whose word leads to prefixes or a node. Their prefixes are asked for before the first one is read.
     fn others(&self, keys: &[K; LANES], words: &[u64; LANES], others: Set, values: &mut [u32; LANES]) {
-        if self.kept.current.is_large() {
-            for word in others.iter().filter_map(|lane| words.get(lane)) {
-                self.prefetch(&leads_to(*word));
-            }
-        }
-        let mut climbers = List::EMPTY;
+        let nothing = [Leaf::default(); BUCKET];
+        let mut runs = [&nothing; LANES];
+        let (mut climbers, mut edges) = (List::EMPTY, Set(0));
         for lane in others.iter() {
-            let (Some(word), Some(key), Some(value)) =
-                (words.get(lane), keys.get(lane), values.get_mut(lane))
-            else {
-                continue;
-            };
+            let (Some(word), Some(place)) = (words.get(lane), runs.get_mut(lane)) else { continue };
             let kind = shortcuts::kind(*word);
             climbers.note(lane, kind == NODE);
-            let run = select(kind == NODE, 0, shortcuts::index(*word));
-            let found = self.covering(run, kind + 1, *key);
-            *value = select(found != NO_MATCH, found, *word as u32);
+            let run = self.leaves.window(select(kind == NODE, 0, shortcuts::index(*word)));
+            edges.note(lane, run.is_none());
+            if let Some(run @ [first, _, third]) = run {
+                dpdk_sys::prefetch(first);
+                dpdk_sys::prefetch(third);
+                *place = run;
+            }
+        }
+        for word in climbers.iter().filter_map(|lane| words.get(lane)) {
+            if let Some(node) = self.nodes.get(shortcuts::index(*word)) {
+                dpdk_sys::prefetch(node);
+            }
+        }
+        for lane in others.iter() {
+            if let (Some(run), Some(word), Some(key), Some(value)) =
+                (runs.get(lane), words.get(lane), keys.get(lane), values.get_mut(lane))
+            {
+                *value = first_covering(run, shortcuts::kind(*word) + 1, *key, *word as u32);
+            }
+        }
+        // Prefixes that are the last ones of a chunk.
+        for lane in edges.iter() {
+            if let (Some(word), Some(key), Some(value)) =
+                (words.get(lane), keys.get(lane), values.get_mut(lane))
+            {
+                let found = self.covering(shortcuts::index(*word), shortcuts::kind(*word) + 1, *key);
+                *value = select(found != NO_MATCH, found, *word as u32);
+            }
         }
         if climbers.count > 0 {
             self.climb(keys, words, &climbers, values);
         }
     }
-
-    /// Asks for what the next step reads: a node, or the first and last record that a slot can have.
-    /// Index 0 stands for the other one: it is no branch, and mostly in the cache.
-    #[inline]
-    fn prefetch(&self, lane: &Step) {
-        if let Some(node) = self.nodes.get(select(lane.child, lane.next, 0)) {
-            dpdk_sys::prefetch(node);
-        }
-        let leaf = select(lane.child, 0, lane.next);
-        for index in [leaf, leaf.wrapping_add(lane.count.saturating_sub(1))] {
-            if let Some(leaf) = self.leaves.get(index) {
-                dpdk_sys::prefetch(leaf);
-            }
-        }
-    }
-}
-
-/// Where a word leads to that does not say all.
-#[inline(always)]
-fn leads_to(word: u64) -> Step {
-    let kind = shortcuts::kind(word);
-    let (next, child) = (shortcuts::index(word), kind == NODE);
-    Step { value: word as u32, next, count: kind + 1, child, ..Step::START }
 }

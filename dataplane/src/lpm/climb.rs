@@ -16,7 +16,7 @@ struct End {
 }
 
 impl<K: Key> Lpm<K> {
-    /// Finds the values of these lanes, whose words lead to nodes.
+    /// Finds the values of these lanes, whose words lead to nodes, which were asked for.
     #[inline(never)]
     pub(super) fn climb(
         &self,
@@ -30,7 +30,6 @@ impl<K: Key> Lpm<K> {
             if let (Some(word), Some(place)) = (words.get(lane), nodes.get_mut(lane)) {
                 // The only index without a node is that of the root.
                 *place = self.nodes.get(shortcuts::index(*word)).unwrap_or(&self.root);
-                dpdk_sys::prefetch(*place);
             }
         }
         // Longest inner prefixes so far.

@@ -5,7 +5,7 @@
 //! all of the words of blocks in which something came or went. The latter are worked out anew.
 
 use super::arena::{Arena, NONE};
-use super::node::{BUCKET, COVERING, Leaf, Node, STRIDE, Slot, below};
+use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
 use super::shortcuts::{Chunk, MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
 use super::table::{At, Lpm};
 use super::{Key, NO_MATCH};
@@ -20,8 +20,10 @@ const AT_ONCE: u32 = if cfg!(test) { 1 } else { 64 };
 const SAMPLES: usize = 64;
 /// Prefixes from which on there are shortcuts in a thrifty table.
 const THRIFTY_FROM: usize = 2048;
-/// Up to so many prefixes, shortcuts are four to eight times as many as prefixes rather than once or twice.
+/// Below so many prefixes, shortcuts are four to eight times as many as prefixes rather than once or twice.
 const SMALL: usize = 1 << 15;
+/// And below so many two to four times as many.
+const MIDDLE: usize = 1 << 18;
 const IN_REGION: usize = 56;
 /// So few prefixes are no crowd: their region is everything.
 const FEW: usize = if cfg!(test) { 2 } else { 8 };
@@ -95,6 +97,16 @@ struct Trie<'a, K> {
     leaves: &'a Arena<Leaf<K>>,
 }
 
+/// How far a walk has come.
+#[derive(Clone, Copy)]
+struct Way<'a, K> {
+    node: &'a Node<K>,
+    /// Where the node lies.
+    index: u32,
+    /// Value of the longest prefix above the node that covers all below it.
+    value: u32,
+}
+
 impl<K: Key> Lpm<K> {
     /// The run of prefixes of this node has moved.
     pub(super) fn leaves_moved(&mut self, node: &Node<K>) {
@@ -122,8 +134,13 @@ impl<K: Key> Lpm<K> {
                 if child.offset() + STRIDE <= kept.depth() {
                     continue;
                 }
-                let Some((first, last)) = kept.blocks(child.key, child.offset()) else { continue };
-                for block in first..=last {
+                let Some((first, _)) = kept.blocks(child.key, child.offset()) else { continue };
+                // To a node that takes several blocks lead the words of crowded ones alone.
+                let bits = (child.offset() + STRIDE - kept.depth()).min(STRIDE);
+                let mut crowds = if bits < STRIDE { child.crowds(bits) } else { 1 };
+                while crowds != 0 {
+                    let block = first + (crowds.trailing_zeros() >> bits);
+                    crowds &= crowds - 1;
                     if let Some(Shortcut { value, next: Next::Node(_) }) = kept.get(block) {
                         kept.set(block, Shortcut { value, next: Next::Node(index) });
                     }
@@ -140,9 +157,10 @@ impl<K: Key> Lpm<K> {
                 continue;
             }
             let Some((first, last)) = kept.blocks(key, length) else { continue };
+            let above = trie.above(kept, key, length);
             for block in first..=last {
                 if kept.get(block).is_some() {
-                    let shortcut = trie.derive(kept, block);
+                    let shortcut = trie.derive(kept, block, above);
                     kept.set(block, shortcut);
                 }
             }
@@ -194,7 +212,7 @@ impl<K: Key> Lpm<K> {
             let Some(block) = next.next_block() else {
                 return self.kept.replace(*next);
             };
-            let shortcut = trie.derive(&next, block);
+            let shortcut = trie.derive(&next, block, trie.top());
             next.push(shortcut);
         }
         self.kept.next = Some(next);
@@ -228,7 +246,11 @@ impl<K: Key> Lpm<K> {
 
     /// Blocks that suit the table, as a power of two: mostly not more than one prefix in each.
     fn fitting_bits(&self) -> u8 {
-        let more = if self.length <= SMALL && !self.kept.thrifty { 3 } else { 1 };
+        let more = match self.length {
+            ..SMALL if !self.kept.thrifty => 3,
+            ..MIDDLE if !self.kept.thrifty => 2,
+            _ => 1,
+        };
         (self.length.max(1).ilog2() as u8 + more).clamp(MIN_BITS, MAX_BITS)
     }
 
@@ -256,42 +278,62 @@ impl<K: Key> Lpm<K> {
         let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
         self.kept.each().all(|kept| {
             (0..kept.next_block().unwrap_or(kept.len()))
-                .all(|block| kept.get(block) == Some(trie.derive(kept, block)))
+                .all(|block| kept.get(block) == Some(trie.derive(kept, block, trie.top())))
         })
     }
 }
 
-impl<K: Key> Trie<'_, K> {
+impl<'a, K: Key> Trie<'a, K> {
+    /// Where all walks begin.
+    fn top(&self) -> Way<'a, K> {
+        Way { node: self.root, index: NONE, value: NO_MATCH }
+    }
+
+    /// How far the walks to all blocks below a prefix have the same way.
+    fn above(&self, kept: &Shortcuts<K>, key: K, length: u8) -> Way<'a, K> {
+        let (mut way, common) = (self.top(), length.min(kept.depth() - 1));
+        while let Slot::Node(place) = way.node.slot(way.node.slot_number(key)) {
+            let index = way.node.nodes + place as u32;
+            let Some(node) = self.nodes.get(index) else { break };
+            if node.offset() > common || key.common_bits(node.key) < node.offset() {
+                break;
+            }
+            way = Way { node, index, value: self.value(kept, &way, key) };
+        }
+        way
+    }
+
+    /// Value of the longest prefix on the way to a block, that of its last node included.
+    fn value(&self, kept: &Shortcuts<K>, way: &Way<'_, K>, key: K) -> u32 {
+        let inner = self.inner(way.node, key, kept.depth());
+        inner.filter(|leaf| leaf.bits() >= kept.shortest_spread()).map_or(way.value, |leaf| leaf.value)
+    }
+
     /// Works out a block's shortcut: a walk of `depth` bits.
-    fn derive(&self, kept: &Shortcuts<K>, block: u32) -> Shortcut {
-        let (depth, spread) = (kept.depth(), kept.shortest_spread());
+    fn derive(&self, kept: &Shortcuts<K>, block: u32, mut way: Way<'a, K>) -> Shortcut {
+        let depth = kept.depth();
         let key = kept.key_of(block);
-        let (mut node, mut index) = (self.root, NONE);
-        let mut value = NO_MATCH;
         loop {
+            let Way { node, index, .. } = way;
             let offset = node.offset();
             if key.common_bits(node.key) < offset.min(depth) {
-                return Shortcut::end(value);
+                return Shortcut::end(way.value);
             }
             if offset >= depth {
-                return Shortcut { value, next: Next::Node(index) };
+                return Shortcut { value: way.value, next: Next::Node(index) };
             }
-            if let Some(leaf) = self.inner(node, key, depth)
-                && leaf.bits() >= spread
-            {
-                value = leaf.value;
-            }
+            let value = self.value(kept, &way, key);
             if offset + STRIDE > depth {
                 return self.inside(kept, node, index, key, value);
             }
-            match node.slot(node.slot_number(key)) {
+            let index = match node.slot(node.slot_number(key)) {
                 Slot::Bucket(place, count) => {
                     return self.bucket(kept, node.run() + place as u32, count, key, value);
                 }
-                Slot::Node(place) => index = node.nodes + place as u32,
-            }
-            let Some(child) = self.nodes.get(index) else { return Shortcut::end(value) };
-            node = child;
+                Slot::Node(place) => node.nodes + place as u32,
+            };
+            let Some(node) = self.nodes.get(index) else { return Shortcut::end(value) };
+            way = Way { node, index, value };
         }
     }
 
@@ -326,16 +368,11 @@ impl<K: Key> Trie<'_, K> {
     fn inside(&self, kept: &Shortcuts<K>, node: &Node<K>, index: u32, key: K, value: u32) -> Shortcut {
         let first = node.slot_number(key);
         let bits = node.offset() + STRIDE - kept.depth();
-        let slots = below(1 << bits) << first;
-        // Inner prefixes beyond `depth` bits, by length.
-        let inner = (1..bits).any(|shift| {
-            let numbers = below(1 << (bits - shift)) << ((64 | first) >> shift);
-            node.inner & numbers != 0
-        });
-        let count = (node.low & slots).count_ones() + 2 * (node.high & slots).count_ones();
-        if inner || node.child & slots != 0 || count > BUCKET as u32 {
+        if node.crowds(bits) >> first & 1 != 0 {
             return Shortcut { value, next: Next::Node(index) };
         }
+        let slots = below(1 << bits) << first;
+        let count = (node.low & slots).count_ones() + 2 * (node.high & slots).count_ones();
         self.prefixes(kept, node.leaves + node.leaves_below(first), count, value)
     }
 

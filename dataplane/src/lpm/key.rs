@@ -113,8 +113,9 @@ impl Key for Key6 {
     #[inline]
     fn common_bits(self, other: Self) -> u8 {
         let (high, low) = (self.high ^ other.high, self.low ^ other.low);
-        let bits = if high == 0 { 64 + low.leading_zeros() } else { high.leading_zeros() };
-        bits as u8
+        // Without a branch: zero has 64 leading zeros.
+        let more = low.leading_zeros() & u32::from(high == 0).wrapping_neg();
+        (high.leading_zeros() + more) as u8
     }
 
     #[inline]

@@ -171,6 +171,29 @@ impl<K: Key> Node<K> {
         self
     }
 
+    /// Of groups of 2^`bits` slots, 2 to 32: the first slot of each that has other than up to three prefixes in a
+    /// row: more, or an inner one that lies in the group, or a child node.
+    pub(super) fn crowds(&self, bits: u8) -> u64 {
+        // Slots as columns of a sum: the ones of each, its twos, and whether there is more.
+        let (mut ones, mut twos, mut more) = (self.low, self.high, self.child);
+        for width in (0..bits).map(|shift| 1 << shift) {
+            let (other_ones, other_twos) = (ones >> width, twos >> width);
+            let carry = ones & other_ones;
+            more |= more >> width | twos & other_twos | (twos | other_twos) & carry;
+            twos ^= other_twos ^ carry;
+            ones ^= other_ones;
+        }
+        for level in 1..bits {
+            let number = 1 << (STRIDE - level);
+            let mut inner = self.inner >> number & below(number);
+            while inner != 0 {
+                more |= 1 << (inner.trailing_zeros() << level >> bits << bits);
+                inner &= inner - 1;
+            }
+        }
+        more & FIRST_SLOTS.get(usize::from(bits)).copied().unwrap_or(1)
+    }
+
     /// What is in a slot.
     #[inline]
     pub(super) const fn slot(&self, slot: u32) -> Slot {
@@ -200,6 +223,16 @@ pub(super) const fn below(bit: u32) -> u64 {
     (1 << bit) - 1
 }
 
+/// By logarithm of a group's slots: the first one of each group.
+const FIRST_SLOTS: [u64; 6] = [
+    u64::MAX,
+    0x5555_5555_5555_5555,
+    0x1111_1111_1111_1111,
+    0x0101_0101_0101_0101,
+    0x0001_0001_0001_0001,
+    0x0000_0001_0000_0001,
+];
+
 /// By slot number halved: the inner prefixes that cover the slot, one bit for each length.
 #[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
 pub(super) const COVERING: [u64; 32] = {
@@ -227,6 +260,22 @@ mod tests {
         assert_eq!(size_of::<Node<Key6>>(), 64);
         assert_eq!(size_of::<Leaf<Key4>>(), 12);
         assert_eq!(size_of::<Leaf<Key6>>(), 24);
+    }
+
+    #[test]
+    fn crowded_groups_of_slots() {
+        let mut node = Node::<Key4>::default();
+        for (slot, count) in [(0, 3), (2, 2), (3, 1), (8, 2), (9, 2), (63, 3)] {
+            node = node.with_bucket(slot, count);
+        }
+        assert_eq!((node.crowds(1), node.crowds(2), node.crowds(5)), (1 << 8, 1 | 1 << 8, 1));
+        // 8 bits, in slots 16 to 31; 11 bits, in slots 62 and 63.
+        node.inner = 1 << 0b101 | 1 << 0b11_1111;
+        assert_eq!(node.crowds(1), 1 << 8);
+        assert_eq!(node.crowds(2), 1 | 1 << 8 | 1 << 60);
+        assert_eq!(node.crowds(5), 1 | 1 << 32);
+        node.child = 1 << 34;
+        assert_eq!(node.crowds(1), 1 << 8 | 1 << 34);
     }
 
     #[test]

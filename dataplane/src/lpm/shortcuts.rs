@@ -19,8 +19,6 @@ use super::Key;
 pub(super) const MIN_BITS: u8 = 6;
 /// Most bits.
 pub(super) const MAX_BITS: u8 = 24;
-/// From so many bits on, what words lead to is asked for before it is read: 512 KiB of words.
-const LARGE_BITS: u8 = if cfg!(test) { 7 } else { 16 };
 /// Blocks, as a power of two, that one prefix may be spread over: the most words that one update
 /// writes.
 const SPREAD_BITS: u8 = if cfg!(test) { 4 } else { 10 };
@@ -161,12 +159,6 @@ impl<K: Key> Shortcuts<K> {
     pub(super) fn rest(&self, key: K, length: u8) -> Option<u32> {
         let bits = length.checked_sub(self.depth())?;
         (bits <= REST_BITS && length <= K::NEAR).then(|| self.place(key).1 | WHOLE >> bits)
-    }
-
-    /// There are more words than the nearer caches hold.
-    #[inline(always)]
-    pub(super) const fn is_large(&self) -> bool {
-        self.bits >= LARGE_BITS
     }
 
     /// Number of bits after which a shortcut arrives; 0: there are none.

@@ -11,7 +11,7 @@ use super::{Key, NO_MATCH};
 /// Values are below [`NO_MATCH`]. Keys given with a prefix length may have any host bits.
 #[derive(Clone, Debug)]
 pub struct Lpm<K> {
-    /// The node at offset 0; always there, the only one that may have fewer than four prefixes.
+    /// The node at offset 0; always there, the only one that may have fewer than three prefixes and no child.
     pub(super) root: Node<K>,
     pub(super) nodes: Arena<Node<K>>,
     pub(super) leaves: Arena<Leaf<K>>,
@@ -167,14 +167,13 @@ impl<K: Key> Lpm<K> {
     /// Value of the first of `count` prefixes from `index` on that covers the key, or [`NO_MATCH`].
     #[inline(always)]
     pub(super) fn covering(&self, index: u32, count: u32, key: K) -> u32 {
-        let Some([first, second, third]) = self.leaves.window::<BUCKET>(index) else {
-            let mut run = self.leaves.run(index, count as usize).iter();
-            return run.find(|leaf| leaf.covers(key)).map_or(NO_MATCH, |leaf| leaf.value);
-        };
-        // Without branches: which of them it is, is as good as random.
-        let value = select(count > 2 && third.covers(key), third.value, NO_MATCH);
-        let value = select(count > 1 && second.covers(key), second.value, value);
-        select(count > 0 && first.covers(key), first.value, value)
+        match self.leaves.window(index) {
+            Some(run) => first_covering(run, count, key, NO_MATCH),
+            None => {
+                let mut run = self.leaves.run(index, count as usize).iter();
+                run.find(|leaf| leaf.covers(key)).map_or(NO_MATCH, |leaf| leaf.value)
+            }
+        }
     }
 
     /// What a lookup gives for which neither shortcut nor trie below it knew anything.
@@ -262,6 +261,19 @@ pub(super) fn step<K: Key>(node: &Node<K>, key: K, from: Step) -> Step {
         count: node.bucket(slot) & here as u32,
         child,
     }
+}
+
+/// Value of the first of `count` prefixes, 0 to 3, that covers the key, or else `otherwise`.
+///
+/// Without branches: which of them it is, is as good as random.
+#[inline(always)]
+pub(super) fn first_covering<K: Key>(run: &[Leaf<K>; BUCKET], count: u32, key: K, otherwise: u32) -> u32 {
+    let [first, second, third] = run;
+    let covers = |leaf: &Leaf<K>, place: u32| u32::from(leaf.covers(key)) << place;
+    let found = (covers(first, 0) | covers(second, 1) | covers(third, 2)) & !(u32::MAX << (count & 3));
+    // By place rather than one comparison after the other, of which the compiler makes branches.
+    let values = [first.value, second.value, third.value, otherwise];
+    values.get((found | 8).trailing_zeros() as usize & 3).copied().unwrap_or(otherwise)
 }
 
 /// All ones or all zeros.

@@ -239,7 +239,8 @@ impl<K: Key> Lpm<K> {
                     let above = self.node(parent);
                     return self.nodes_moved(&above);
                 }
-                (0..=BUCKET, 0) => self.fold(parent, node),
+                // One less than a slot holds: a prefix that comes and goes does not make and remove a node.
+                (0..BUCKET, 0) => self.fold(parent, node),
                 _ => return,
             }
             at = parent;
