@@ -41,11 +41,13 @@ hold() {
 }
 
 count encap_v4in4_1k "${WAY}outbound::Outbound::run"
+count encap_v6in4_1k "${WAY}outbound::Outbound::run"
 count decap_v4in4_1k "${WAY}inbound::Inbound::run"
 all=$(of encap_v4in4_1k 'PROGRAM TOTALS')
 parse=$(of encap_v4in4_1k 'Outbound>?::look')
 lookup=$(of encap_v4in4_1k 'lookup_burst')
-hold parse "$parse" 46
+hold parse "$parse" 48
+hold "parse IPv6" "$(of encap_v6in4_1k 'Outbound>?::look')" 67
 hold lookup "$lookup" 30
 hold encapsulate $((all - parse - lookup)) 113
 hold decapsulate $(($(of decap_v4in4_1k 'PROGRAM TOTALS') - $(of decap_v4in4_1k 'lookup_burst'))) 140

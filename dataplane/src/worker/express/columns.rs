@@ -7,7 +7,7 @@
 
 use crate::io::BURST;
 use crate::wire::bytes::chunk;
-use crate::wire::{checksum, ipv4, ipv6, lisp, proto};
+use crate::wire::{checksum, ipv4, lisp, proto};
 
 /// A word of each packet.
 pub(super) type Column = [u32; BURST];
@@ -101,9 +101,14 @@ impl Heads {
 
     #[inline(always)]
     pub(super) fn get(&self, at: usize) -> Head {
+        Head(self.words(at))
+    }
+
+    #[inline(always)]
+    pub(super) fn words(&self, at: usize) -> [u32; 6] {
         let Self([a, b, c]) = self;
         let ([first, second], [third, fourth], [fifth, sixth]) = (read(a, at), read(b, at), read(c, at));
-        Head([first, second, third, fourth, fifth, sixth])
+        [first, second, third, fourth, fifth, sixth]
     }
 }
 
@@ -115,12 +120,12 @@ impl Head {
     /// An IPv4 header without options, of no fragment, with a right checksum and ordinary addresses; the packet is
     /// no longer than `available` bytes, and has the four behind the header.
     #[inline(always)]
-    pub(super) fn is_plain_v4(self, available: u32) -> bool {
+    pub(super) fn is_plain(self, available: u32) -> bool {
         const SHAPE: u32 = 0xFF;
         const FRAGMENT: u32 = ((ipv4::MORE_FRAGMENTS | ipv4::OFFSET_MASK) as u32).swap_bytes();
         let Self([first, second, ..]) = self;
-        let fits = (self.len_v4() >= HEAD as u32) & (self.len_v4() <= available);
-        ((first & SHAPE | second & FRAGMENT) == 0x45) & fits & self.sum_is_right() & self.is_unicast_v4()
+        let fits = (self.len() >= HEAD as u32) & (self.len() <= available);
+        ((first & SHAPE | second & FRAGMENT) == 0x45) & fits & self.sum_is_right() & self.is_unicast()
     }
 
     /// The sum of a right header, of words in any order, is all ones when folded, and never zero. Ten halves need
@@ -134,13 +139,13 @@ impl Head {
 
     /// Both addresses are ordinary, as `path/address.rs` has it.
     #[inline(always)]
-    fn is_unicast_v4(self) -> bool {
+    fn is_unicast(self) -> bool {
         const LOOPBACK: u32 = 127;
         const LINK_LOCAL: u32 = u32::from_le_bytes([169, 254, 0, 0]);
         let Self([.., from, to, _]) = self;
         // 1.0.0.0 to 223.255.255.255.
         let above = |number: u32| number.wrapping_sub(0x0100_0000);
-        let classes = above(self.source_v4()).max(above(self.destination_v4())) < 0xDF00_0000;
+        let classes = above(self.source()).max(above(self.destination())) < 0xDF00_0000;
         let loops = (from & 0xFF == LOOPBACK) | (to & 0xFF == LOOPBACK);
         let local = (from & 0xFFFF == LINK_LOCAL) | (to & 0xFFFF == LINK_LOCAL);
         classes & !loops & !local
@@ -148,7 +153,7 @@ impl Head {
 
     /// Length of the IPv4 packet.
     #[inline(always)]
-    pub(super) fn len_v4(self) -> u32 {
+    pub(super) fn len(self) -> u32 {
         self.first() & 0xFFFF
     }
 
@@ -160,107 +165,57 @@ impl Head {
     }
 
     #[inline(always)]
-    pub(super) fn source_v4(self) -> u32 {
+    pub(super) fn source(self) -> u32 {
         let Self([_, _, _, source, ..]) = self;
         source.swap_bytes()
     }
 
     #[inline(always)]
-    pub(super) fn destination_v4(self) -> u32 {
+    pub(super) fn destination(self) -> u32 {
         let Self([.., destination, _]) = self;
         destination.swap_bytes()
     }
 
     #[inline(always)]
-    pub(super) fn ttl_v4(self) -> u32 {
+    pub(super) fn ttl(self) -> u32 {
         let Self([_, _, third, ..]) = self;
         third & 0xFF
     }
 
     #[inline(always)]
-    pub(super) fn protocol_v4(self) -> u32 {
+    pub(super) fn protocol(self) -> u32 {
         let Self([_, _, third, ..]) = self;
         third >> 8 & 0xFF
     }
 
     /// TOS, length and TTL in one word: see [`super::outbound::Marks`].
     #[inline(always)]
-    pub(super) fn marks_v4(self) -> u32 {
-        self.first() << 8 | self.ttl_v4()
+    pub(super) fn marks(self) -> u32 {
+        self.first() << 8 | self.ttl()
     }
 
     /// The word with the TTL, after that became smaller by 1: see [`super::outbound::Lanes`].
     #[inline(always)]
-    pub(super) fn hop_v4(self) -> u32 {
+    pub(super) fn hop(self) -> u32 {
         let Self([_, _, third, ..]) = self;
         checksum::less_ttl(third)
     }
 
     /// The ports, of protocols that have them, else 0.
     #[inline(always)]
-    pub(super) fn ports_v4(self) -> u32 {
+    pub(super) fn ports(self) -> u32 {
         let Self([.., ports]) = self;
-        let protocol = self.protocol_v4();
+        let protocol = self.protocol();
         let is = |number: u8| mask(protocol == u32::from(number));
         ports.swap_bytes() & (is(proto::UDP) | is(proto::TCP) | is(proto::SCTP))
     }
 
     /// LISP data, perhaps nested.
     #[inline(always)]
-    pub(super) fn is_lisp_v4(self) -> bool {
+    pub(super) fn is_lisp(self) -> bool {
         const LISP: u32 = (lisp::DATA_PORT.swap_bytes() as u32) << 16 | (proto::UDP as u32) << 8;
         let Self([_, _, third, .., ports]) = self;
         (third & 0xFF00 | ports & 0xFFFF_0000) == LISP
-    }
-
-    /// An IPv6 header without extension headers, as far as one can tell without the addresses; the packet is
-    /// no longer than `available` bytes, and has the four behind the header.
-    #[inline(always)]
-    pub(super) fn is_plain_v6(self, available: u32) -> bool {
-        const LEN: u32 = ipv6::LEN as u32;
-        let Self([first, ..]) = self;
-        let fits = (self.len_v6() >= LEN + 4) & (self.len_v6() <= available.min(0xFFFF));
-        (first & 0xF0 == 0x60) & fits & !self.is_extended_v6()
-    }
-
-    /// An extension header follows: those of [`ipv6::is_extension`].
-    #[inline(always)]
-    fn is_extended_v6(self) -> bool {
-        use proto::*;
-        let is = |number: u8| self.protocol_v6() == u32::from(number);
-        is(HOP_BY_HOP) | is(ROUTING) | is(FRAGMENT) | is(AUTHENTICATION) | is(DESTINATION_OPTIONS)
-    }
-
-    /// Length of the IPv6 packet.
-    #[inline(always)]
-    pub(super) fn len_v6(self) -> u32 {
-        let Self([_, second, ..]) = self;
-        ipv6::LEN as u32 + (second.swap_bytes() >> 16)
-    }
-
-    #[inline(always)]
-    pub(super) fn protocol_v6(self) -> u32 {
-        let Self([_, second, ..]) = self;
-        second >> 16 & 0xFF
-    }
-
-    #[inline(always)]
-    pub(super) fn ttl_v6(self) -> u32 {
-        let Self([_, second, ..]) = self;
-        second >> 24
-    }
-
-    /// The word with the Hop Limit, after that became smaller by 1: see [`super::outbound::Lanes`].
-    #[inline(always)]
-    pub(super) fn hop_v6(self) -> u32 {
-        let Self([_, second, ..]) = self;
-        second.wrapping_sub(1 << 24)
-    }
-
-    /// Traffic Class, length and Hop Limit in one word: see [`super::outbound::Marks`].
-    #[inline(always)]
-    pub(super) fn marks_v6(self) -> u32 {
-        (self.first() << 4 & 0xFF00_0000) | self.len_v6() << 8 | self.ttl_v6()
     }
 }
 
@@ -291,32 +246,24 @@ mod tests {
     #[test]
     fn a_header_is_read_from_its_words() {
         let one = head(&udp(0x0A00_0001, 0xC633_6402));
-        assert!(one.is_plain_v4(1500) && !one.is_plain_v4(1499));
-        assert_eq!((one.source_v4(), one.destination_v4()), (0x0A00_0001, 0xC633_6402));
-        assert_eq!((one.len_v4(), one.ttl_v4(), one.protocol_v4()), (1500, 63, 17));
-        assert_eq!((one.marks_v4(), one.ports_v4()), (0x2E05_DC3F, 0x1234_10F5));
-        assert!(one.is_lisp_v4());
-        let v6 = head(&[0x6A, 0xB1, 2, 3, 0, 100, 6, 9, 0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert!(v6.is_plain_v6(140) && !v6.is_plain_v6(139) && !v6.is_plain_v4(140));
-        assert_eq!((v6.len_v6(), v6.ttl_v6(), v6.protocol_v6(), v6.marks_v6()), (140, 9, 6, 0xAB00_8C09));
+        assert!(one.is_plain(1500) && !one.is_plain(1499));
+        assert_eq!((one.source(), one.destination()), (0x0A00_0001, 0xC633_6402));
+        assert_eq!((one.len(), one.ttl(), one.protocol()), (1500, 63, 17));
+        assert_eq!((one.marks(), one.ports()), (0x2E05_DC3F, 0x1234_10F5));
+        assert!(one.is_lisp());
     }
 
-    /// One by one they are what `path/address.rs` and `wire/ipv6.rs` say; R-150.
+    /// One by one they are what `path/address.rs` says; R-150.
     #[test]
-    fn addresses_and_protocols_are_judged_as_elsewhere_r150() {
+    fn addresses_are_judged_as_elsewhere_r150() {
         let edges =
             [0x0000_0000, 0x00FF_FFFF, 0x0100_0000, 0x7EFF_FFFF, 0x7F00_0000, 0x7FFF_FFFF, 0x8000_0000];
         let local = [0xA9FD_FFFF, 0xA9FE_0000, 0xA9FE_FFFF, 0xA9FF_0000, 0xDFFF_FFFF, 0xE000_0000, u32::MAX];
         let all = || (0..=255).map(|first: u32| first << 24 | 0x0A_0B0C).chain(edges).chain(local);
         for addr in all() {
             let ordinary = address::kind_v4(addr) == Kind::Unicast;
-            assert_eq!(head(&udp(addr, 0x0808_0808)).is_plain_v4(1500), ordinary, "from {addr:x}");
-            assert_eq!(head(&udp(0x0808_0808, addr)).is_plain_v4(1500), ordinary, "to {addr:x}");
-        }
-        for next in 0..=255 {
-            let mut h = [0; HEAD];
-            h[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 4, next, 64]);
-            assert_eq!(head(&h).is_plain_v6(44), !ipv6::is_extension(next), "{next}");
+            assert_eq!(head(&udp(addr, 0x0808_0808)).is_plain(1500), ordinary, "from {addr:x}");
+            assert_eq!(head(&udp(0x0808_0808, addr)).is_plain(1500), ordinary, "to {addr:x}");
         }
     }
 
@@ -326,7 +273,7 @@ mod tests {
             let mut h = udp(0xDF12_FFFF, u32::from(id) << 12 | 0x0100_0000);
             h[4..6].copy_from_slice(&id.to_be_bytes());
             let right = checksum::finish(checksum::add(0, &h[..20])) == 0;
-            assert_eq!(head(&h).is_plain_v4(1500), right, "{id:x}");
+            assert_eq!(head(&h).is_plain(1500), right, "{id:x}");
         }
     }
 

@@ -240,7 +240,7 @@ impl<K: Copy + Default, L: Known> Row<K, L> {
     /// Of what was written for a burst of `count` packets, only these are to stay.
     #[inline(always)]
     pub(super) fn settle(&mut self, set: u32, count: usize) {
-        self.count = count.min(BURST);
+        self.count = if set != 0 { count.min(BURST) } else { 0 };
         if u64::from(set) + 1 != 1 << self.count {
             self.pick(set);
         }

@@ -11,6 +11,7 @@
 //! same bytes and the same counts.
 
 mod columns;
+mod columns_v6;
 mod decapsulation;
 mod encapsulation;
 mod inbound;

@@ -1,9 +1,9 @@
 //! The first step of the way out: which packets are plain, and what is to be known of them.
 
 use super::columns::{self, Column, FEW, Heads, Pairs, bit, pair, read, word, write};
+use super::columns_v6::Tails;
 use super::lanes::each;
-use super::outbound::{Lane, Marks, Outbound};
-use super::plain;
+use super::outbound::Outbound;
 use crate::buffer::PacketBuf;
 use crate::feed::PortSpec;
 use crate::io::{BURST, PacketBurst};
@@ -11,8 +11,8 @@ use crate::lpm::{Key4, Key6};
 use crate::path::address::{self, Kind};
 use crate::path::flow::FlowKey;
 use crate::replica::Replica;
-use crate::wire::bytes::{be32, chunk};
-use crate::wire::{ethernet, ipv6, lisp, proto};
+use crate::wire::bytes::be16;
+use crate::wire::{ethernet, ipv6, proto};
 
 /// Bytes that a plain frame has at least: to the ports.
 const LEN_V4: usize = ethernet::LEN + columns::HEAD;
@@ -28,14 +28,16 @@ pub(super) struct Frames {
     /// Whole length.
     total: Column,
     heads: Heads,
+    tails: Tails,
 }
 
 /// Sets of packets by number.
+#[derive(Clone, Copy)]
 struct Sets {
-    /// Plain IPv4 packets.
-    v4: u32,
-    /// What is IPv6 by its EtherType.
-    v6: u32,
+    /// Plain packets of the family that was asked for.
+    plain: u32,
+    /// What is of the other family by its EtherType, and for us.
+    others: u32,
 }
 
 /// What packets of a burst are compared with.
@@ -44,7 +46,7 @@ struct Door<'a> {
     key: &'a FlowKey,
     mac: [u32; 2],
     own4: u32,
-    own6: Key6,
+    own6: [u32; 4],
     underlay: bool,
 }
 
@@ -59,146 +61,220 @@ impl Outbound {
         settled: u32,
     ) {
         let [a, b, c, d, e, f] = port.mac.0;
+        let own6 = port.ipv6.map_or([0; 16], |own| own.octets());
         let door = Door {
             tables,
             key,
             mac: [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0])],
             own4: port.ipv4.map_or(0, |own| own.to_bits()),
-            own6: port.ipv6.map_or(Key6::default(), Key6::from),
+            own6: [0, 4, 8, 12].map(|at| word(&own6, at)),
             underlay: port.underlay,
         };
         let count = burst.len().min(BURST);
-        self.frames.take(burst, count);
-        self.v6.clear();
-        let sets = if count <= FEW { self.look_v4::<FEW>(&door) } else { self.look_v4::<BURST>(&door) };
         let all = ((1_u64 << count) - 1) as u32 & !settled;
-        let mut v4 = sets.v4 & all;
-        if door.underlay {
-            v4 &= !self.for_us(v4, tables);
-        }
-        if key.looks_into(proto::GRE) || key.looks_into(proto::ESP) {
-            v4 &= !self.are_tunnels(key);
-        }
+        // Most bursts are of one family, and the first packet tells which.
+        let first =
+            burst.get(all.trailing_zeros() as usize).and_then(|buf| be16(buf.data(), ethernet::LEN - 2));
+        let (v4, v6) = if first != Some(ethernet::IPV6) {
+            let _ = self.frames.take::<false, _>(burst, count);
+            let sets = self.read_v4(&door, count);
+            let mut v6 = sets.others & all;
+            if v6 != 0 {
+                v6 &= self.frames.take_tails(burst, v6);
+                v6 &= self.read_v6(&door, count).plain;
+            }
+            (sets.plain & all, v6)
+        } else {
+            let whole = self.frames.take::<true, _>(burst, count);
+            let sets = self.read_v6(&door, count);
+            let v4 = sets.others & all;
+            (if v4 != 0 { self.read_v4(&door, count).plain & v4 } else { 0 }, sets.plain & whole & all)
+        };
+        let (v4, v6) = if door.is_close() { self.look_closer(&door, v4, v6) } else { (v4, v6) };
         self.v4.settle(v4, count);
-        if sets.v6 & all != 0 {
-            self.look_v6(&door, burst, sets.v6 & all);
-        }
+        self.v6.settle(v6, count);
+    }
+
+    /// IPv4 packets, of which there are so many at most.
+    #[inline(never)]
+    fn read_v4(&mut self, door: &Door<'_>, count: usize) -> Sets {
+        if count <= FEW { self.look_v4::<FEW>(door) } else { self.look_v4::<BURST>(door) }
     }
 
     #[inline(always)]
     fn look_v4<const N: usize>(&mut self, door: &Door<'_>) -> Sets {
-        let mut sets = Sets { v4: 0, v6: 0 };
+        let mut sets = Sets { plain: 0, others: 0 };
         let frames = &self.frames;
         let (keys, lanes) = self.v4.columns();
-        let [mac, tail] = door.mac;
-        let (v4, v6) = (tail | in_kind(ethernet::IPV4), tail | in_kind(ethernet::IPV6));
+        let ([mac, v4], v6) = (door.kind(ethernet::IPV4), door.kind(ethernet::IPV6)[1]);
         let (key, own) = (*door.key, door.own4);
         for at in 0..N {
-            let (head, [to, rest]) = (frames.heads.get(at), read(&frames.to, at));
-            let kind = rest & 0xFFFF | read(&frames.kind, at) & 0xFFFF_0000;
-            let available = read(&frames.total, at).wrapping_sub(ethernet::LEN as u32);
-            let goes = (head.ttl_v4() > 1) & (head.source_v4() != own) & !head.is_lisp_v4();
-            let plain = head.is_plain_v4(available) & goes;
-            sets.v4 |= bit(at, (to == mac) & (kind == v4) & plain);
-            sets.v6 |= bit(at, (to == mac) & (kind == v6));
-            let (source, destination) = (head.source_v4(), head.destination_v4());
-            let hash = key.flow_v4(source, destination, head.protocol_v4(), head.ports_v4());
-            write(&mut lanes.hash, at, hash);
-            write(&mut lanes.marks, at, head.marks_v4());
-            write(&mut lanes.hop, at, head.hop_v4());
+            let (head, (to, kind)) = (frames.heads.get(at), frames.kind(at));
+            let goes = (head.ttl() > 1) & (head.source() != own) & !head.is_lisp();
+            let plain = head.is_plain(frames.available(at)) & goes;
+            sets.plain |= bit(at, (to == mac) & (kind == v4) & plain);
+            sets.others |= bit(at, (to == mac) & (kind == v6));
+            let (source, destination) = (head.source(), head.destination());
+            write(&mut lanes.hash, at, key.flow_v4(source, destination, head.protocol(), head.ports()));
+            write(&mut lanes.marks, at, head.marks());
+            write(&mut lanes.hop, at, head.hop());
             write(keys, at, Key4(destination));
             write(&mut lanes.at, at, at as u8);
         }
         sets
     }
 
-    /// Those of the set that are for one of our RLOCs.
+    /// The same for IPv6 packets.
     #[inline(never)]
-    fn for_us(&mut self, set: u32, tables: &Replica) -> u32 {
-        let (keys, _) = self.v4.columns();
-        let ours = each(set).filter(|at| tables.is_local_rloc4(read(keys, *at)));
-        ours.fold(0, |set, at| set | 1 << at)
+    fn read_v6(&mut self, door: &Door<'_>, count: usize) -> Sets {
+        if count <= FEW { self.look_v6::<FEW>(door) } else { self.look_v6::<BURST>(door) }
     }
 
-    /// IPv4 packets whose flow is more than addresses and ports.
-    #[inline(never)]
-    fn are_tunnels(&self, key: &FlowKey) -> u32 {
-        let tunnels = |at: &usize| key.looks_into(self.frames.heads.get(*at).protocol_v4() as u8);
-        (0..BURST).filter(tunnels).fold(0, |set, at| set | 1 << at)
+    #[inline(always)]
+    fn look_v6<const N: usize>(&mut self, door: &Door<'_>) -> Sets {
+        let mut sets = Sets { plain: 0, others: 0 };
+        let (mut doubtful, frames) = (0, &self.frames);
+        let (keys, lanes) = self.v6.columns();
+        let ([mac, v6], v4) = (door.kind(ethernet::IPV6), door.kind(ethernet::IPV4)[1]);
+        let (key, own) = (*door.key, door.own6);
+        for at in 0..N {
+            let (head, (to, kind)) = (frames.tails.get(&frames.heads, at), frames.kind(at));
+            let goes = (head.ttl() > 1) & !head.is_from(own) & !head.is_lisp();
+            let plain = head.is_plain(frames.available(at)) & goes;
+            sets.plain |= bit(at, (to == mac) & (kind == v6) & plain);
+            sets.others |= bit(at, (to == mac) & (kind == v4));
+            doubtful |= bit(at, head.is_doubtful());
+            write(&mut lanes.hash, at, key.flow_v6_of(head.addresses(), head.protocol(), head.ports()));
+            write(&mut lanes.marks, at, head.marks());
+            write(&mut lanes.hop, at, head.hop());
+            write(&mut lanes.at, at, at as u8);
+        }
+        for at in 0..N {
+            write(keys, at, frames.tails.destination(at));
+        }
+        if sets.plain & doubtful != 0 {
+            sets.plain &= !self.frames.not_unicast_v6(sets.plain & doubtful);
+        }
+        sets
     }
 
-    /// The plain ones of the IPv6 packets in the set.
+    /// What is left of the sets without those that are for one of our RLOCs, or whose flow is more than addresses
+    /// and ports.
     #[inline(never)]
-    fn look_v6<P: PacketBurst>(&mut self, door: &Door<'_>, burst: &P, six: u32) {
-        let (mut plain, mut marks) = (0, [0; BURST]);
-        for at in 0..BURST {
-            let head = self.frames.heads.get(at);
-            let available = read(&self.frames.total, at).wrapping_sub(ethernet::LEN as u32);
-            plain |= bit(at, head.is_plain_v6(available) & (head.ttl_v6() > 1));
-            write(&mut marks, at, head.marks_v6());
-        }
-        for at in each(plain & six) {
-            let protocol = self.frames.heads.get(at).protocol_v6() as u8;
-            let h = burst.get(at).and_then(|buf| buf.data().first_chunk());
-            if let Some((destination, hash)) = h.and_then(|h| door.look_v6(h, protocol)) {
-                let (marks, hop) = (Marks(read(&marks, at)), self.frames.heads.get(at).hop_v6());
-                self.v6.add(destination, Lane { hash, marks, hop, at: at as u8 });
-            }
-        }
+    fn look_closer(&mut self, door: &Door<'_>, v4: u32, v6: u32) -> (u32, u32) {
+        let Self { v4: four, v6: six, frames, .. } = self;
+        let Frames { heads, tails, .. } = frames;
+        let (four, six) = (&*four.columns().0, &*six.columns().0);
+        let is_plain = |ours: bool, protocol: u32| !ours && !door.key.looks_into(protocol as u8);
+        let stays_v4 = |at: &usize| {
+            let ours = door.underlay && door.tables.is_local_rloc4(read(four, *at));
+            is_plain(ours, heads.get(*at).protocol())
+        };
+        let stays_v6 = |at: &usize| {
+            let ours = door.underlay && door.tables.is_local_rloc6(read(six, *at));
+            is_plain(ours, tails.get(heads, *at).protocol())
+        };
+        (all_of(each(v4).filter(stays_v4)), all_of(each(v6).filter(stays_v6)))
     }
 }
 
+/// The set of these.
+#[inline(always)]
+fn all_of(numbers: impl Iterator<Item = usize>) -> u32 {
+    numbers.fold(0, |set, at| set | 1 << (at & 31))
+}
+
 impl Door<'_> {
-    /// Destination and flow hash of a packet that is plain but for its addresses and ports.
+    /// What [`Frames::kind`] is of packets of this EtherType for this port alone.
     #[inline(always)]
-    fn look_v6(&self, h: &[u8; LEN_V6], protocol: u8) -> Option<(Key6, u32)> {
-        const SOURCE: usize = ethernet::LEN + 8;
-        let half = |at: usize| chunk(h, SOURCE + at).map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let (source, destination) =
-            (Key6 { high: half(0), low: half(8) }, Key6 { high: half(16), low: half(24) });
-        let ordinary =
-            address::kind_v6(source) == Kind::Unicast && address::kind_v6(destination) == Kind::Unicast;
-        let ports = plain::ports(protocol, be32(h, LEN_V6 - 4)?, self.key)?;
-        if !ordinary || source == self.own6 || is_lisp(protocol, ports) {
-            return None;
-        }
-        if self.underlay && self.tables.is_local_rloc6(destination) {
-            return None;
-        }
-        Some((destination, self.key.flow_v6(source, destination, u32::from(protocol), ports)))
+    const fn kind(&self, ethertype: u16) -> [u32; 2] {
+        let [mac, tail] = self.mac;
+        [mac, tail | (ethertype.swap_bytes() as u32) << 16]
+    }
+
+    /// Something is to be asked of packets one by one.
+    #[inline(always)]
+    const fn is_close(&self) -> bool {
+        self.underlay || self.key.looks_into(proto::GRE) || self.key.looks_into(proto::ESP)
     }
 }
 
 impl Frames {
     pub(super) const fn new() -> Self {
-        Self { to: [[0; 2]; BURST], kind: [0; BURST], total: [0; BURST], heads: Heads::new() }
+        Self {
+            to: [[0; 2]; BURST],
+            kind: [0; BURST],
+            total: [0; BURST],
+            heads: Heads::new(),
+            tails: Tails::new(),
+        }
     }
 
-    /// Takes the first bytes of `count` packets.
+    /// The first bytes of whom it is for; the last ones, and the EtherType.
     #[inline(always)]
-    fn take<P: PacketBurst>(&mut self, burst: &P, count: usize) {
+    fn kind(&self, at: usize) -> (u32, u32) {
+        let [to, rest] = read(&self.to, at);
+        (to, rest & 0xFFFF | read(&self.kind, at) & 0xFFFF_0000)
+    }
+
+    /// Bytes behind the Ethernet header.
+    #[inline(always)]
+    fn available(&self, at: usize) -> u32 {
+        read(&self.total, at).wrapping_sub(ethernet::LEN as u32)
+    }
+
+    /// Takes the first bytes of `count` packets, those of IPv6 packets if so wanted. Returns which are long enough.
+    #[inline(always)]
+    fn take<const V6: bool, P: PacketBurst>(&mut self, burst: &P, count: usize) -> u32 {
+        let mut whole = u32::MAX;
         for at in 0..count {
             let Some(buf) = burst.get(at) else { break };
-            match buf.data().first_chunk::<LEN_V4>() {
-                Some(h) => {
-                    write(&mut self.to, at, pair(h, 0));
-                    write(&mut self.kind, at, word(h, ethernet::LEN - 4));
-                    write(&mut self.total, at, buf.total_len() as u32);
-                    self.heads.put(at, h, ethernet::LEN);
+            if V6 {
+                if let Some(h) = buf.data().first_chunk::<LEN_V6>() {
+                    self.put(at, h, buf.total_len());
+                    self.tails.put(at, h, ethernet::LEN);
+                    continue;
                 }
+                whole &= !(1 << at);
+            }
+            match buf.data().first_chunk::<LEN_V4>() {
+                Some(h) => self.put(at, h, buf.total_len()),
                 None => self.heads.blank(at),
             }
         }
+        whole
     }
-}
 
-/// LISP data, perhaps nested: not plain.
-#[inline(always)]
-fn is_lisp(protocol: u8, ports: u32) -> bool {
-    ports as u16 == lisp::DATA_PORT && protocol == proto::UDP
-}
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, at: usize, h: &[u8; N], total: usize) {
+        write(&mut self.to, at, pair(h, 0));
+        write(&mut self.kind, at, word(h, ethernet::LEN - 4));
+        write(&mut self.total, at, total as u32);
+        self.heads.put(at, h, ethernet::LEN);
+    }
 
-/// An EtherType where [`Frames::kind`] has it.
-const fn in_kind(ethertype: u16) -> u32 {
-    (ethertype.swap_bytes() as u32) << 16
+    /// Takes what IPv6 packets have more, of those in the set. Returns which are long enough.
+    #[inline(never)]
+    fn take_tails<P: PacketBurst>(&mut self, burst: &P, set: u32) -> u32 {
+        let mut whole = 0;
+        for at in each(set) {
+            if let Some(h) = burst.get(at).and_then(|buf| buf.data().first_chunk::<LEN_V6>()) {
+                self.tails.put(at, h, ethernet::LEN);
+                whole |= 1 << at;
+            }
+        }
+        whole
+    }
+
+    /// IPv6 packets of the set that have an address that is not ordinary.
+    #[inline(never)]
+    fn not_unicast_v6(&self, set: u32) -> u32 {
+        let special = |at: &usize| {
+            let [a, b, c, d, e, f, g, h] = self.tails.get(&self.heads, *at).addresses();
+            let half = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+            let keys = [[half(a, b), half(c, d)], [half(e, f), half(g, h)]];
+            keys.iter().any(|&[high, low]| address::kind_v6(Key6 { high, low }) != Kind::Unicast)
+        };
+        all_of(each(set).filter(special))
+    }
 }

@@ -1,0 +1,193 @@
+//! IPv6 headers of a burst side by side: see `columns`.
+
+use super::columns::{Column, Heads, Pairs, mask, pair, read, word, write};
+use crate::io::BURST;
+use crate::lpm::Key6;
+use crate::wire::{ipv6, lisp, proto};
+
+/// What IPv6 packets of a burst have behind what [`Heads`] has of them: destination and ports.
+#[derive(Debug)]
+pub(super) struct Tails {
+    destination: [Pairs; 2],
+    ports: Column,
+}
+
+impl Tails {
+    pub(super) const fn new() -> Self {
+        Self { destination: [[[0; 2]; BURST]; 2], ports: [0; BURST] }
+    }
+
+    /// Those of packet `at`, which begins at `offset` of `frame`.
+    #[inline(always)]
+    pub(super) fn put<const N: usize>(&mut self, at: usize, frame: &[u8; N], offset: usize) {
+        let Self { destination: [a, b], ports } = self;
+        write(a, at, pair(frame, offset + 24));
+        write(b, at, pair(frame, offset + 32));
+        write(ports, at, word(frame, offset + ipv6::LEN));
+    }
+
+    /// Where packet `at` goes.
+    #[inline(always)]
+    pub(super) fn destination(&self, at: usize) -> Key6 {
+        let half = |[a, b]: [u32; 2]| u64::from(a.swap_bytes()) << 32 | u64::from(b.swap_bytes());
+        let [high, low] = &self.destination;
+        Key6 { high: half(read(high, at)), low: half(read(low, at)) }
+    }
+
+    /// The words of packet `at`.
+    #[inline(always)]
+    pub(super) fn get(&self, heads: &Heads, at: usize) -> Head6 {
+        let [first, second, a, b, c, d] = heads.words(at);
+        let Self { destination: [high, low], ports } = self;
+        let ([e, f], [g, h]) = (read(high, at), read(low, at));
+        Head6 { first, second, addresses: [a, b, c, d, e, f, g, h], ports: read(ports, at) }
+    }
+}
+
+/// The words of one packet. All methods are for loops over all packets: nothing of them branches.
+#[derive(Clone, Copy)]
+pub(super) struct Head6 {
+    first: u32,
+    second: u32,
+    /// Source and destination.
+    addresses: [u32; 8],
+    ports: u32,
+}
+
+impl Head6 {
+    /// An IPv6 header without extension headers; the packet is no longer than `available` bytes, and has the
+    /// four behind the header. What addresses these are is not looked at.
+    #[inline(always)]
+    pub(super) fn is_plain(self, available: u32) -> bool {
+        const LEN: u32 = ipv6::LEN as u32;
+        let fits = (self.len() >= LEN + 4) & (self.len() <= available.min(0xFFFF));
+        (self.first & 0xF0 == 0x60) & fits & !self.is_extended()
+    }
+
+    /// An extension header follows: those of [`ipv6::is_extension`].
+    #[inline(always)]
+    fn is_extended(self) -> bool {
+        use proto::*;
+        let is = |number: u8| self.protocol() == u32::from(number);
+        is(HOP_BY_HOP) | is(ROUTING) | is(FRAGMENT) | is(AUTHENTICATION) | is(DESTINATION_OPTIONS)
+    }
+
+    /// One of the addresses begins as some do that are not ordinary: with 00, fe or ff.
+    #[inline(always)]
+    pub(super) fn is_doubtful(self) -> bool {
+        let [from, _, _, _, to, ..] = self.addresses;
+        let above = |word: u32| (word << 24).wrapping_sub(0x0100_0000);
+        above(from).max(above(to)) >= 0xFD00_0000
+    }
+
+    /// The source is this address.
+    #[inline(always)]
+    pub(super) fn is_from(self, own: [u32; 4]) -> bool {
+        let ([a, b, c, d, ..], [e, f, g, h]) = (self.addresses, own);
+        (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
+    }
+
+    #[inline(always)]
+    pub(super) fn len(self) -> u32 {
+        ipv6::LEN as u32 + (self.second.swap_bytes() >> 16)
+    }
+
+    #[inline(always)]
+    pub(super) fn protocol(self) -> u32 {
+        self.second >> 16 & 0xFF
+    }
+
+    #[inline(always)]
+    pub(super) fn ttl(self) -> u32 {
+        self.second >> 24
+    }
+
+    /// The word with the Hop Limit, after that became smaller by 1: see [`super::outbound::Lanes`].
+    #[inline(always)]
+    pub(super) fn hop(self) -> u32 {
+        self.second.wrapping_sub(1 << 24)
+    }
+
+    /// Traffic Class, length and Hop Limit in one word: see [`super::outbound::Marks`].
+    #[inline(always)]
+    pub(super) fn marks(self) -> u32 {
+        (self.first.swap_bytes() << 4 & 0xFF00_0000) | self.len() << 8 | self.ttl()
+    }
+
+    /// The words of source and destination, as numbers.
+    #[inline(always)]
+    pub(super) fn addresses(self) -> [u32; 8] {
+        self.addresses.map(u32::swap_bytes)
+    }
+
+    /// The ports, of protocols that have them, else 0.
+    #[inline(always)]
+    pub(super) fn ports(self) -> u32 {
+        let is = |number: u8| mask(self.protocol() == u32::from(number));
+        self.ports.swap_bytes() & (is(proto::UDP) | is(proto::TCP) | is(proto::SCTP))
+    }
+
+    /// LISP data, perhaps nested.
+    #[inline(always)]
+    pub(super) fn is_lisp(self) -> bool {
+        const LISP: u32 = (lisp::DATA_PORT.swap_bytes() as u32) << 16 | proto::UDP as u32;
+        (self.ports & 0xFFFF_0000 | self.protocol()) == LISP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::address::{self, Kind};
+
+    const LEN: usize = ipv6::LEN + 4;
+
+    fn head(bytes: &[u8; LEN]) -> Head6 {
+        let (mut heads, mut tails) = (Heads::new(), Tails::new());
+        heads.put(9, bytes, 0);
+        tails.put(9, bytes, 0);
+        tails.get(&heads, 9)
+    }
+
+    fn packet(source: u128, destination: u128, next: u8) -> [u8; LEN] {
+        let mut h = [0; LEN];
+        h[..8].copy_from_slice(&[0x6A, 0xB1, 2, 3, 0, 100, next, 9]);
+        h[8..24].copy_from_slice(&source.to_be_bytes());
+        h[24..40].copy_from_slice(&destination.to_be_bytes());
+        h[40..].copy_from_slice(&[0x12, 0x34, 0x10, 0xF5]);
+        h
+    }
+
+    #[test]
+    fn a_header_is_read_from_its_words() {
+        let (from, to) =
+            (0x2001_0db8_0000_0001_0203_0405_0607_0809, 0x2a00_0000_0000_0001_1112_1314_1516_1718);
+        let one = head(&packet(from, to, proto::UDP));
+        assert!(one.is_plain(140) && !one.is_plain(139) && one.is_lisp() && !one.is_doubtful());
+        assert_eq!((one.len(), one.ttl(), one.protocol(), one.marks()), (140, 9, 17, 0xAB00_8C09));
+        let words = [0x2001_0db8, 1, 0x0203_0405, 0x0607_0809, 0x2a00_0000, 1, 0x1112_1314, 0x1516_1718];
+        assert_eq!((one.addresses(), one.ports()), (words, 0x1234_10F5));
+        let [a, b, c, d, ..] = words.map(u32::swap_bytes);
+        assert!(
+            one.is_from([a, b, c, d]) && !one.is_from([a, b, c, d ^ 1]) && !one.is_from([a ^ 1, b, c, d])
+        );
+        let icmp = head(&packet(from, to, proto::ICMPV6));
+        assert!(icmp.ports() == 0 && !icmp.is_lisp());
+    }
+
+    /// Whatever is no ordinary address is doubtful, and little else.
+    #[test]
+    fn addresses_and_protocols_are_judged_as_elsewhere_r150() {
+        for first in 0..=0xFFFF_u128 {
+            let (special, plain) = (first << 112 | 1, 0x2001_0db8_u128 << 96);
+            let ordinary = address::kind_v6(Key6 { high: (special >> 64) as u64, low: 1 }) == Kind::Unicast;
+            for one in [packet(special, plain, 6), packet(plain, special, 6)].map(|packet| head(&packet)) {
+                assert!(ordinary || one.is_doubtful(), "{first:x}");
+                assert_eq!(one.is_doubtful(), matches!(first >> 8, 0 | 0xFE | 0xFF), "{first:x}");
+            }
+        }
+        for next in 0..=255 {
+            assert_eq!(head(&packet(0, 0, next)).is_plain(140), !ipv6::is_extension(next), "{next}");
+        }
+    }
+}
