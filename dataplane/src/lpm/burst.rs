@@ -178,8 +178,10 @@ impl<K: Key> Lpm<K> {
                 *value = select(found != NO_MATCH, found, *word as u32);
             }
         }
-        if climbers.count > 0 {
-            self.climb(keys, words, &climbers, values);
+        match climbers.count {
+            0 => {}
+            _ if self.kept.crowds.is_empty() => self.climb(keys, words, &climbers, values),
+            _ => self.ask_crowds(keys, words, &climbers, values),
         }
     }
 }

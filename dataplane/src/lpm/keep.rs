@@ -5,6 +5,7 @@
 //! all of the words of blocks in which something came or went. The latter are worked out anew.
 
 use super::arena::{Arena, NONE};
+use super::crowd::Crowds;
 use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
 use super::shortcuts::{Chunk, MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
 use super::table::{At, Lpm};
@@ -17,7 +18,7 @@ const FILL: usize = if cfg!(test) { 3 } else { 16 };
 /// Shortcuts of no more blocks are made at once: a table of few prefixes may see no further update.
 const AT_ONCE: u32 = if cfg!(test) { 1 } else { 64 };
 /// Prefixes that are looked at to find the region, and how many of them must lie in it.
-const SAMPLES: usize = 64;
+pub(super) const SAMPLES: usize = 64;
 /// Prefixes from which on there are shortcuts in a thrifty table.
 const THRIFTY_FROM: usize = 2048;
 /// Below so many prefixes, shortcuts are four to eight times as many as prefixes rather than once or twice.
@@ -33,8 +34,10 @@ const FEW: usize = if cfg!(test) { 2 } else { 8 };
 pub(super) struct Kept<K> {
     pub current: Shortcuts<K>,
     next: Option<Box<Shortcuts<K>>>,
+    /// Shortcuts of crowds.
+    pub crowds: Crowds<K>,
     /// Chunks of former shortcuts; freed one with each update.
-    garbage: Vec<Chunk>,
+    pub garbage: Vec<Chunk>,
     /// Updates since the region was chosen.
     age: u32,
     /// One of many tables: few shortcuts, or none.
@@ -54,7 +57,8 @@ impl<K: Key> Kept<K> {
     }
 
     fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
-        std::iter::once(&mut self.current).chain(self.next.as_deref_mut()).filter(|kept| kept.len() > 0)
+        let ours = std::iter::once(&mut self.current).chain(self.next.as_deref_mut());
+        ours.chain(self.crowds.each()).filter(|kept| kept.len() > 0)
     }
 
     /// A prefix of this length came (`1`) or went (`-1`).
@@ -79,6 +83,7 @@ impl<K: Key> Kept<K> {
     fn replace(&mut self, finished: Shortcuts<K>) {
         let former = std::mem::replace(&mut self.current, finished);
         self.garbage = former.into_chunks();
+        self.crowds.disperse(&mut self.garbage);
         let shortest = usize::from(self.current.shortest_spread());
         self.hidden = self.lengths.get(1..shortest).unwrap_or_default().iter().sum();
     }
@@ -86,12 +91,16 @@ impl<K: Key> Kept<K> {
     pub(super) fn memory_bytes(&self) -> usize {
         let next = self.next.as_ref().map_or(0, |next| size_of_val(&**next) + next.memory_bytes());
         let garbage: usize = self.garbage.iter().map(|chunk| size_of_val(&**chunk)).sum();
-        self.current.memory_bytes() + next + garbage + size_of_val(&*self.lengths)
+        self.current.memory_bytes()
+            + next
+            + self.crowds.memory_bytes()
+            + garbage
+            + size_of_val(&*self.lengths)
     }
 }
 
 /// The trie, to be read while shortcuts are written.
-struct Trie<'a, K> {
+pub(super) struct Trie<'a, K> {
     root: &'a Node<K>,
     nodes: &'a Arena<Node<K>>,
     leaves: &'a Arena<Leaf<K>>,
@@ -202,6 +211,13 @@ impl<K: Key> Lpm<K> {
             Some(next) => self.fill(next),
             None => self.plan(),
         }
+        if !self.kept.thrifty {
+            self.tend_crowds();
+        }
+    }
+
+    pub(super) fn trie(&self) -> Trie<'_, K> {
+        Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves }
     }
 
     /// Goes on with shortcuts that are in the making.
@@ -284,6 +300,11 @@ impl<K: Key> Lpm<K> {
 }
 
 impl<'a, K: Key> Trie<'a, K> {
+    /// A block's shortcut.
+    pub(super) fn shortcut(&self, kept: &Shortcuts<K>, block: u32) -> Shortcut {
+        self.derive(kept, block, self.top())
+    }
+
     /// Where all walks begin.
     fn top(&self) -> Way<'a, K> {
         Way { node: self.root, index: NONE, value: NO_MATCH }

@@ -55,6 +55,7 @@
 mod arena;
 mod burst;
 mod climb;
+mod crowd;
 mod error;
 mod keep;
 mod key;

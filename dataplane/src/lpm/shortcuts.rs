@@ -128,6 +128,8 @@ pub(super) struct Shortcuts<K> {
     region: K,
     base: u8,
     bits: u8,
+    /// Every prefix is spread over all blocks that it covers.
+    complete: bool,
     /// Blocks below this number have their word.
     filled: u32,
     chunks: Vec<Chunk>,
@@ -139,7 +141,17 @@ impl<K: Key> Shortcuts<K> {
         let bits = bits.clamp(MIN_BITS, MAX_BITS);
         let base = base.min(K::BITS - bits);
         let chunks = Vec::with_capacity(1usize << bits.saturating_sub(CHUNK_BITS as u8));
-        Self { region: region.masked(base), base, bits, filled: 0, chunks }
+        Self { region: region.masked(base), base, bits, complete: false, filled: 0, chunks }
+    }
+
+    /// The same, that knows the shortest prefixes, too: not for many blocks.
+    pub(super) fn complete(region: K, base: u8, bits: u8) -> Self {
+        Self { complete: true, ..Self::new(region, base, bits) }
+    }
+
+    /// The key lies in the region.
+    pub(super) fn has(&self, key: K) -> bool {
+        self.bits > 0 && key.common_bits(self.region) >= self.base
     }
 
     /// Number of a key's block, and its bits beyond `depth`, for [`value`].
@@ -235,7 +247,7 @@ impl<K: Key> Shortcuts<K> {
 
     /// Shortest length of prefixes that are spread over the blocks they cover; at least 1.
     pub(super) fn shortest_spread(&self) -> u8 {
-        if self.bits <= SPREAD_BITS { 1 } else { self.depth() - SPREAD_BITS }
+        if self.complete || self.bits <= SPREAD_BITS { 1 } else { self.depth() - SPREAD_BITS }
     }
 
     /// The chunks, to be freed at leisure.

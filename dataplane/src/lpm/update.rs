@@ -32,7 +32,7 @@ impl<K: Key> Lpm<K> {
     }
 
     fn insert_leaf(&mut self, leaf: Leaf<K>) -> Option<u32> {
-        let mut at = At::Root;
+        let (mut at, mut below) = (At::Root, 0);
         loop {
             let node = self.node(at);
             if node.is_inner(leaf.bits()) {
@@ -54,6 +54,11 @@ impl<K: Key> Lpm<K> {
                 self.nodes_moved(&between);
                 self.refresh(leaf.key, leaf.bits());
                 return None;
+            }
+            // Nodes that no shortcut leads past.
+            below += u32::from(child.offset() >= self.kept.current.depth());
+            if below == 2 && !self.kept.thrifty {
+                self.kept.crowds.note_deep(leaf.key);
             }
             at = At::Index(index);
         }

@@ -1,0 +1,231 @@
+//! Crowds: many prefixes close together in a table of scattered ones, such as the hosts of a subnet with a mapping
+//! each.
+//!
+//! Shortcuts are made for the table as a whole, so that a crowd lies in few of their blocks, below nodes. It gets
+//! a small table of shortcuts of its own, which knows all prefixes, short ones too: a lookup whose word leads to a node
+//! asks there first.
+
+use super::burst::{LANES, List};
+use super::keep::SAMPLES;
+use super::shortcuts::{self, Chunk, NODE, ROOT, Shortcuts};
+use super::table::Lpm;
+use super::{Key, NO_MATCH};
+
+/// Tables of crowds, at most: each is asked in turn.
+const CROWDS: usize = 4;
+/// Bits of such a table. A prefix that covers it all is spread over so many blocks: no more than by other shortcuts.
+const BITS: u8 = if cfg!(test) { 7 } else { 10 };
+/// Bits that a crowd's table must look further than the others do.
+const FURTHER: u8 = 4;
+/// So many of the sample make a crowd.
+const MANY: usize = 8;
+/// Prefixes that came in below two nodes, no matter where, until somebody looks whether there is a crowd.
+const DEEP: u32 = if cfg!(test) { 4 } else { 64 };
+/// That number doubles each time that there is none, so many times.
+const PATIENCE: u8 = 14;
+/// Blocks that one update fills.
+const FILL: usize = if cfg!(test) { 3 } else { 64 };
+
+/// Tables of crowds. No memory as long as nothing hints at one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Crowds<K>(Option<Box<State<K>>>);
+
+#[derive(Clone, Debug, Default)]
+struct State<K> {
+    tables: Vec<Shortcuts<K>>,
+    making: Option<Shortcuts<K>>,
+    /// Prefixes that came in below two nodes.
+    deep: u32,
+    /// How many times [`DEEP`] doubled.
+    patience: u8,
+}
+
+impl<K: Key> Crowds<K> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables().is_empty()
+    }
+
+    fn tables(&self) -> &[Shortcuts<K>] {
+        self.0.as_ref().map_or(&[], |state| &state.tables)
+    }
+
+    /// All tables, those in the making too.
+    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
+        self.0.iter_mut().flat_map(|state| state.tables.iter_mut().chain(&mut state.making))
+    }
+
+    /// A prefix came in below two nodes.
+    pub(super) fn note_deep(&mut self, key: K) {
+        if !self.contains(key) {
+            let state = self.0.get_or_insert_default();
+            state.deep = state.deep.saturating_add(1);
+        }
+    }
+
+    /// Gives up all tables.
+    pub(super) fn disperse(&mut self, garbage: &mut Vec<Chunk>) {
+        if let Some(state) = self.0.take() {
+            garbage.extend(state.tables.into_iter().chain(state.making).flat_map(Shortcuts::into_chunks));
+        }
+    }
+
+    /// The word of a key, and the key's bits that it is about.
+    #[inline]
+    fn word(&self, key: K) -> Option<(u64, u32)> {
+        self.tables().iter().find_map(|table| {
+            let (block, rest) = table.place(key);
+            table.word(block).filter(|word| *word != ROOT).map(|word| (word, rest))
+        })
+    }
+
+    fn contains(&self, key: K) -> bool {
+        self.tables().iter().any(|table| table.has(key))
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let of = |state: &State<K>| {
+            let tables: usize = state.tables.iter().chain(&state.making).map(Shortcuts::memory_bytes).sum();
+            size_of_val(state) + tables + state.tables.capacity() * size_of::<Shortcuts<K>>()
+        };
+        self.0.as_deref().map_or(0, of)
+    }
+}
+
+impl<K: Key> Lpm<K> {
+    /// Lanes whose words lead to nodes, in a table with crowds: [`Lpm::climb`] for those that are in none.
+    #[inline(never)]
+    pub(super) fn ask_crowds(
+        &self,
+        keys: &[K; LANES],
+        words: &[u64; LANES],
+        climbers: &List,
+        values: &mut [u32; LANES],
+    ) {
+        let (mut words, mut left) = (*words, List::EMPTY);
+        for lane in climbers.iter() {
+            let (Some(word), Some(key), Some(value)) =
+                (words.get_mut(lane), keys.get(lane), values.get_mut(lane))
+            else {
+                continue;
+            };
+            let Some((said, rest)) = self.kept.crowds.word(*key) else {
+                left.note(lane, true);
+                continue;
+            };
+            *word = said;
+            *value = match shortcuts::kind(said) {
+                NODE => said as u32,
+                _ if shortcuts::says_all(said) => shortcuts::value(said, rest),
+                kind => match self.covering(shortcuts::index(said), kind + 1, *key) {
+                    NO_MATCH => said as u32,
+                    found => found,
+                },
+            };
+            left.note(lane, shortcuts::kind(said) == NODE);
+        }
+        if left.count > 0 {
+            self.climb(keys, &words, &left, values);
+        }
+    }
+
+    /// To be called after each update: goes on with a crowd's table that is in the making, or looks for a crowd.
+    pub(super) fn tend_crowds(&mut self) {
+        let Some(mut state) = self.kept.crowds.0.take() else { return };
+        if let Some(making) = state.making.take() {
+            self.fill_crowd(&mut state, making);
+        } else if state.deep >= DEEP << state.patience {
+            state.deep = 0;
+            self.look_for_crowd(&mut state);
+        }
+        self.kept.crowds.0 = Some(state);
+    }
+
+    fn fill_crowd(&self, state: &mut State<K>, mut making: Shortcuts<K>) {
+        for _ in 0..FILL {
+            let Some(block) = making.next_block() else { return state.tables.push(making) };
+            making.push(self.trie().shortcut(&making, block));
+        }
+        state.making = Some(making);
+    }
+
+    fn look_for_crowd(&mut self, state: &mut State<K>) {
+        let mut sample: Vec<_> = self.leaves.sample(SAMPLES).map(|leaf| leaf.key).collect();
+        sample.sort_unstable();
+        // Those that were met twice would pass for a crowd.
+        sample.dedup();
+        let has_any = |table: &Shortcuts<K>| sample.iter().any(|key| table.has(*key));
+        if state.tables.len() >= CROWDS {
+            let (kept, gone): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut state.tables).into_iter().partition(has_any);
+            state.tables = kept;
+            self.kept.garbage.extend(gone.into_iter().flat_map(Shortcuts::into_chunks));
+        }
+        let least = (self.kept.current.depth() + FURTHER).saturating_sub(BITS);
+        let is_new = |key: K| !state.tables.iter().any(|table| table.has(key));
+        let common = |window: &[K]| Some((window.first()?.common_bits(*window.last()?), *window.first()?));
+        let found =
+            sample.windows(MANY).filter_map(common).filter(|(bits, key)| *bits >= least && is_new(*key));
+        match found.max_by_key(|(bits, _)| *bits).filter(|_| state.tables.len() < CROWDS) {
+            Some((bits, key)) => {
+                state.making = Some(Shortcuts::complete(key, extent(&sample, key, bits, least), BITS));
+                state.patience = 0;
+            }
+            None => state.patience = (state.patience + 1).min(PATIENCE),
+        }
+    }
+}
+
+/// Fewest bits that a crowd shares: those of its densest part, or fewer as long as each one fewer takes in many more of
+/// the sample.
+fn extent<K: Key>(sample: &[K], key: K, bits: u8, least: u8) -> u8 {
+    let among = |bits: u8| sample.iter().filter(|other| other.common_bits(key) >= bits).count();
+    let mut base = bits;
+    while base > least && among(base - 1) * 4 >= among(base) * 5 {
+        base -= 1;
+    }
+    base
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Key4, Lpm4, NO_MATCH, NaiveLpm};
+
+    /// Hosts of one subnet come among scattered prefixes, move, and go.
+    #[test]
+    fn a_crowd_gets_a_table_that_stays_true() {
+        let (mut table, mut naive) = (Lpm4::new(), NaiveLpm::<Key4>::default());
+        let mut random = 1u64;
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) % below
+        };
+        let check = |table: &Lpm4, naive: &NaiveLpm<Key4>, keys: &[Key4]| {
+            let mut values = vec![0; keys.len()];
+            table.lookup_burst(keys, &mut values);
+            for (key, value) in keys.iter().zip(values) {
+                assert_eq!(value, naive.lookup(*key).unwrap_or(NO_MATCH), "{key:x?}");
+            }
+        };
+        let mut crowded = 0;
+        for round in 0..6000u32 {
+            let (key, length) = match next(10) {
+                0 => (next(1 << 32) as u32, 8 + next(25) as u8),
+                1 => (0x0AFD_0000 | next(1 << 12) as u32, 15 + next(17) as u8),
+                _ => (0x0AFD_0000 | next(1 << 10) as u32, 32),
+            };
+            let key = Key4(key);
+            if round < 3000 && next(4) > 0 || next(3) == 0 {
+                assert_eq!(table.insert(key, length, round), naive.insert(key, length, round));
+            } else {
+                assert_eq!(table.remove(key, length), naive.remove(key, length));
+            }
+            crowded += usize::from(!table.kept.crowds.is_empty());
+            if round % 50 == 0 {
+                assert!(table.shortcuts_are_true(), "round {round}");
+                let keys: Vec<_> = (0..64).map(|_| Key4(0x0AFD_0000 | next(1 << 13) as u32)).collect();
+                check(&table, &naive, &keys);
+            }
+        }
+        assert!(crowded > 1000, "a crowd in {crowded} rounds only");
+    }
+}
