@@ -155,6 +155,11 @@ impl Fib {
         self.resolve(word?)
     }
 
+    /// See [`Lpm4::tidy`].
+    pub fn tidy(&mut self) -> bool {
+        self.v4.tidy() || self.v6.tidy()
+    }
+
     /// Looks up many IPv4 destinations; the words are for [`Fib::resolve`].
     #[inline]
     pub fn lookup4_burst(&self, keys: &[Key4], words: &mut [u32]) {

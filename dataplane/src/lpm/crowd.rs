@@ -62,6 +62,16 @@ impl<K: Key> Crowds<K> {
         }
     }
 
+    /// There is something to be done without an update.
+    pub(super) fn are_unfinished(&self) -> bool {
+        self.0.as_ref().is_some_and(|state| state.making.is_some() || state.deep >= DEEP << state.patience)
+    }
+
+    /// The table's shortcuts are others now: what was no crowd for those before may be one.
+    pub(super) fn look_soon(&mut self) {
+        self.0.get_or_insert_default().deep = DEEP;
+    }
+
     /// Gives up all tables.
     pub(super) fn disperse(&mut self, garbage: &mut Vec<Chunk>) {
         if let Some(state) = self.0.take() {
@@ -188,7 +198,52 @@ fn extent<K: Key>(sample: &[K], key: K, bits: u8, least: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shortcuts::{self, NODE, ROOT};
     use super::super::{Key4, Lpm4, NO_MATCH, NaiveLpm};
+
+    /// In whatever order they come, neither the hosts of a subnet nor scattered prefixes are left to climb.
+    #[test]
+    fn a_crowd_and_the_others_are_found_without_climbing() {
+        let host = |n: u32| (Key4(0x0AFD_0000 + n), 32);
+        let other = |n: u32| (Key4(0x0100_0000 + ((n * 40_503 % 0x3F_FFFF) << 8)), 24);
+        let both = (0..120).flat_map(|n| [host(n), other(n)]);
+        let orders: [Vec<_>; 3] = [
+            (0..120).map(host).chain((0..300).map(other)).collect(),
+            (0..300).map(other).chain((0..120).map(host)).collect(),
+            both.chain((120..300).map(other)).collect(),
+        ];
+        for (order, prefixes) in orders.iter().enumerate() {
+            let mut table = Lpm4::new();
+            // Tables of shortcuts grow with updates.
+            for (key, length) in prefixes.iter().cycle().take(4000) {
+                assert!(table.insert(*key, *length, 8).is_ok());
+            }
+            let kept = &table.kept;
+            let leads_to_node = |(key, _): (Key4, u8)| {
+                let word = kept.current.word(kept.current.place(key).0).unwrap_or(ROOT);
+                let said = kept.crowds.word(key).map_or(ROOT, |(said, _)| said);
+                shortcuts::kind(word) == NODE && shortcuts::kind(said) == NODE
+            };
+            let hosts = (0..120).filter(|n| leads_to_node(host(*n))).count();
+            let others = (0..300).filter(|n| leads_to_node(other(*n))).count();
+            assert!(hosts < 12 && others < 30, "order {order}: {hosts} of 120 hosts, {others} of 300 others");
+        }
+    }
+
+    /// A table that sees no further update is finished all the same.
+    #[test]
+    fn a_quiet_table_is_finished_by_tidying() {
+        let mut table = Lpm4::new();
+        for n in 0..300u32 {
+            let (key, length) =
+                if n % 2 == 0 { (0x0AFD_0000 + n, 32) } else { (n.wrapping_mul(0x9E37_79B9), 24) };
+            assert!(table.insert(Key4(key), length, n).is_ok());
+        }
+        assert!(table.is_unfinished());
+        let rounds = (0..10_000).take_while(|_| table.tidy()).count();
+        assert!(rounds > 0 && !table.tidy() && !table.is_unfinished(), "{rounds} rounds");
+        assert!(table.shortcuts_are_true() && !table.kept.crowds.is_empty());
+    }
 
     /// Hosts of one subnet come among scattered prefixes, move, and go.
     #[test]

@@ -17,6 +17,8 @@ const FROM: usize = if cfg!(test) { 8 } else { 2 };
 const FILL: usize = if cfg!(test) { 3 } else { 16 };
 /// Shortcuts of no more blocks are made at once: a table of few prefixes may see no further update.
 const AT_ONCE: u32 = if cfg!(test) { 1 } else { 64 };
+/// As much as so many updates fill is done at once when there are none.
+const TIDY: usize = 4;
 /// Prefixes that are looked at to find the region, and how many of them must lie in it.
 pub(super) const SAMPLES: usize = 64;
 /// Prefixes from which on there are shortcuts in a thrifty table.
@@ -40,6 +42,8 @@ pub(super) struct Kept<K> {
     pub garbage: Vec<Chunk>,
     /// Updates since the region was chosen.
     age: u32,
+    /// Prefixes that came in outside of it since then.
+    strays: u32,
     /// One of many tables: few shortcuts, or none.
     pub thrifty: bool,
     /// Prefixes by length; empty until there is one.
@@ -84,6 +88,9 @@ impl<K: Key> Kept<K> {
         let former = std::mem::replace(&mut self.current, finished);
         self.garbage = former.into_chunks();
         self.crowds.disperse(&mut self.garbage);
+        if !self.thrifty {
+            self.crowds.look_soon();
+        }
         let shortest = usize::from(self.current.shortest_spread());
         self.hidden = self.lengths.get(1..shortest).unwrap_or_default().iter().sum();
     }
@@ -196,12 +203,13 @@ impl<K: Key> Lpm<K> {
         }
     }
 
-    /// To be called after each update, with the length of the prefix and how many there are more of
-    /// it now.
-    pub(super) fn maintain(&mut self, length: u8, change: i32) {
+    /// To be called after each update, with the prefix and how many there are more of it now.
+    pub(super) fn maintain(&mut self, key: K, length: u8, change: i32) {
         if change != 0 {
             self.kept.count(length, change);
         }
+        let stray = change > 0 && length > 0 && !self.kept.current.has(key);
+        self.kept.strays = self.kept.strays.saturating_add(u32::from(stray));
         if length == 0 {
             self.kept.default = self.get(K::default(), 0).unwrap_or(NO_MATCH);
         }
@@ -214,6 +222,27 @@ impl<K: Key> Lpm<K> {
         if !self.kept.thrifty {
             self.tend_crowds();
         }
+    }
+
+    /// Goes on with shortcuts that are in the making while there are no updates: as much work as some of those. `false`:
+    /// there was nothing to do.
+    pub fn tidy(&mut self) -> bool {
+        if !self.is_unfinished() {
+            return false;
+        }
+        for _ in 0..TIDY {
+            if let Some(next) = self.kept.next.take() {
+                self.fill(next);
+            }
+        }
+        self.tend_crowds();
+        true
+    }
+
+    /// Something is left to do for faster lookups: see [`Lpm::tidy`].
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.kept.next.is_some() || self.kept.crowds.are_unfinished()
     }
 
     pub(super) fn trie(&self) -> Trie<'_, K> {
@@ -244,12 +273,14 @@ impl<K: Key> Lpm<K> {
         let from = if self.kept.thrifty { THRIFTY_FROM } else { FROM };
         let too_few = self.length >= from && blocks < 1 << bits;
         let too_many = blocks > 1 << MIN_BITS && self.length < blocks / 16;
-        // The prefixes may all be others by now.
+        // The prefixes may all be others by now, or many may lie elsewhere.
         let old = blocks > 0 && self.kept.age as usize > 8 * blocks;
-        if !too_few && !too_many && !old || !self.kept.garbage.is_empty() {
+        let astray =
+            blocks > 0 && self.kept.strays as usize > FEW + self.length * (SAMPLES - IN_REGION) / SAMPLES;
+        if !too_few && !too_many && !old && !astray || !self.kept.garbage.is_empty() {
             return;
         }
-        self.kept.age = 0;
+        (self.kept.age, self.kept.strays) = (0, 0);
         let (region, base) = self.region();
         let next = Shortcuts::new(region, base, bits);
         if !next.is_like(&self.kept.current) {

@@ -26,7 +26,7 @@ impl<K: Key> Lpm<K> {
         let leaf = Leaf { key: key.masked(length), value, length: u16::from(length) };
         let former = self.insert_leaf(leaf);
         self.length += usize::from(former.is_none());
-        self.maintain(length, i32::from(former.is_none()));
+        self.maintain(leaf.key, length, i32::from(former.is_none()));
         self.save();
         Ok(former)
     }
@@ -178,7 +178,7 @@ impl<K: Key> Lpm<K> {
         let value = self.remove_leaf(key, length)?;
         self.length -= 1;
         self.refresh(key, length);
-        self.maintain(length, -1);
+        self.maintain(key, length, -1);
         self.save();
         Some(value)
     }

@@ -36,6 +36,8 @@ pub struct Replica {
     pub(super) traffic: Traffic,
     pub(super) used: Used,
     pub(super) ignored: u64,
+    /// The VRF that was tidied last.
+    pub(super) tidied: u32,
 }
 
 /// Prefixes in use over all VRFs, held against the limits.
@@ -76,6 +78,7 @@ impl Replica {
             traffic: Traffic::new(limits.vrfs, limits.ports),
             used: Used::default(),
             ignored: 0,
+            tidied: 0,
         }
     }
 

@@ -332,3 +332,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tables_of_all_vrfs_are_tidied_in_turn() {
+    let limits = ReplicaLimits { entries: 4000, ..ReplicaLimits::default() };
+    let mut replica = Replica::new(limits);
+    for vrf in [RED, BLUE] {
+        given(&mut replica, Delta::VrfSet(vrf, spec(u32::from(vrf.0))));
+        for n in 0..300u32 {
+            let prefix = IpNet::new(std::net::Ipv4Addr::from_bits(n.wrapping_mul(0x9E37_79B9)).into(), 24);
+            let (prefix, action) = (prefix.unwrap().trunc(), MapAction::SendMapRequest);
+            let entry = EntryId(u32::from(vrf.0) * 1000 + n);
+            given(&mut replica, Delta::MapSet { vrf, prefix, entry, action });
+        }
+    }
+    let unfinished = |replica: &Replica| {
+        let vrfs = replica.vrfs.iter().flatten();
+        vrfs.filter(|vrf| vrf.map_cache.v4.is_unfinished()).count()
+    };
+    assert_eq!(unfinished(&replica), 2);
+    (0..1000).for_each(|_| replica.tidy());
+    assert_eq!(unfinished(&replica), 0);
+}

@@ -144,6 +144,11 @@ pub(super) struct Vrf {
 }
 
 impl Vrf {
+    /// See [`Lpm4::tidy`].
+    pub(super) fn tidy(&mut self) -> bool {
+        self.map_cache.v4.tidy() || self.map_cache.v6.tidy() || self.fib.tidy()
+    }
+
     pub(super) fn new(id: VrfId, spec: VrfSpec, max_groups: u32) -> Self {
         Self {
             spec,

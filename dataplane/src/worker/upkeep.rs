@@ -41,6 +41,7 @@ impl<B> Upkeep<B> {
             self.next_housekeeping = core.now.saturating_add(self.interval);
             core.watch.upkeep();
             core.expire_fragments();
+            core.replica.tidy();
             core.hold.expire(core.now, &mut self.released);
             for held in self.released.drain(..) {
                 core.let_go(&held, DropReason::HoldTimeout);
