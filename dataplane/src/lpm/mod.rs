@@ -29,7 +29,8 @@
 //! that matter, one word or more for each prefix, that leads to where a walk would arrive, or says a
 //! prefix that is alone there. Most lookups read one word, most others one or two records more.
 //! Shortcuts only repeat what the trie says; they are made, grown and replaced step by step with the
-//! updates. Small tables have none.
+//! updates, and finished between them ([`Lpm::tidy`]). Small tables have none. Prefixes that crowd in few of their
+//! blocks, such as the hosts of one subnet, get shortcuts of their own (`crowd.rs`).
 //!
 //! A burst goes level by level (`burst.rs`): what one level reads is asked for while the other keys
 //! take their step, so that the memory accesses of a burst overlap. Numbers of blocks, and what words
@@ -45,7 +46,7 @@
 //! # Bounds
 //!
 //! A lookup takes at most 6 (IPv4) or 22 (IPv6) steps. An update copies at most 255 records and 64
-//! nodes, and writes at most 1,024 shortcuts. A table takes 2^29 prefixes.
+//! nodes, and writes at most 1,024 shortcuts, and as many for each of up to four crowds. A table takes 2^29 prefixes.
 
 #![cfg_attr(
     not(test),
