@@ -62,32 +62,25 @@ pub struct HeldNow<B> {
 const TURNOVER: u64 = 16;
 /// How many may make room at once.
 const EVICTIONS_AT_ONCE: u64 = 64;
-/// When all have, so many must be due again before the next one may. Only then do packets take the long way of those
-/// that wait, all of a burst together: for one at a time the others would go there in vain.
-const EVICTIONS_TOGETHER: u64 = 32;
 
-/// A limit on evictions: the tick at which the next one is due, and the one from which on they are allowed.
+/// A limit on evictions: the tick at which the next one is due, and how far that may lie ahead.
 #[derive(Clone, Copy, Debug)]
 struct Evictions {
     interval: u64,
     due: u64,
-    from: u64,
 }
 
 impl Evictions {
     fn new(packets: usize, hz: u64) -> Self {
-        Self { interval: hz / (TURNOVER * packets as u64).max(1), due: 0, from: 0 }
+        Self { interval: hz / (TURNOVER * packets as u64).max(1), due: 0 }
     }
 
     const fn is_allowed(&self, now: u64) -> bool {
-        self.from <= now
+        self.due <= now.saturating_add(self.interval * EVICTIONS_AT_ONCE)
     }
 
     fn count(&mut self, now: u64) {
         self.due = self.due.max(now).saturating_add(self.interval);
-        if self.due > now.saturating_add(self.interval * EVICTIONS_AT_ONCE) {
-            self.from = self.due - self.interval * EVICTIONS_TOGETHER;
-        }
     }
 }
 
@@ -375,8 +368,6 @@ mod tests {
         // At 1000 ticks a second one eviction each 3 ticks, and 64 at once.
         assert_eq!(flood(&mut table, 16..1000, 1000), (65, 984 - 65));
         assert!(table.is_closed(1000) && table.len() == 16);
-        // The 65th is due at 1195; 32 ahead of it the next may.
-        assert!(table.is_closed(1098) && !table.is_closed(1099));
         assert_eq!(flood(&mut table, 1000..2000, 1300), (65, 935));
         let mut out = Vec::new();
         table.release(&Touched::Mapping { vrf: VrfId(0), prefix: "0.0.0.0/0".parse().unwrap() }, &mut out);
