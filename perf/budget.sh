@@ -49,6 +49,6 @@ lookup=$(of encap_v4in4_1k 'lookup_burst')
 hold parse "$parse" 48
 hold "parse IPv6" "$(of encap_v6in4_1k 'Outbound>?::look')" 67
 hold lookup "$lookup" 30
-hold encapsulate $((all - parse - lookup)) 113
+hold encapsulate $((all - parse - lookup)) 118
 hold decapsulate $(($(of decap_v4in4_1k 'PROGRAM TOTALS') - $(of decap_v4in4_1k 'lookup_burst'))) 140
 exit $failed

@@ -79,7 +79,7 @@ impl WorkerHandle {
         // The slots' counters are made here, so that the worker need not allocate.
         match &delta {
             Delta::MapSet { entry, .. } => {
-                self.entries.reserve(entry.0);
+                self.entries.reserve(*entry);
             }
             Delta::RlocSet(rloc, _) => {
                 self.rlocs.reserve(rloc.0);
@@ -133,7 +133,7 @@ impl WorkerHandle {
     /// Packets and bytes that a map-cache entry took.
     #[must_use]
     pub fn entry(&self, id: EntryId) -> (u64, u64) {
-        self.entries.get(id.0).map_or((0, 0), |slot| slot.counters())
+        self.entries.get(id).unwrap_or_default()
     }
 
     /// Its counters by VRF and by sub-interface.

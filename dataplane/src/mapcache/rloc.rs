@@ -1,5 +1,6 @@
 //! The table of RLOCs: how to reach each, and what went there.
 
+use super::action::RLOCS;
 use super::template::{RlocSlot, State, TemplateError};
 use crate::feed::RlocState;
 use crate::slots::SharedSlots;
@@ -28,10 +29,10 @@ pub struct RlocTable {
 }
 
 impl RlocTable {
-    /// An empty table for slot numbers below `limit`.
+    /// An empty table for slot numbers below `limit`, and below what an entry has bits for.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        Self { slots: SharedSlots::new(limit) }
+        Self { slots: SharedSlots::new(limit.min(RLOCS)) }
     }
 
     /// Control's view. May be asked for once, at the start: the table grows inside it.

@@ -232,6 +232,12 @@ impl Replica {
         self.entries.count(id, 1, bytes);
     }
 
+    /// The number of packets of an entry began again: see [`EntrySlot::count`].
+    #[cold]
+    pub(crate) fn lap(&self, id: EntryId) {
+        self.entries.lap(id);
+    }
+
     /// Asks for an entry's memory ahead of [`Replica::entry`]. No effect but speed.
     #[inline]
     pub fn prefetch_entry(&self, id: EntryId) {

@@ -7,7 +7,7 @@ use crate::feed::{
 };
 use crate::fib::RouteRef;
 use crate::lpm::{Key4, Key6, NO_MATCH};
-use crate::mapcache::{EntrySlot, Rloc, RlocSlot};
+use crate::mapcache::{Rloc, RlocSlot};
 use crate::types::*;
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -91,7 +91,7 @@ fn a_mapping_is_found_counted_changed_and_removed() {
     let entry = replica.map_lookup(BLUE, ip("10.1.2.3")).unwrap();
     assert_eq!((entry, replica.entry(entry)), (EntryId(5), to(9)));
     replica.count(entry, 100);
-    assert_eq!(counters.get(5).map(EntrySlot::counters), Some((1, 100)));
+    assert_eq!(counters.get(EntryId(5)), Some((1, 100)));
 
     let mut entries = [0; 2];
     replica.map_lookup4_burst(BLUE, &[Key4(0x0a01_0000), Key4(0)], &mut entries);
@@ -104,11 +104,11 @@ fn a_mapping_is_found_counted_changed_and_removed() {
     // Another action leaves the counters alone, another slot begins anew.
     given(&mut replica, map_set(BLUE, "10.1.0.0/16", 5, MapAction::DropNoReason));
     assert_eq!(replica.entry(EntryId(5)), MapAction::DropNoReason);
-    assert_eq!(counters.get(5).map(EntrySlot::counters), Some((1, 100)));
+    assert_eq!(counters.get(EntryId(5)), Some((1, 100)));
     given(&mut replica, map_set(BLUE, "10.1.0.0/16", 8, to(1)));
     assert_eq!(replica.map_lookup(BLUE, ip("10.1.2.3")), Some(EntryId(8)));
     given(&mut replica, map_set(RED, "10.2.0.0/16", 5, to(2)));
-    assert_eq!(counters.get(5).map(EntrySlot::counters), Some((0, 0)));
+    assert_eq!(counters.get(EntryId(5)), Some((0, 0)));
 
     given(&mut replica, Delta::MapDel { vrf: BLUE, prefix: net("10.1.0.0/16") });
     assert_eq!(replica.map_lookup(BLUE, ip("10.1.2.3")), None);

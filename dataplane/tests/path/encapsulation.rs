@@ -145,7 +145,7 @@ fn a_locator_set_shares_flows_by_its_buckets_r079_r082() {
     let share = by_rloc["203.0.113.4"];
     assert!((1400..1600).contains(&share), "{share} of 2000 flows, 1500 expected");
     let counters = lab.worker().replica().entry_counters();
-    let (packets, bytes) = counters.get(entry.0).unwrap().counters();
+    let (packets, bytes) = counters.get(entry).unwrap();
     assert_eq!((packets, bytes), (4000, 4000 * 28));
     let rloc = lab.worker().replica().rloc_counters();
     let (packets, bytes) = rloc.get(RlocId(7).0).unwrap().counters();
@@ -178,7 +178,7 @@ fn the_actions_of_negative_entries_r012_r018_r068() {
                 assert_eq!((icmp.protocol, icmp.payload[0], icmp.payload[1]), (1, kind, code), "{name}");
             }
         }
-        let counted = lab.worker().replica().entry_counters().get(entry.0).unwrap().counters().0;
+        let counted = lab.worker().replica().entry_counters().get(entry).unwrap().0;
         assert_eq!(counted, u64::from(reason != RlocDown), "{name}: a negative entry counts its packets");
     }
 }
@@ -307,5 +307,5 @@ fn a_port_that_does_not_exist_is_a_named_drop() {
     lab.route(0, "8.8.8.0/24", pxtr_dataplane::feed::Route::Via(adjacency));
     assert_eq!(lab.native(&udp(V4, "8.8.8.8", 1)), Fate::Dropped(DropReason::TxPort));
     let counters = lab.worker().replica().entry_counters();
-    assert_eq!(counters.get(9999).map(|slot| slot.counters()), Some((0, 0)), "nobody's entry");
+    assert_eq!(counters.get(pxtr_dataplane::types::EntryId(9999)), Some((0, 0)), "nobody's entry");
 }

@@ -62,7 +62,7 @@ impl Pair {
                 let tables = lab.worker().replica();
                 (tables.entry_counters(), tables.rloc_counters())
             };
-            let entries = (0..64).map(|n| entries.get(n).map(|slot| slot.counters())).collect::<Vec<_>>();
+            let entries = (0..64).map(|n| entries.get(pxtr_dataplane::types::EntryId(n))).collect::<Vec<_>>();
             let rlocs = (0..64).map(|n| rlocs.get(n).map(|slot| slot.counters())).collect::<Vec<_>>();
             let traffic = lab.worker().replica().traffic().clone();
             let vrfs = (0..64).map(|vrf| format!("{:?}", traffic.vrf(VrfId(vrf)))).collect::<Vec<_>>();

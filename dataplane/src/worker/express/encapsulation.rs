@@ -14,7 +14,7 @@ use crate::mapcache::{EntrySlot, RlocSlot};
 use crate::path::outer::Parts;
 use crate::path::pitr::{self, Inner};
 use crate::replica::Replica;
-use crate::types::PortId;
+use crate::types::{EntryId, PortId};
 use crate::wire::{ethernet, lisp};
 use std::num::NonZeroU32;
 
@@ -93,6 +93,8 @@ struct Work<'a> {
     outer: Outer,
     /// Ports of those that were written.
     ports: [PortId; BURST],
+    /// Those whose entries counted so many packets that the number began again.
+    laps: u32,
 }
 
 impl<'a> Work<'a> {
@@ -119,7 +121,8 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
         }
     }
     let (lanes, ports) = (row.table(), [PortId(0); BURST]);
-    let mut work = Work { entries: [entry; BURST], rlocs: [rloc; BURST], outer: Outer::new(), ports };
+    let mut work =
+        Work { entries: [entry; BURST], rlocs: [rloc; BURST], outer: Outer::new(), ports, laps: 0 };
     if row.len() <= FEW {
         work.outer.fill::<FEW>(lanes);
     } else {
@@ -151,8 +154,13 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
     let mut count = done.add_row(sent.0, numbers, &work.ports, bytes(&lanes.marks, sent.0));
     if long.0 != 0 {
         let mut doing = Doing::default();
-        put_v6::<V6, _>((lanes, long), &work, burst, header, (done, &mut doing));
+        put_v6::<V6, _>((lanes, long), &mut work, burst, header, (done, &mut doing));
         count += done.take_over(doing);
+    }
+    if work.laps != 0 {
+        for (_, entry) in row.found().filter(|(at, _)| work.laps >> (at % BURST) & 1 != 0) {
+            tables.lap(EntryId(entry));
+        }
     }
     (count, misses)
 }
@@ -184,7 +192,9 @@ fn put_v4<const V6: bool, P: PacketBurst>(
             continue;
         };
         pitr::write_parts::<V6>(data, (work.outer.parts(at), read(&lanes.hop, at)), header, rloc);
-        entry.count(1, u64::from(len));
+        if entry.count(1, u64::from(len)) {
+            work.laps |= 1 << at;
+        }
         // Fits: so that it is one addition to what the slot has.
         rloc.count(1, u64::from(len + pitr::OVERHEAD_V4 as u16));
         write(&mut work.ports, at, rloc.port());
@@ -214,14 +224,15 @@ fn pick<'a>(entry: &EntrySlot, hash: u32, tables: &'a Replica) -> Option<&'a Rlo
 #[inline(never)]
 fn put_v6<const V6: bool, P: PacketBurst>(
     (lanes, set): (&Lanes, Set),
-    work: &Work<'_>,
+    work: &mut Work<'_>,
     burst: &mut P,
     header: [u8; lisp::LEN],
     (done, doing): (&mut Done, &mut Doing),
 ) {
-    for at in set {
-        let Some((entry, rloc)) = work.way(at) else { continue };
-        let (hash, marks, at) = (read(&lanes.hash, at), Marks(read(&lanes.marks, at)), read(&lanes.at, at));
+    for place in set {
+        let Some((entry, rloc)) = work.way(place) else { continue };
+        let (hash, marks) = (read(&lanes.hash, place), Marks(read(&lanes.marks, place)));
+        let at = read(&lanes.at, place);
         let (len, tos, ttl) = (usize::from(marks.len()), marks.tos(), marks.ttl());
         if len > usize::from(rloc.room_v6()) {
             continue;
@@ -231,7 +242,9 @@ fn put_v6<const V6: bool, P: PacketBurst>(
         let inner = Inner { len: len as u32, hash, tos, ttl, v6: V6, forwarded: true };
         pitr::write_v6(data, &inner, header, rloc);
         let outer_len = len + pitr::OVERHEAD_V6;
-        entry.count(1, len as u64);
+        if entry.count(1, len as u64) {
+            work.laps |= 1 << place;
+        }
         rloc.count(1, outer_len as u64);
         done.add(doing, at, rloc.port(), ethernet::LEN + outer_len);
     }
