@@ -82,7 +82,7 @@ impl<T: Default> Slots<T> {
 /// A table of atomics that one worker writes and control reads.
 ///
 /// It has its final size from the start: a slot never moves, so that a reader needs no lock and the path
-/// checks one bound. Of slots that nobody has written the kernel only keeps the promise.
+/// checks one bound. Of slots that nobody has prepared or written the kernel only keeps the promise.
 #[derive(Debug)]
 pub struct SharedSlots<T> {
     slots: Zeroed<T>,
@@ -118,6 +118,25 @@ impl<T: FromZeros> SharedSlots<T> {
         let (chunk, _) = split(index);
         self.chunks.get(chunk)?.store(true, Relaxed);
         self.get(index)
+    }
+
+    /// The slot, if one of its chunk is in use.
+    #[must_use]
+    pub fn reserved(&self, index: u32) -> Option<&T> {
+        let (chunk, _) = split(index);
+        if self.chunks.get(chunk)?.load(Relaxed) { self.get(index) } else { None }
+    }
+
+    /// The slot, which somebody else is to use: makes its pages and its neighbours', so that the other one has no page
+    /// fault. Called for a slot before its number is given away.
+    pub fn prepare(&self, index: u32) {
+        let (chunk, _) = split(index);
+        if let Some(reserved) = self.chunks.get(chunk)
+            && !reserved.load(Relaxed)
+        {
+            self.slots.populate(chunk * CHUNK..(chunk + 1) * CHUNK);
+            reserved.store(true, Relaxed);
+        }
     }
 
     /// Bytes taken by chunks in use and their directory.

@@ -116,6 +116,16 @@ impl Traffic {
         self.vrfs.reserve(u32::from(vrf.0));
     }
 
+    /// Makes the pages that a VRF counts in: see [`SharedSlots::prepare`].
+    pub(crate) fn prepare_vrf(&self, vrf: VrfId) {
+        self.vrfs.prepare(u32::from(vrf.0));
+    }
+
+    /// The same for a sub-interface.
+    pub(crate) fn prepare_subinterface(&self, port: PortId) {
+        self.subinterfaces.prepare(u32::from(port.0));
+    }
+
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.vrfs.memory_bytes() + self.subinterfaces.memory_bytes() + self.policers.memory_bytes()

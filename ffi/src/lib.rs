@@ -25,6 +25,7 @@ pub mod fib;
 mod hugepages;
 mod layout;
 pub mod lcore;
+mod mapping;
 mod mbuf;
 mod pool;
 mod port;

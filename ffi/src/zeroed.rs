@@ -1,20 +1,17 @@
 //! Large tables of zeros that take memory as they are touched.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ops::Deref;
+use crate::mapping::{HUGE, Mapping, PAGE, node_here};
+use std::alloc::{Layout, handle_alloc_error};
+use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use zerocopy::FromZeros;
 
-/// Alignment of a table: a cache line. Asked of the allocator it would cost the laziness, for memory that
-/// is aligned beyond 16 bytes is zeroed by hand.
-const LINE: usize = 64;
-const EASY: usize = 16;
-
-/// So many records, all zero at first, that never move. Pages that nobody has written take no memory.
+/// So many records, all zero at first, that never move. Pages that nobody has written or [populated](Self::populate)
+/// take no memory. They are of the NUMA node of the thread that made the table, whoever touches them first.
 #[derive(Debug)]
 pub struct Zeroed<T> {
-    raw: NonNull<u8>,
-    layout: Layout,
+    /// `None`: there are no records.
+    memory: Option<Mapping>,
     start: NonNull<T>,
     len: usize,
 }
@@ -28,16 +25,25 @@ impl<T: FromZeros> Zeroed<T> {
     /// A table of `len` records. Ends the process, as any allocation does, when there is no such memory.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        const { assert!(align_of::<T>() <= LINE && size_of::<T>() > 0 && !std::mem::needs_drop::<T>()) };
-        let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_add(LINE));
-        let layout = bytes.and_then(|bytes| Layout::from_size_align(bytes, EASY).ok());
+        const { assert!(align_of::<T>() <= PAGE && size_of::<T>() > 0 && !std::mem::needs_drop::<T>()) };
+        let layout =
+            len.checked_mul(size_of::<T>()).and_then(|bytes| Layout::from_size_align(bytes, 64).ok());
         let Some(layout) = layout else { panic!("{len} records are more than there are addresses") };
-        // SAFETY: the size is not zero.
-        let Some(raw) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
-        let skip = (LINE - raw.as_ptr() as usize % LINE) % LINE;
-        // SAFETY: less than a line is skipped, for which there is room.
-        let start = unsafe { raw.add(skip) }.cast();
-        Self { raw, layout, start, len }
+        let memory = (len > 0)
+            .then(|| Mapping::new(layout.size(), node_here()).unwrap_or_else(|| handle_alloc_error(layout)));
+        let start = memory.as_ref().map_or(NonNull::dangling(), |memory| memory.start().cast());
+        Self { memory, start, len }
+    }
+
+    /// Makes the pages of these records, so that whoever writes them first has no page fault. The first 2 MiB of a
+    /// table are made as far as asked for; what is behind is made by 2 MiB at a time, as hugepages if there are some.
+    pub fn populate(&self, records: Range<usize>) {
+        let Some(memory) = &self.memory else { return };
+        let (from, to) = (records.start * size_of::<T>(), records.end.min(self.len) * size_of::<T>());
+        memory.populate(from..to.min(HUGE), false);
+        if to > HUGE {
+            memory.populate(from.max(HUGE) / HUGE * HUGE..to.next_multiple_of(HUGE), true);
+        }
     }
 }
 
@@ -48,13 +54,6 @@ impl<T> Deref for Zeroed<T> {
     fn deref(&self) -> &[T] {
         // SAFETY: `len` records lie there, aligned, and zeros are a value of T (`FromZeros`, in `new`).
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
-    }
-}
-
-impl<T> Drop for Zeroed<T> {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout; the records need no drop (asserted in `new`).
-        unsafe { dealloc(self.raw.as_ptr(), self.layout) };
     }
 }
 
@@ -85,5 +84,12 @@ mod tests {
         let table = Zeroed::<[AtomicU64; 4]>::new(4 << 20);
         table[3 << 20][0].store(1, Relaxed);
         assert!(resident() - before < 1024, "pages of 128 MiB");
+        // 2,048 records take 64 KiB; those from the third mebibyte on come with all beside them.
+        table.populate(0..2048);
+        assert!(resident() - before < 1024);
+        table.populate(100_000..100_001);
+        assert!(resident() - before >= 512 + 16);
+        table.populate(0..usize::MAX / 64);
+        assert!(resident() - before >= 32768);
     }
 }

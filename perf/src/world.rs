@@ -9,7 +9,7 @@ use pxtr_dataplane::feed::*;
 use pxtr_dataplane::io::dpdk::TscClock;
 use pxtr_dataplane::path::flow::FlowKey;
 use pxtr_dataplane::punt::Punt;
-use pxtr_dataplane::replica::Retired;
+use pxtr_dataplane::replica::{Retired, Supplier};
 use pxtr_dataplane::ring::{Consumer, Producer, ring};
 use pxtr_dataplane::types::*;
 use pxtr_dataplane::worker::{Links, Worker, WorkerConfig};
@@ -28,6 +28,8 @@ pub struct World {
     pub worker: Worker<Carousel, TscClock>,
     /// What control tells it.
     pub feed: Producer<Delta>,
+    /// What control does for its memory before each delta.
+    pub supplier: Supplier,
     /// What it gives back.
     pub retired: Consumer<Retired>,
     /// What it tells control.
@@ -80,11 +82,13 @@ impl World {
             Links { feed: feed_end, retired: retired_end, punts: punts_end, stats: Arc::clone(&stats) };
         let config = WorkerConfig::new(FlowKey::new([11, 22, 33, 44]));
         let worker = Worker::new(Carousel::new(pool, rotation), TscClock::new(), &config, links);
-        Self { worker, feed, retired, punts, stats }
+        let supplier = worker.replica().supplier();
+        Self { worker, feed, supplier, retired, punts, stats }
     }
 
     /// Gives the worker a delta and lets it work when there is no room.
     pub fn apply(&mut self, delta: Delta) {
+        self.supplier.before(&delta);
         let mut delta = Some(delta);
         while let Some(next) = delta.take() {
             delta = self.feed.push(next).err();

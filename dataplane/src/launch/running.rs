@@ -50,7 +50,12 @@ impl Running {
             let worker = Worker::new(io, TscClock::new(), &config, links);
             let mut worker = worker.with_trunks(trunks).with_watches(watch_link);
             let tables = worker.replica();
-            let counters = (tables.entry_counters(), tables.rloc_counters(), tables.traffic().clone());
+            let counters = (
+                tables.entry_counters(),
+                tables.rloc_counters(),
+                tables.traffic().clone(),
+                tables.supplier(),
+            );
             if say.send(Ok(counters)).is_ok() {
                 worker.run(&stop);
             }

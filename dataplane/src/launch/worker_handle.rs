@@ -4,7 +4,7 @@ use crate::counters::{Snapshot, WorkerStats};
 use crate::feed::Delta;
 use crate::mapcache::{EntryCounters, RlocCounters};
 use crate::punt::Punt;
-use crate::replica::Retired;
+use crate::replica::{Retired, Supplier};
 use crate::ring::{Consumer, Producer, ring};
 use crate::traffic::Traffic;
 use crate::types::{EntryId, RlocId};
@@ -30,11 +30,12 @@ pub struct WorkerHandle {
     entries: EntryCounters,
     rlocs: RlocCounters,
     traffic: Traffic,
+    supplier: Supplier,
     watches: WatchDesk,
 }
 
-/// Where a replica counts: entries, RLOCs, and VRFs with sub-interfaces.
-pub(super) type Tables = (EntryCounters, RlocCounters, Traffic);
+/// Where a replica counts: entries, RLOCs, and VRFs with sub-interfaces; and where it gets its memory.
+pub(super) type Tables = (EntryCounters, RlocCounters, Traffic, Supplier);
 
 /// Control's ends of the rings of a worker that is about to start.
 #[derive(Debug)]
@@ -61,9 +62,9 @@ pub(super) fn links(core: usize) -> (Links, WatchLink, Ends) {
 
 impl Ends {
     /// With the counters of the replica that the worker made on its own core.
-    pub(super) fn handle(self, (entries, rlocs, traffic): Tables) -> WorkerHandle {
+    pub(super) fn handle(self, (entries, rlocs, traffic, supplier): Tables) -> WorkerHandle {
         let Self { core, feed, retired, punts, stats, watches } = self;
-        WorkerHandle { core, feed, retired, punts, stats, entries, rlocs, traffic, watches }
+        WorkerHandle { core, feed, retired, punts, stats, entries, rlocs, traffic, supplier, watches }
     }
 }
 
@@ -74,18 +75,9 @@ impl WorkerHandle {
         self.core
     }
 
-    /// Hands a delta over; gives it back when the ring is full.
+    /// Hands a delta over, and before it the memory that it needs; gives it back when the ring is full.
     pub fn feed(&mut self, delta: Delta) -> Result<(), Delta> {
-        // The slots' counters are made here, so that the worker need not allocate.
-        match &delta {
-            Delta::MapSet { entry, .. } => {
-                self.entries.reserve(*entry);
-            }
-            Delta::RlocSet(rloc, _) => {
-                self.rlocs.reserve(rloc.0);
-            }
-            _ => {}
-        }
+        self.supplier.before(&delta);
         self.feed.push(delta)
     }
 

@@ -72,9 +72,9 @@ impl EntryCounters {
         Some((packets, slot.bytes.load(Relaxed)))
     }
 
-    /// The slot is going to be used: its memory counts as taken.
-    pub fn reserve(&self, id: EntryId) {
-        self.slots.reserve(id.0);
+    /// Makes the pages of a slot: see [`SharedSlots::prepare`].
+    pub fn prepare(&self, id: EntryId) {
+        self.slots.prepare(id.0);
     }
 }
 
@@ -152,8 +152,8 @@ impl EntryTable {
             slot.packets.store(0, Relaxed);
             slot.bytes.store(0, Relaxed);
         }
-        // Only where there were laps: a page that nobody wrote takes no memory.
-        if let Some(laps) = self.counters.laps.get(id.0).filter(|laps| laps.load(Relaxed) != 0) {
+        // Only where there were laps: a page that nobody wrote takes no memory, and reading it is a page fault.
+        if let Some(laps) = self.counters.laps.reserved(id.0) {
             laps.store(0, Relaxed);
         }
     }

@@ -16,6 +16,7 @@ mod keyring;
 mod limits;
 mod local_rlocs;
 mod lookup;
+mod supplier;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -24,5 +25,6 @@ mod vrf;
 pub use applied::{Applied, Ignored, Retired, Touched};
 pub use guard::Guard;
 pub use limits::ReplicaLimits;
+pub use supplier::Supplier;
 pub use tables::Replica;
 pub use vrf::LocalEid;

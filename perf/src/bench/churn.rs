@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use dpdk_sys::{lcore, tsc, tsc_hz};
 use pxtr_dataplane::feed::{Delta, MapAction, Target};
 use pxtr_dataplane::io::BURST;
+use pxtr_dataplane::replica::Supplier;
 use pxtr_dataplane::ring::Producer;
 use pxtr_dataplane::types::{EntryId, RlocId};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -45,23 +46,25 @@ fn disturbed(setup: &Setup, world: &mut World, rate: u32) -> Result<(Vec<f64>, f
     let (spare, _) = pxtr_dataplane::ring::ring(1);
     let feed = std::mem::replace(&mut world.feed, spare);
     let before = world.stats.snapshot().applied;
+    let supplier = &mut world.supplier;
+    let (worker, retired) = (&mut world.worker, &mut world.retired);
     let (samples, lost, feed) = std::thread::scope(|scope| {
         let feeder = scope.spawn(|| {
             let cpu = lcore::pin_and_register(&setup.eal, setup.second_cpu);
-            let feed = churn(feed, rate, &stop);
+            let feed = churn(feed, supplier, rate, &stop);
             drop(cpu);
             feed
         });
         let (mut samples, mut lost) = (Vec::new(), 0);
         let end = tsc() + (seconds * tsc_hz() as f64) as u64;
         while tsc() < end {
-            world.worker.io_mut().grant(ROTATION / BURST);
+            worker.io_mut().grant(ROTATION / BURST);
             let start = tsc();
-            while world.worker.io_mut().quota > 0 {
-                world.worker.poll_once();
-                while world.retired.pop().is_some() {}
+            while worker.io_mut().quota > 0 {
+                worker.poll_once();
+                while retired.pop().is_some() {}
             }
-            let io = world.worker.io_mut();
+            let io = worker.io_mut();
             samples.push(io.received as f64 * tsc_hz() as f64 / (tsc() - start) as f64 / 1e6);
             lost += io.received - io.sent;
         }
@@ -75,7 +78,12 @@ fn disturbed(setup: &Setup, world: &mut World, rate: u32) -> Result<(Vec<f64>, f
 }
 
 /// Replaces, removes and adds mappings: each second change takes back the one before it.
-fn churn(mut feed: Producer<Delta>, rate: u32, stop: &AtomicBool) -> Producer<Delta> {
+fn churn(
+    mut feed: Producer<Delta>,
+    supplier: &mut Supplier,
+    rate: u32,
+    stop: &AtomicBool,
+) -> Producer<Delta> {
     let Some(interval) = tsc_hz().checked_div(u64::from(rate)) else { return feed };
     let (mut due, mut turn) = (tsc(), 0u32);
     while !stop.load(Relaxed) {
@@ -99,6 +107,7 @@ fn churn(mut feed: Producer<Delta>, rate: u32, stop: &AtomicBool) -> Producer<De
             _ => map(true, n),
         });
         turn = turn.wrapping_add(1);
+        delta.iter().for_each(|delta| supplier.before(delta));
         while let Some(next) = delta.take() {
             delta = feed.push(next).err();
             if stop.load(Relaxed) && turn % 4 == 0 {

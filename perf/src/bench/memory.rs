@@ -37,9 +37,13 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
 /// A replica with mappings, half of them IPv6, scattered.
 fn filled(size: Size) -> Replica {
     let mut replica = Replica::new(ReplicaLimits::default());
+    let mut supplier = replica.supplier();
     let instance_id = frames::INSTANCE;
     let spec = VrfSpec { instance_id, pitr: true, petr: true, ..VrfSpec::default() };
-    let mut give = |delta| drop(replica.apply(delta));
+    let mut give = |delta| {
+        supplier.before(&delta);
+        drop(replica.apply(delta));
+    };
     give(Delta::VrfSet(VRF, spec));
     for n in 0..size.rlocs {
         give(Delta::RlocSet(RlocId(n), ready(n, false)));
