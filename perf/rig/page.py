@@ -15,7 +15,7 @@ from .targets import AIMS, verdict
 SIZES = {"1k": 1e3, "10k": 1e4, "100k": 1e5, "200k": 2e5, "1m": 1e6, "2m": 2e6}
 PATHS = ("encap_v4in4", "encap_v6in4", "encap_v4in6", "encap_v6in6", "decap_v4in4", "decap_v6in4")
 STAGES = ("parse", "lookup", "rewrite", "send", "poll")
-ORDER = ("path", "lpm", "wire", "ndr", "latency", "churn", "flood", "failover", "scale", "memory", "soak", "loop")
+ORDER = ("path", "lpm", "access", "wire", "ndr", "latency", "churn", "flood", "failover", "scale", "memory", "soak", "loop")
 
 
 def load(folder):

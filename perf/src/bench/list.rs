@@ -1,6 +1,6 @@
 //! Which benches there are.
 
-use super::{churn, failover, flood, lpm, memory, path, scale};
+use super::{access, churn, failover, flood, lpm, memory, path, scale};
 use crate::report::Metric;
 use anyhow::Result;
 use dpdk_sys::{Eal, Pool};
@@ -41,7 +41,7 @@ pub struct Bench {
 }
 
 /// All benches of the packet path.
-pub const BENCHES: [Bench; 7] = [
+pub const BENCHES: [Bench; 8] = [
     Bench {
         name: "path",
         about: "TSC cycles a packet of the worker on DPDK mbufs, without a device",
@@ -53,6 +53,12 @@ pub const BENCHES: [Bench; 7] = [
         about: "lookups and updates against DPDK's rte_fib and rte_fib6",
         memory_mib: 1500,
         run: lpm::run,
+    },
+    Bench {
+        name: "access",
+        about: "what a cache line costs that the caches do not hold, by the size of memory and of its pages",
+        memory_mib: 128,
+        run: access::run,
     },
     Bench {
         name: "memory",

@@ -1,5 +1,6 @@
 //! The benches. Each returns metrics; none knows how they are printed.
 
+mod access;
 mod churn;
 mod failover;
 mod flood;
