@@ -45,7 +45,7 @@ fn reads(setup: &Setup, lines: &[Line]) -> Vec<f64> {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            *place = random as u32 as usize * lines.len() >> 32;
+            *place = (random as u32 as usize * lines.len()) >> 32;
         }
         let start = tsc();
         for burst in places.chunks(LANES) {
