@@ -1,6 +1,7 @@
 //! Many lookups at once, level by level: the memory accesses of one level depend on nothing but the
 //! level above, so that the processor has those of all keys under way together.
 
+use super::lines::{self, DEEP, Line, TO_ROOT};
 use super::node::{BUCKET, COVERING, Leaf};
 use super::shortcuts::{self, NODE, ROOT, Shortcut};
 use super::table::{Lpm, first_covering, select};
@@ -94,6 +95,9 @@ impl<K: Key> Lpm<K> {
         for ((key, block), rest) in keys.iter().zip(&mut blocks).zip(&mut rests) {
             (*block, *rest) = shortcuts.place(*key);
         }
+        if shortcuts.is_lined() {
+            return self.lookup_lines((keys, &blocks, &rests), values, count);
+        }
         let mut words = [ROOT; LANES];
         for ((word, block), key) in words.iter_mut().zip(&blocks).zip(keys).take(count) {
             *word = shortcuts.word(*block).unwrap_or_else(|| self.outside(*key));
@@ -109,6 +113,77 @@ impl<K: Key> Lpm<K> {
         }
         if self.kept.hidden != 0 || self.kept.default != NO_MATCH {
             self.otherwise_lanes(keys, values, count);
+        }
+    }
+
+    /// The same in a table with lines: most lanes end at theirs. All lines are asked for before the first one is
+    /// read.
+    #[inline(never)]
+    fn lookup_lines(
+        &self,
+        (keys, blocks, rests): (&[K; LANES], &[u32; LANES], &[u32; LANES]),
+        values: &mut [u32; LANES],
+        count: usize,
+    ) {
+        let mut lines: [&Line; LANES] = [&TO_ROOT; LANES];
+        for (line, block) in lines.iter_mut().zip(blocks).take(count) {
+            *line = self.kept.current.line(*block).unwrap_or(&TO_ROOT);
+            dpdk_sys::prefetch(*line);
+        }
+        let (mut first, mut second, mut third, mut found) = ([0; LANES], [0; LANES], [0; LANES], [0; LANES]);
+        for (((line, first), second), third) in lines.iter().zip(&mut first).zip(&mut second).zip(&mut third)
+        {
+            [*first, *second, *third] = line.tails();
+        }
+        let tails = first.iter().zip(&second).zip(&third);
+        for ((found, rest), ((first, second), third)) in found.iter_mut().zip(rests).zip(tails) {
+            *found = lines::first_covering([*first, *second, *third], *rest);
+        }
+        for ((line, found), value) in lines.iter().zip(&found).zip(values.iter_mut()) {
+            *value = line.value_of(*found);
+        }
+        let mut deep = Set(0);
+        for (lane, value) in values.iter().enumerate() {
+            deep.note(lane, *value == DEEP);
+        }
+        deep.0 &= u32::MAX >> (LANES - count);
+        if deep.0 != 0 {
+            self.lookup_deep(keys, &lines, deep, values);
+        }
+        if self.kept.hidden != 0 || self.kept.default != NO_MATCH {
+            self.otherwise_lanes(keys, values, count);
+        }
+    }
+
+    /// Lanes whose line does not tell the prefixes of its block, or that have none.
+    fn lookup_deep(&self, keys: &[K; LANES], lines: &[&Line; LANES], deep: Set, values: &mut [u32; LANES]) {
+        let mut words = [ROOT; LANES];
+        let mut climbers = List::EMPTY;
+        for lane in deep.iter() {
+            let (Some(line), Some(key), Some(word), Some(value)) =
+                (lines.get(lane), keys.get(lane), words.get_mut(lane), values.get_mut(lane))
+            else {
+                continue;
+            };
+            *word = match line.word() {
+                ROOT => self.outside(*key),
+                said => said,
+            };
+            *value = *word as u32;
+            climbers.note(lane, !shortcuts::says_all(*word));
+            if let Some(node) = self.nodes.get(shortcuts::index(*word)) {
+                dpdk_sys::prefetch(node);
+            }
+        }
+        self.climb_all(keys, &words, &climbers, values);
+    }
+
+    /// Lanes whose words lead to nodes, which were asked for.
+    fn climb_all(&self, keys: &[K; LANES], words: &[u64; LANES], climbers: &List, values: &mut [u32; LANES]) {
+        match climbers.count {
+            0 => {}
+            _ if self.kept.crowds.is_empty() => self.climb(keys, words, climbers, values),
+            _ => self.ask_crowds(keys, words, climbers, values),
         }
     }
 
@@ -178,10 +253,6 @@ impl<K: Key> Lpm<K> {
                 *value = select(found != NO_MATCH, found, *word as u32);
             }
         }
-        match climbers.count {
-            0 => {}
-            _ if self.kept.crowds.is_empty() => self.climb(keys, words, &climbers, values),
-            _ => self.ask_crowds(keys, words, &climbers, values),
-        }
+        self.climb_all(keys, words, &climbers, values);
     }
 }

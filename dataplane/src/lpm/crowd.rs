@@ -75,7 +75,8 @@ impl<K: Key> Crowds<K> {
     /// Gives up all tables.
     pub(super) fn disperse(&mut self, garbage: &mut Vec<Chunk>) {
         if let Some(state) = self.0.take() {
-            garbage.extend(state.tables.into_iter().chain(state.making).flat_map(Shortcuts::into_chunks));
+            let tables = state.tables.into_iter().chain(state.making);
+            garbage.extend(tables.flat_map(|table| table.into_chunks().0));
         }
     }
 
@@ -168,7 +169,7 @@ impl<K: Key> Lpm<K> {
             let (kept, gone): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut state.tables).into_iter().partition(has_any);
             state.tables = kept;
-            self.kept.garbage.extend(gone.into_iter().flat_map(Shortcuts::into_chunks));
+            self.kept.garbage.extend(gone.into_iter().flat_map(|table| table.into_chunks().0));
         }
         let least = (self.kept.current.depth() + FURTHER).saturating_sub(BITS);
         let is_new = |key: K| !state.tables.iter().any(|table| table.has(key));
@@ -220,7 +221,7 @@ mod tests {
             }
             let kept = &table.kept;
             let leads_to_node = |(key, _): (Key4, u8)| {
-                let word = kept.current.word(kept.current.place(key).0).unwrap_or(ROOT);
+                let word = kept.current.said(key);
                 let said = kept.crowds.word(key).map_or(ROOT, |(said, _)| said);
                 shortcuts::kind(word) == NODE && shortcuts::kind(said) == NODE
             };

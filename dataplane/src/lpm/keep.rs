@@ -6,6 +6,7 @@
 
 use super::arena::{Arena, NONE};
 use super::crowd::Crowds;
+use super::lines::LineChunk;
 use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
 use super::shortcuts::{Chunk, MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
 use super::table::{At, Lpm};
@@ -15,6 +16,8 @@ use super::{Key, NO_MATCH};
 const FROM: usize = if cfg!(test) { 8 } else { 2 };
 /// Blocks that one update fills while larger shortcuts are being made.
 const FILL: usize = if cfg!(test) { 3 } else { 16 };
+/// The same of lines, of which there are fewer.
+const FILL_LINES: usize = 2;
 /// Shortcuts of no more blocks are made at once: a table of few prefixes may see no further update.
 const AT_ONCE: u32 = if cfg!(test) { 1 } else { 64 };
 /// As much as so many updates fill is done at once when there are none.
@@ -27,6 +30,13 @@ const THRIFTY_FROM: usize = 2048;
 const SMALL: usize = 1 << 15;
 /// And below so many two to four times as many.
 const MIDDLE: usize = 1 << 18;
+/// Prefixes from which on there are lines in place of words, and as a power of two how many for each line.
+const LINED_FROM: usize = if cfg!(test) { 100 } else { 1 << 16 };
+const IN_LINE: u8 = 2;
+/// If more than this part of the blocks does not fit its line there are twice as many.
+const OVERFULL: u32 = 32;
+/// There are lines if at most this part of the prefixes is too long for them.
+const TOO_LONG: usize = if cfg!(test) { 2 } else { 64 };
 const IN_REGION: usize = 56;
 /// So few prefixes are no crowd: their region is everything.
 const FEW: usize = if cfg!(test) { 2 } else { 8 };
@@ -40,8 +50,12 @@ pub(super) struct Kept<K> {
     pub crowds: Crowds<K>,
     /// Chunks of former shortcuts; freed one with each update.
     pub garbage: Vec<Chunk>,
+    /// The same of lines.
+    old_lines: Vec<LineChunk>,
     /// Updates since the region was chosen.
     age: u32,
+    /// Prefixes when shortcuts were planned last, as a power of two.
+    planned: u8,
     /// Prefixes that came in outside of it since then.
     strays: u32,
     /// One of many tables: few shortcuts, or none.
@@ -60,7 +74,7 @@ impl<K: Key> Kept<K> {
         Self { default: NO_MATCH, thrifty, ..Self::default() }
     }
 
-    fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
+    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
         let ours = std::iter::once(&mut self.current).chain(self.next.as_deref_mut());
         ours.chain(self.crowds.each()).filter(|kept| kept.len() > 0)
     }
@@ -86,7 +100,7 @@ impl<K: Key> Kept<K> {
     /// Takes the finished shortcuts into use.
     fn replace(&mut self, finished: Shortcuts<K>) {
         let former = std::mem::replace(&mut self.current, finished);
-        self.garbage = former.into_chunks();
+        (self.garbage, self.old_lines) = former.into_chunks();
         self.crowds.disperse(&mut self.garbage);
         if !self.thrifty {
             self.crowds.look_soon();
@@ -98,24 +112,26 @@ impl<K: Key> Kept<K> {
     pub(super) fn memory_bytes(&self) -> usize {
         let next = self.next.as_ref().map_or(0, |next| size_of_val(&**next) + next.memory_bytes());
         let garbage: usize = self.garbage.iter().map(|chunk| size_of_val(&**chunk)).sum();
+        let old_lines: usize = self.old_lines.iter().map(|chunk| size_of_val(&**chunk)).sum();
         self.current.memory_bytes()
             + next
             + self.crowds.memory_bytes()
             + garbage
+            + old_lines
             + size_of_val(&*self.lengths)
     }
 }
 
 /// The trie, to be read while shortcuts are written.
 pub(super) struct Trie<'a, K> {
-    root: &'a Node<K>,
-    nodes: &'a Arena<Node<K>>,
-    leaves: &'a Arena<Leaf<K>>,
+    pub root: &'a Node<K>,
+    pub nodes: &'a Arena<Node<K>>,
+    pub leaves: &'a Arena<Leaf<K>>,
 }
 
 /// How far a walk has come.
 #[derive(Clone, Copy)]
-struct Way<'a, K> {
+pub(super) struct Way<'a, K> {
     node: &'a Node<K>,
     /// Where the node lies.
     index: u32,
@@ -127,7 +143,7 @@ impl<K: Key> Lpm<K> {
     /// The run of prefixes of this node has moved.
     pub(super) fn leaves_moved(&mut self, node: &Node<K>) {
         let inner = node.inner.count_ones() as usize;
-        for kept in self.kept.each().filter(|kept| node.offset() < kept.depth()) {
+        for kept in self.kept.each().filter(|kept| node.offset() < kept.depth() && !kept.is_lined()) {
             let run = self.leaves.run(node.run(), node.leaf_count());
             // From the end, so that the first one of a block stays.
             for (place, leaf) in run.iter().enumerate().skip(inner).rev() {
@@ -167,8 +183,13 @@ impl<K: Key> Lpm<K> {
 
     /// A prefix came, went, changed its value or hangs elsewhere.
     pub(super) fn refresh(&mut self, key: K, length: u8) {
+        self.refresh_words(key, length);
+        self.refresh_lines(key, length);
+    }
+
+    fn refresh_words(&mut self, key: K, length: u8) {
         let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
-        for kept in self.kept.each() {
+        for kept in self.kept.each().filter(|kept| !kept.is_lined()) {
             if length < kept.shortest_spread() {
                 continue;
             }
@@ -189,16 +210,24 @@ impl<K: Key> Lpm<K> {
         if self.kept.each().all(|kept| kept.depth() <= node.offset()) {
             return;
         }
-        let (run, count) = match node.slot(node.slot_number(key)) {
+        let (run, count) = self.hanging(&node, key);
+        if self.kept.each().any(|kept| !kept.is_lined()) {
+            for index in run..run + count as u32 {
+                if let Some(leaf) = self.leaves.get(index).copied() {
+                    self.refresh_words(leaf.key, leaf.bits());
+                }
+            }
+        }
+        self.refresh_deep(at, key);
+    }
+
+    /// The prefixes that hang in the slot of this key, or in the node there.
+    pub(super) fn hanging(&self, node: &Node<K>, key: K) -> (u32, usize) {
+        match node.slot(node.slot_number(key)) {
             Slot::Bucket(place, count) => (node.run() + place as u32, count),
             Slot::Node(place) => {
                 let child = self.node(At::Index(node.nodes + place as u32));
                 (child.run(), child.leaf_count())
-            }
-        };
-        for index in run..run + count as u32 {
-            if let Some(leaf) = self.leaves.get(index).copied() {
-                self.refresh(leaf.key, leaf.bits());
             }
         }
     }
@@ -214,6 +243,7 @@ impl<K: Key> Lpm<K> {
             self.kept.default = self.get(K::default(), 0).unwrap_or(NO_MATCH);
         }
         self.kept.garbage.pop();
+        self.kept.old_lines.pop();
         self.kept.age = self.kept.age.saturating_add(1);
         match self.kept.next.take() {
             Some(next) => self.fill(next),
@@ -252,11 +282,20 @@ impl<K: Key> Lpm<K> {
     /// Goes on with shortcuts that are in the making.
     fn fill(&mut self, mut next: Box<Shortcuts<K>>) {
         let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
-        let blocks = if next.len() <= AT_ONCE { next.len() as usize + 1 } else { FILL };
+        let blocks = match next.len() {
+            ..=AT_ONCE => next.len() as usize + 1,
+            _ if next.is_lined() => FILL_LINES,
+            _ => FILL,
+        };
         for _ in 0..blocks {
             let Some(block) = next.next_block() else {
                 return self.kept.replace(*next);
             };
+            if next.is_lined() {
+                let line = trie.line(&next, block, trie.top());
+                next.push_line(line);
+                continue;
+            }
             let shortcut = trie.derive(&next, block, trie.top());
             next.push(shortcut);
         }
@@ -269,20 +308,27 @@ impl<K: Key> Lpm<K> {
         if blocks > 0 && self.length == 0 {
             return self.kept.replace(Shortcuts::default());
         }
-        let bits = self.fitting_bits();
+        let (lined, much) = (self.kept.current.is_lined(), self.length >= LINED_FROM);
+        let (bits, magnitude) = (self.fitting_bits(lined), self.length.max(1).ilog2() as u8);
         let from = if self.kept.thrifty { THRIFTY_FROM } else { FROM };
-        let too_few = self.length >= from && blocks < 1 << bits;
-        let too_many = blocks > 1 << MIN_BITS && self.length < blocks / 16;
+        let unlined = much && !lined && magnitude > self.kept.planned;
+        let too_few = self.length >= from && blocks < 1 << bits || unlined;
+        let too_many = blocks > 1 << MIN_BITS && self.length < if lined { blocks } else { blocks / 16 };
         // The prefixes may all be others by now, or many may lie elsewhere.
         let old = blocks > 0 && self.kept.age as usize > 8 * blocks;
         let astray =
             blocks > 0 && self.kept.strays as usize > FEW + self.length * (SAMPLES - IN_REGION) / SAMPLES;
-        if !too_few && !too_many && !old && !astray || !self.kept.garbage.is_empty() {
+        if !too_few && !too_many && !old && !astray
+            || !self.kept.garbage.is_empty()
+            || !self.kept.old_lines.is_empty()
+        {
             return;
         }
-        (self.kept.age, self.kept.strays) = (0, 0);
+        (self.kept.age, self.kept.strays, self.kept.planned) = (0, 0, magnitude);
         let (region, base) = self.region();
-        let next = Shortcuts::new(region, base, bits);
+        let next = Shortcuts::lined(region, base, self.fitting_bits(true));
+        let suits = much && self.lines_suit(&next);
+        let next = if suits { next } else { Shortcuts::new(region, base, self.fitting_bits(false)) };
         if !next.is_like(&self.kept.current) {
             match next.len() <= AT_ONCE {
                 true => self.fill(Box::new(next)),
@@ -292,13 +338,25 @@ impl<K: Key> Lpm<K> {
     }
 
     /// Blocks that suit the table, as a power of two: mostly not more than one prefix in each.
-    fn fitting_bits(&self) -> u8 {
+    fn fitting_bits(&self, lined: bool) -> u8 {
+        let magnitude = self.length.max(1).ilog2() as u8;
+        if lined {
+            let current = &self.kept.current;
+            let overfull = current.deep() > current.len() / OVERFULL;
+            return (magnitude - IN_LINE.min(magnitude) + u8::from(overfull)).clamp(MIN_BITS, MAX_BITS);
+        }
         let more = match self.length {
             ..SMALL if !self.kept.thrifty => 3,
             ..MIDDLE if !self.kept.thrifty => 2,
             _ => 1,
         };
-        (self.length.max(1).ilog2() as u8 + more).clamp(MIN_BITS, MAX_BITS)
+        (magnitude + more).clamp(MIN_BITS, MAX_BITS)
+    }
+
+    /// Lines tell nearly all of the prefixes.
+    fn lines_suit(&self, lines: &Shortcuts<K>) -> bool {
+        let longer = self.kept.lengths.get(usize::from(lines.longest_told()) + 1..).unwrap_or_default();
+        longer.iter().map(|count| *count as usize).sum::<usize>() <= self.length / TOO_LONG
     }
 
     /// The longest prefix under which nearly all of a sample of prefixes lie.
@@ -324,8 +382,10 @@ impl<K: Key> Lpm<K> {
     pub(super) fn shortcuts_are_true(&mut self) -> bool {
         let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
         self.kept.each().all(|kept| {
-            (0..kept.next_block().unwrap_or(kept.len()))
-                .all(|block| kept.get(block) == Some(trie.derive(kept, block, trie.top())))
+            (0..kept.next_block().unwrap_or(kept.len())).all(|block| match kept.line(block) {
+                Some(line) => *line == trie.line(kept, block, trie.top()),
+                None => kept.get(block) == Some(trie.derive(kept, block, trie.top())),
+            })
         })
     }
 }
@@ -337,12 +397,12 @@ impl<'a, K: Key> Trie<'a, K> {
     }
 
     /// Where all walks begin.
-    fn top(&self) -> Way<'a, K> {
+    pub(super) fn top(&self) -> Way<'a, K> {
         Way { node: self.root, index: NONE, value: NO_MATCH }
     }
 
     /// How far the walks to all blocks below a prefix have the same way.
-    fn above(&self, kept: &Shortcuts<K>, key: K, length: u8) -> Way<'a, K> {
+    pub(super) fn above(&self, kept: &Shortcuts<K>, key: K, length: u8) -> Way<'a, K> {
         let (mut way, common) = (self.top(), length.min(kept.depth() - 1));
         while let Slot::Node(place) = way.node.slot(way.node.slot_number(key)) {
             let index = way.node.nodes + place as u32;
@@ -362,7 +422,7 @@ impl<'a, K: Key> Trie<'a, K> {
     }
 
     /// Works out a block's shortcut: a walk of `depth` bits.
-    fn derive(&self, kept: &Shortcuts<K>, block: u32, mut way: Way<'a, K>) -> Shortcut {
+    pub(super) fn derive(&self, kept: &Shortcuts<K>, block: u32, mut way: Way<'a, K>) -> Shortcut {
         let depth = kept.depth();
         let key = kept.key_of(block);
         loop {
@@ -461,7 +521,7 @@ mod tests {
                 assert!(table.insert(key(0), 24, 0).is_ok());
             }
             let current = &table.kept.current;
-            let word = |n: u32| current.word(current.place(key(n)).0).unwrap_or(shortcuts::ROOT);
+            let word = |n: u32| current.said(key(n));
             let here = (0..count).filter(|n| shortcuts::says_all(word(*n))).count();
             let there = (0..count).filter(|n| shortcuts::kind(word(*n)) < shortcuts::NODE).count();
             let depth = current.depth();

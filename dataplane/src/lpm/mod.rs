@@ -32,6 +32,10 @@
 //! updates, and finished between them ([`Lpm::tidy`]). Small tables have none. Prefixes that crowd in few of their
 //! blocks, such as the hosts of one subnet, get shortcuts of their own (`crowd.rs`).
 //!
+//! Tables that the caches do not hold have a *line* for each block in place of a word (`lines.rs`, `gather.rs`): a cache
+//! line that tells up to twelve prefixes with their values. A lookup then reads that one line, and an update
+//! writes it without a look at the other prefixes of the block.
+//!
 //! A burst goes level by level (`burst.rs`): what one level reads is asked for while the other keys
 //! take their step, so that the memory accesses of a burst overlap. Numbers of blocks, and what words
 //! say, are worked out for eight keys with one instruction.
@@ -46,7 +50,7 @@
 //! # Bounds
 //!
 //! A lookup takes at most 6 (IPv4) or 22 (IPv6) steps. An update copies at most 255 records and 64
-//! nodes, and writes at most 1,024 shortcuts, and as many for each of up to four crowds. A table takes 2^29 prefixes.
+//! nodes, and writes at most 1,024 shortcuts or 128 lines, and as many for each of up to four crowds. A table takes 2^29 prefixes.
 
 #![cfg_attr(
     not(test),
@@ -58,8 +62,10 @@ mod burst;
 mod climb;
 mod crowd;
 mod error;
+mod gather;
 mod keep;
 mod key;
+mod lines;
 mod naive;
 mod node;
 mod shortcuts;

@@ -10,10 +10,13 @@
 //! A prefix that is alone in its block, without a value for the whole of it, is told in the word itself:
 //! then, too, there is nowhere to go on, and a lookup reads but this one word.
 //!
+//! Large tables may have a line for each block in place of a word (`lines.rs`), of which there are fewer then.
+//!
 //! Shortcuts repeat what the trie says; `keep.rs` keeps them true. A short prefix that covers too
 //! many blocks is left out: one that is not *spread* is found by a walk from the root.
 
 use super::Key;
+use super::lines::{self, Line, LineChunk};
 
 /// Fewest bits: a block is then never wider than a slot of the root node.
 pub(super) const MIN_BITS: u8 = 6;
@@ -22,6 +25,8 @@ pub(super) const MAX_BITS: u8 = 24;
 /// Blocks, as a power of two, that one prefix may be spread over: the most words that one update
 /// writes.
 const SPREAD_BITS: u8 = if cfg!(test) { 4 } else { 10 };
+/// The same for blocks with lines.
+const SPREAD_LINES: u8 = if cfg!(test) { 3 } else { 7 };
 /// Words in a chunk, as a power of two: small enough for a small table, of which there may be thousands;
 /// large enough for the directory of a table of a million prefixes to stay in the first-level cache.
 const CHUNK_BITS: u32 = 8;
@@ -133,6 +138,11 @@ pub(super) struct Shortcuts<K> {
     /// Blocks below this number have their word.
     filled: u32,
     chunks: Vec<Chunk>,
+    /// There are lines rather than words.
+    lined: bool,
+    lines: Vec<LineChunk>,
+    /// Blocks whose lines are deep.
+    deep: u32,
 }
 
 impl<K: Key> Shortcuts<K> {
@@ -141,7 +151,14 @@ impl<K: Key> Shortcuts<K> {
         let bits = bits.clamp(MIN_BITS, MAX_BITS);
         let base = base.min(K::BITS - bits);
         let chunks = Vec::with_capacity(1usize << bits.saturating_sub(CHUNK_BITS as u8));
-        Self { region: region.masked(base), base, bits, complete: false, filled: 0, chunks }
+        Self { region: region.masked(base), base, bits, chunks, ..Self::default() }
+    }
+
+    /// The same with lines in place of words.
+    pub(super) fn lined(region: K, base: u8, bits: u8) -> Self {
+        let lines = Vec::with_capacity(1usize << bits.saturating_sub(lines::CHUNK_BITS as u8));
+        let words = Self::new(region, base, bits);
+        Self { lined: true, lines, chunks: Vec::new(), ..words }
     }
 
     /// The same, that knows the shortest prefixes, too: not for many blocks.
@@ -167,6 +184,70 @@ impl<K: Key> Shortcuts<K> {
         words.get(block as usize & (CHUNK - 1)).copied()
     }
 
+    /// There are lines rather than words.
+    #[inline(always)]
+    pub(super) const fn is_lined(&self) -> bool {
+        self.lined
+    }
+
+    /// The line of a block. `None`: that is outside the region, or there are no lines.
+    #[inline(always)]
+    pub(super) fn line(&self, block: u32) -> Option<&Line> {
+        let lines = self.lines.get((block >> lines::CHUNK_BITS) as usize)?;
+        lines.get(block as usize & ((1 << lines::CHUNK_BITS) - 1))
+    }
+
+    /// Number of blocks whose lines do not tell their prefixes.
+    pub(super) const fn deep(&self) -> u32 {
+        self.deep
+    }
+
+    /// The line of a block that has it already. It is not to become deep, or shallow: see [`Self::set_line`].
+    pub(super) fn line_mut(&mut self, block: u32) -> Option<&mut Line> {
+        let lines =
+            self.lines.get_mut((block >> lines::CHUNK_BITS) as usize).filter(|_| block < self.filled)?;
+        lines.get_mut(block as usize & ((1 << lines::CHUNK_BITS) - 1))
+    }
+
+    /// The word of a key; one that says all if its line does.
+    #[cfg(test)]
+    pub(super) fn said(&self, key: K) -> u64 {
+        let block = self.place(key).0;
+        let of = |line: &Line| if line.is_deep() { line.word() } else { Shortcut::end(0).pack() };
+        self.line(block).map(of).or_else(|| self.word(block)).unwrap_or(ROOT)
+    }
+
+    /// Adds the line of the next block.
+    pub(super) fn push_line(&mut self, line: Line) {
+        if self.filled & ((1 << lines::CHUNK_BITS) - 1) == 0 {
+            self.lines.push(Box::new([lines::TO_ROOT; 1 << lines::CHUNK_BITS]));
+        }
+        self.filled += 1;
+        self.deep += 1;
+        self.set_line(self.filled - 1, line);
+    }
+
+    /// Changes a block that has its line already.
+    pub(super) fn set_line(&mut self, block: u32, line: Line) {
+        if let Some(place) = self.line_mut(block) {
+            let (former, deep) = (place.is_deep(), line.is_deep());
+            *place = line;
+            self.deep = self.deep + u32::from(deep) - u32::from(former);
+        }
+    }
+
+    /// How a line tells a prefix, which is longer than `depth`.
+    pub(super) fn tail(&self, key: K, length: u8) -> Option<u16> {
+        let fits = length <= self.longest_told();
+        self.rest(key, length).filter(|_| fits).map(|rest| (rest >> 16) as u16)
+    }
+
+    /// The longest prefixes that lines tell.
+    pub(super) const fn longest_told(&self) -> u8 {
+        let longest = self.depth() + lines::TAIL_BITS;
+        if longest < K::NEAR { longest } else { K::NEAR }
+    }
+
     /// What of a prefix a word can say: for [`Next::Prefix`]. It is longer than `depth`.
     pub(super) fn rest(&self, key: K, length: u8) -> Option<u32> {
         let bits = length.checked_sub(self.depth())?;
@@ -186,7 +267,7 @@ impl<K: Key> Shortcuts<K> {
 
     /// Same region and size.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (self.region, self.base, self.bits) == (other.region, other.base, other.bits)
+        (self.region, self.base, self.bits, self.lined) == (other.region, other.base, other.bits, other.lined)
     }
 
     /// The next block to be filled; `None`: all are.
@@ -204,8 +285,13 @@ impl<K: Key> Shortcuts<K> {
         self.set(self.filled - 1, shortcut);
     }
 
-    /// The shortcut of a block that has its word.
+    /// The shortcut of a block that has its word; of lines, one that is deep.
     pub(super) fn get(&self, block: u32) -> Option<Shortcut> {
+        if self.lined {
+            // What other lines say is theirs.
+            let line = self.line(block).filter(|line| block < self.filled && line.is_deep())?;
+            return Some(Shortcut::unpack(line.word()));
+        }
         self.word(block).filter(|_| block < self.filled).map(Shortcut::unpack)
     }
 
@@ -213,6 +299,9 @@ impl<K: Key> Shortcuts<K> {
     pub(super) fn set(&mut self, block: u32, shortcut: Shortcut) {
         if block >= self.filled {
             return;
+        }
+        if let Some(line) = self.line_mut(block) {
+            *line = Line::deep(shortcut.pack());
         }
         let words = self.chunks.get_mut((block >> CHUNK_BITS) as usize);
         if let Some(word) = words.and_then(|words| words.get_mut(block as usize & (CHUNK - 1))) {
@@ -247,17 +336,21 @@ impl<K: Key> Shortcuts<K> {
 
     /// Shortest length of prefixes that are spread over the blocks they cover; at least 1.
     pub(super) fn shortest_spread(&self) -> u8 {
-        if self.complete || self.bits <= SPREAD_BITS { 1 } else { self.depth() - SPREAD_BITS }
+        let spread = if self.lined { SPREAD_LINES } else { SPREAD_BITS };
+        if self.complete || self.bits <= spread { 1 } else { self.depth() - spread }
     }
 
     /// The chunks, to be freed at leisure.
-    pub(super) fn into_chunks(self) -> Vec<Chunk> {
-        self.chunks
+    pub(super) fn into_chunks(self) -> (Vec<Chunk>, Vec<LineChunk>) {
+        (self.chunks, self.lines)
     }
 
     /// Bytes taken from the heap.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * 8 + self.chunks.capacity() * size_of::<Chunk>()
+        let lines: usize = self.lines.iter().map(|chunk| size_of_val(&**chunk)).sum();
+        let directory =
+            self.chunks.capacity() * size_of::<Chunk>() + self.lines.capacity() * size_of::<LineChunk>();
+        self.chunks.len() * CHUNK * 8 + lines + directory
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::arena::{Arena, NONE};
 use super::keep::Kept;
+use super::lines::DEEP;
 use super::node::{BUCKET, COVERING, Leaf, Node, Slot, below};
 use super::shortcuts::{self, Next, Shortcut};
 use super::{Key, NO_MATCH};
@@ -86,9 +87,14 @@ impl<K: Key> Lpm<K> {
     #[inline]
     pub(super) fn start(&self, key: K) -> Step {
         let (block, rest) = self.kept.current.place(key);
-        let Some(word) = self.kept.current.word(block) else {
-            return step(&self.root, key, Step::START);
+        let word = match self.kept.current.line(block) {
+            Some(line) => match line.find(rest) {
+                DEEP => Some(line.word()),
+                value => return Step { value, ..Step::START },
+            },
+            None => self.kept.current.word(block),
         };
+        let Some(word) = word else { return step(&self.root, key, Step::START) };
         let Shortcut { value, next } = Shortcut::unpack(word);
         match next {
             Next::Prefix(_) => Step { value: shortcuts::value(word, rest), ..Step::START },

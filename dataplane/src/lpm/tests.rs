@@ -182,7 +182,7 @@ fn an_empty_table_costs_next_to_nothing() {
 
 /// Through all sizes of shortcuts and back, in a table whose prefixes crowd in a few places and then
 /// in others.
-fn grows_and_shrinks<K: TestKey>(regions: [u128; 2]) {
+fn grows_and_shrinks<K: TestKey>(regions: [u128; 2], longest: u8) {
     let mut table = Lpm::<K>::new();
     let mut naive = NaiveLpm::<K>::new();
     let mut state = 1u64;
@@ -194,7 +194,7 @@ fn grows_and_shrinks<K: TestKey>(regions: [u128; 2]) {
     for region in regions {
         for step in 0..3000u64 {
             let bits = u128::from(random()) << 97 >> 12 | u128::from(random()) << 50;
-            let (key, length) = (K::of(region | bits), (random() % u64::from(K::BITS + 1)) as u8);
+            let (key, length) = (K::of(region | bits), (random() % u64::from(longest + 1)) as u8);
             let length = length.max(if random() % 8 == 0 { 0 } else { 14 });
             assert_eq!(table.insert(key, length, step as u32), naive.insert(key, length, step as u32));
             if step % 500 == 0 {
@@ -224,10 +224,17 @@ fn grows_and_shrinks<K: TestKey>(regions: [u128; 2]) {
 
 #[test]
 fn ipv4_grows_and_shrinks() {
-    grows_and_shrinks::<Key4>([10 << 120, 192 << 120]);
+    grows_and_shrinks::<Key4>([10 << 120, 192 << 120], 32);
+}
+
+/// Short enough for lines.
+#[test]
+fn short_prefixes_grow_and_shrink() {
+    grows_and_shrinks::<Key4>([10 << 120, 192 << 120], 27);
+    grows_and_shrinks::<Key6>([0x2001_0db8 << 96, 0x2a00 << 112], 30);
 }
 
 #[test]
 fn ipv6_grows_and_shrinks() {
-    grows_and_shrinks::<Key6>([0x2001_0db8 << 96, 0x2a00 << 112]);
+    grows_and_shrinks::<Key6>([0x2001_0db8 << 96, 0x2a00 << 112], 128);
 }

@@ -99,6 +99,7 @@ impl<K: Key> Lpm<K> {
             self.splice(at, node, node.with_bucket(slot, count + 1), place + longer, 0, &[leaf]);
         }
         self.refresh_slot(at, leaf.key);
+        self.refresh_lines(leaf.key, leaf.bits());
         None
     }
 
