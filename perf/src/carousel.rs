@@ -47,6 +47,8 @@ pub struct Carousel {
     from: PortId,
     /// Bursts that the worker may still receive.
     pub quota: usize,
+    /// Packets in a burst, up to [`BURST`].
+    pub burst: usize,
     /// Cycles that this took, not the worker.
     pub harness_cycles: u64,
     /// Packets received.
@@ -73,6 +75,7 @@ impl Carousel {
             rotation,
             from: PortId(0),
             quota: 0,
+            burst: BURST,
             harness_cycles: 0,
             received: 0,
             sent: 0,
@@ -169,7 +172,7 @@ impl Io for Carousel {
         if self.waiting.len() < BURST {
             self.top_up();
         }
-        let count = self.waiting.len().min(BURST);
+        let count = self.waiting.len().min(self.burst);
         for mbuf in self.waiting.drain(..count) {
             let _ = out.push(mbuf);
         }

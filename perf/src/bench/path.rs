@@ -34,6 +34,10 @@ const CASES: [(&str, Way, bool, bool); 7] = [
     ("forward_v4", Way::Forward, false, false),
 ];
 
+/// Packets in a burst while there is little to do, and the cases that are measured so: at the first size.
+const FEW: [usize; 2] = [1, 4];
+const FEW_CASES: [&str; 3] = ["encap_v4in4", "decap_v4in4", "decap_v6in4"];
+
 type Choose = fn(&mut VrfSpec, &mut RlocOptions);
 
 /// What an operator may switch on, one at a time: what a packet costs then. Suite: the packets are encrypted.
@@ -55,7 +59,9 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
     for (mappings, size) in SIZES {
         for outer_v6 in [false, true] {
             let name = |case: &str| format!("{case}_{size}_cycles");
-            let cases = || CASES.into_iter().filter(|case| case.3 == outer_v6 && setup.wants(&name(case.0)));
+            let few = |case| if mappings == SIZES[0].0 { few(setup, case, size) } else { Vec::new() };
+            let wanted = |case| setup.wants(&name(case)) || !few(case).is_empty();
+            let cases = || CASES.into_iter().filter(|case| case.3 == outer_v6 && wanted(case.0));
             let extra = |what: &str| !outer_v6 && setup.wants(&name(&format!("encap_v4in4_{what}")));
             let features =
                 || FEATURES.into_iter().filter(|feature| mappings == SIZES[0].0 && extra(feature.0));
@@ -71,9 +77,16 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
                     Way::Decapsulate | Way::Forward => Destinations::AsWritten,
                 };
                 world.worker.io_mut().load(frames, from, to);
-                metrics.push(measure(setup, &mut world, name(case))?);
-                if !outer_v6 {
-                    metrics.extend(stages(setup, &mut world, &name(case))?);
+                if setup.wants(&name(case)) {
+                    metrics.push(measure(setup, &mut world, name(case))?);
+                    if !outer_v6 {
+                        metrics.extend(stages(setup, &mut world, &name(case))?);
+                    }
+                }
+                for (burst, name) in few(case) {
+                    world.worker.io_mut().burst = burst;
+                    metrics.push(measure(setup, &mut world, name)?);
+                    world.worker.io_mut().burst = BURST;
                 }
             }
             for (feature, suite, choose) in features() {
@@ -157,6 +170,13 @@ fn stages(setup: &Setup, world: &mut World, name: &str) -> Result<[Metric; 5]> {
     Ok([(a, p), (b, q), (c, r), (d, s), (e, t)].map(|(n, samples)| Metric::of(n, "cycles/packet", samples)))
 }
 
+/// Small bursts that are to be measured of a case, and their names.
+fn few(setup: &Setup, case: &str, size: &str) -> Vec<(usize, String)> {
+    let named = FEW.map(|burst| (burst, format!("{case}_{size}_burst{burst}_cycles")));
+    let wanted = |name: &str| FEW_CASES.contains(&case) && setup.wants(name);
+    named.into_iter().filter(|(_, name)| wanted(name)).collect()
+}
+
 /// Lets all packets through once.
 pub(super) fn rotation(world: &mut World) -> Result<f64> {
     forward(world, ROTATION / BURST)
@@ -171,7 +191,7 @@ fn forward(world: &mut World, bursts: usize) -> Result<f64> {
     }
     let total = tsc() - start;
     let io = world.worker.io_mut();
-    let packets = (bursts * BURST) as u64;
+    let packets = (bursts * io.burst) as u64;
     ensure!(io.sent == packets, "{} of {packets} packets sent: {:?}", io.sent, world.stats.snapshot());
     Ok(total.saturating_sub(io.harness_cycles) as f64 / packets as f64)
 }

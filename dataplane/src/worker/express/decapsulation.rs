@@ -1,269 +1,156 @@
 //! The last step of the way in: the outer headers taken off, and the inner ones mended.
 
-use super::lanes::{Doing, Done, Known, Row, each};
-use super::native::{self, Hop, Hops};
+use super::columns::{Column, write};
+use super::lanes::{Doing, Done, Known, Row, Table, each};
+use super::native::{Hop, Hops};
 use super::plain;
-use super::unwrapping::{Column, INNER, LEN_V4};
+use super::unwrapping::{INNER, LEN_V4, LEN_V6};
 use crate::buffer::PacketBuf;
 use crate::io::{BURST, PacketBurst};
-use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::flow::FlowKey;
 use crate::wire::bytes::{be32, chunk};
-use crate::wire::{ethernet, ipv6};
+use crate::wire::ethernet;
 
-/// Bytes that a plain frame with IPv6 inside has at least: to the ports.
-pub(super) const LEN_V6: usize = INNER + ipv6::LEN + 4;
-
-/// Plain IPv4 packets in the order in which they are looked up: what they are looked up by, what is to
-/// be written, and the answers.
-#[derive(Debug)]
-pub(super) struct Plain {
-    pub(super) keys: Column<Key4>,
-    /// Bytes of the inner packet.
-    pub(super) len: Column,
-    /// Words 0 and 2 of the inner header as they are to be, the hop taken off.
-    pub(super) first: Column,
-    pub(super) third: Column,
-    found: Column,
-    /// Their places in the burst.
-    at: Column<u8>,
-    /// The same as a set.
-    set: u32,
-    count: usize,
-}
-
-/// What is known of a plain IPv6 packet besides its destination.
+/// What is known of a plain packet besides its destination.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lane {
-    pub(super) len: u16,
-    /// As they are to be, the hop taken off.
-    pub(super) tos: u8,
-    pub(super) ttl: u8,
-    pub(super) at: u8,
+    /// Bytes of the inner packet.
+    len: u32,
+    /// The first word of the inner header and the one with TTL or Hop Limit, as they are to be, the hop taken off.
+    first: u32,
+    hop: u32,
+    /// Its place in the burst.
+    at: u8,
 }
+
+pub(super) const BLANK: Lane = Lane { len: 0, first: 0, hop: 0, at: 0 };
 
 impl Known for Lane {
-    type Table = [Self; BURST];
+    type Table = Lanes;
 }
 
-pub(super) const BLANK: Lane = Lane { len: 0, tos: 0, ttl: 0, at: 0 };
+/// What is known of the packets of a burst, side by side.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pub(super) len: Column,
+    pub(super) first: Column,
+    pub(super) hop: Column,
+    pub(super) at: [u8; BURST],
+}
 
-/// Each in its place.
-#[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
-const IN_PLACE: Column<u8> = {
-    let mut places = [0; BURST];
-    let mut at = 0;
-    while at < BURST {
-        places[at] = at as u8;
-        at += 1;
-    }
-    places
-};
-
-impl Plain {
-    pub(super) const fn new() -> Self {
-        let blank = [0; BURST];
-        Self {
-            keys: [Key4(0); BURST],
-            len: blank,
-            first: blank,
-            third: blank,
-            found: [NO_MATCH; BURST],
-            at: IN_PLACE,
-            set: 0,
-            count: 0,
-        }
-    }
-
-    #[inline(always)]
-    pub(super) const fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    #[inline(always)]
-    pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Of all packets of the burst these are plain.
-    #[inline(always)]
-    pub(super) fn settle(&mut self, set: u32) {
-        self.at = IN_PLACE;
-        self.set = set;
-        self.keep(set);
-    }
-
-    /// Keeps those of this set and closes the gaps.
-    #[inline(always)]
-    fn keep(&mut self, set: u32) {
-        self.count = set.count_ones() as usize;
-        if set & set.wrapping_add(1) != 0 {
-            self.close_gaps(set);
-        }
-    }
-
-    #[inline(never)]
-    fn close_gaps(&mut self, set: u32) {
-        close_gaps(&mut self.keys, set);
-        for column in [&mut self.len, &mut self.first, &mut self.third] {
-            close_gaps(column, set);
-        }
-        close_gaps(&mut self.at, set);
-    }
-
-    /// Other words for the inner header of packet `at` of the burst, before it is settled which are plain.
-    pub(super) fn amend(&mut self, at: usize, (first, third): (u32, u32)) {
-        if let (Some(to_first), Some(to_third)) = (self.first.get_mut(at), self.third.get_mut(at)) {
-            (*to_first, *to_third) = (first, third);
-        }
-    }
-
-    /// Looks all up.
-    #[inline(always)]
-    pub(super) fn look_up(&mut self, lookup: impl FnOnce(&[Key4], &mut [u32])) {
-        let count = self.count;
-        if let (Some(keys), Some(found)) = (self.keys.get(..count), self.found.get_mut(..count)) {
-            lookup(keys, found);
-        }
-    }
-
-    /// Keeps those whose answer meets a condition; that there is none always does.
-    #[inline(always)]
-    pub(super) fn keep_unless_found(&mut self, but: impl Fn(u32) -> bool) {
-        let found = self.found.get(..self.count).unwrap_or(&[]);
-        if found.iter().fold(false, |any, answer| any | (*answer != NO_MATCH)) {
-            let wanted = found.iter().map(|answer| u32::from(*answer == NO_MATCH || but(*answer)));
-            let set = wanted.enumerate().fold(0, |set, (at, wanted)| set | wanted << at);
-            self.keep(set);
-            self.set = self.at.iter().take(self.count).fold(0, |set, at| set | 1 << (at & 31));
-        }
-    }
-
-    /// The answer that all have got.
-    #[inline(always)]
-    fn one_answer(&self) -> Option<u32> {
-        let (first, rest) = self.found.get(..self.count)?.split_first()?;
-        let mixed = rest.iter().fold(0, |mixed, answer| mixed | (answer ^ first));
-        (mixed == 0).then_some(*first)
-    }
-
-    /// All with their answers.
-    #[inline(always)]
-    #[allow(clippy::indexing_slicing, reason = "the loop ends where all columns do")]
-    fn packets(&self) -> impl Iterator<Item = (Packet, u32)> {
-        (0..self.count.min(BURST)).map(|number| {
-            let (at, len) = (self.at[number], self.len[number] as usize);
-            let (first, third) = (self.first[number], self.third[number]);
-            (Packet { at, len, first, third }, self.found[number])
-        })
+impl Lanes {
+    /// Other words for the inner header of packet `at`, before it is settled which are plain.
+    pub(super) fn amend(&mut self, at: usize, (first, hop): (u32, u32)) {
+        write(&mut self.first, at, first);
+        write(&mut self.hop, at, hop);
     }
 }
 
-/// Moves the items of the set to the front.
-#[inline(always)]
-fn close_gaps<T: Copy>(items: &mut [T], set: u32) {
-    for (to, from) in each(set).enumerate() {
-        if let Some(item) = items.get(from).copied()
-            && let Some(place) = items.get_mut(to)
-        {
-            *place = item;
-        }
+impl Table<Lane> for Lanes {
+    fn new(_: Lane) -> Self {
+        Self { len: [0; BURST], first: [0; BURST], hop: [0; BURST], at: [0; BURST] }
+    }
+
+    #[inline(always)]
+    fn lane(&self, at: usize) -> Option<Lane> {
+        let (len, first, hop) = (*self.len.get(at)?, *self.first.get(at)?, *self.hop.get(at)?);
+        Some(Lane { len, first, hop, at: *self.at.get(at)? })
+    }
+
+    #[inline(always)]
+    fn lanes(&self, count: usize) -> impl Iterator<Item = Lane> {
+        (0..count.min(BURST)).filter_map(|at| self.lane(at))
+    }
+
+    #[inline(always)]
+    fn set_lane(&mut self, at: usize, lane: Lane) {
+        write(&mut self.len, at, lane.len);
+        self.amend(at, (lane.first, lane.hop));
+        write(&mut self.at, at, lane.at);
     }
 }
 
-/// A plain IPv4 packet that is to be written.
-#[derive(Clone, Copy)]
-struct Packet {
-    at: u8,
-    len: usize,
-    first: u32,
-    third: u32,
-}
-
-impl Packet {
+impl Lane {
     /// Takes the headers off, if what is inside may leave by this next hop. Returns how long the frame is
     /// then.
     #[inline(always)]
-    fn put<P: PacketBurst>(self, burst: &mut P, hop: &Hop) -> Option<usize> {
-        if self.len > usize::from(hop.mtu) {
+    fn put<const V6: bool, B: PacketBuf>(self, buf: &mut B, hop: &Hop) -> Option<usize> {
+        let framed = ethernet::LEN + self.len as usize;
+        if self.len > u32::from(hop.mtu) {
             return None;
         }
-        let buf = burst.get_mut(usize::from(self.at))?;
-        if buf.segments() == 1 { self.write(buf, hop) } else { self.write_chain(buf, hop) }
-    }
-
-    #[inline(always)]
-    fn write<B: PacketBuf>(self, buf: &mut B, hop: &Hop) -> Option<usize> {
-        let framed = ethernet::LEN + self.len;
         let data = buf.behead(INNER - ethernet::LEN, framed)?;
-        hop.write_v4(data.first_chunk_mut()?, self.first, self.third);
+        hop.write_with::<V6>(data.first_chunk_mut()?, self.first, self.hop);
         Some(framed)
-    }
-
-    /// The same out of line, that the loop of all others is short.
-    #[cold]
-    #[inline(never)]
-    fn write_chain<B: PacketBuf>(self, buf: &mut B, hop: &Hop) -> Option<usize> {
-        self.write(buf, hop)
     }
 }
 
-/// Strips the headers of IPv4 packets that have a next hop. Returns which those were, by their places.
+/// Strips the headers of packets that have a next hop. Returns which those were, by their places.
 #[inline(never)]
-pub(super) fn strip_v4<P: PacketBurst>(
-    plain: &Plain,
+pub(super) fn strip<const V6: bool, K: Copy + Default, P: PacketBurst>(
+    row: &Row<K, Lane>,
     (mut hops, key): (Hops<'_>, &FlowKey),
     burst: &mut P,
     done: &mut Done,
 ) -> u32 {
-    if let Some(hop) = plain.one_answer().and_then(|answer| hops.get(answer, || None)) {
-        let (mut missed, mut bytes) = (0u32, 0);
-        for (packet, _) in plain.packets() {
-            match packet.put(burst, &hop) {
-                Some(framed) => bytes += framed as u64,
-                None => missed |= 1 << (packet.at & 31),
-            }
-        }
-        let set = plain.set & !missed;
+    if let Some(hop) = row.one_answer().and_then(|answer| hops.get(answer, || None)) {
+        let (set, bytes) = strip_to::<V6, _>((row.table(), row.len()), burst, &hop);
         done.add_all(set, hop.port, bytes);
         return set;
     }
     let mut doing = Doing::default();
-    for (packet, answer) in plain.packets() {
-        let flow = || hash(burst.get(usize::from(packet.at))?.data(), key);
+    for (lane, answer) in row.answers() {
+        let flow = || hash(burst.get(usize::from(lane.at))?.data(), key);
         let Some(hop) = hops.get(answer, flow) else { continue };
-        if let Some(framed) = packet.put(burst, &hop) {
-            done.add(&mut doing, packet.at, hop.port, framed);
+        let buf = burst.get_mut(usize::from(lane.at));
+        if let Some(framed) = buf.and_then(|buf| lane.put::<V6, _>(buf, &hop)) {
+            done.add(&mut doing, lane.at, hop.port, framed);
         }
     }
     done.take_over(doing);
     doing.set()
 }
 
-/// The same for IPv6 packets.
+/// The same for packets that all have this one. A function of its own: so it has all registers.
 #[inline(never)]
-pub(super) fn strip_v6<P: PacketBurst>(
-    row: &Row<Key6, Lane>,
-    (mut hops, key): (Hops<'_>, &FlowKey),
+fn strip_to<const V6: bool, P: PacketBurst>(
+    (lanes, count): (&Lanes, usize),
     burst: &mut P,
-    done: &mut Done,
-) -> u32 {
-    let mut doing = Doing::default();
-    for (lane, route) in row.answers() {
-        let Some(buf) = burst.get_mut(usize::from(lane.at)) else { continue };
-        let Some(hop) = hops.get(route, || hash(buf.data(), key)) else { continue };
-        if lane.len > hop.mtu {
-            continue;
+    hop: &Hop,
+) -> (u32, u64) {
+    let (mut set, mut bytes, mut chains, hop) = (0, 0, 0, *hop);
+    for number in 0..count.min(BURST) {
+        let Some(lane) = lanes.lane(number) else { break };
+        let Some(buf) = burst.get_mut(usize::from(lane.at)) else { break };
+        if buf.segments() != 1 {
+            chains |= 1 << number;
+        } else if let Some(framed) = lane.put::<V6, _>(buf, &hop) {
+            bytes += framed as u64;
+            set |= 1 << (lane.at & 31);
         }
-        let framed = ethernet::LEN + usize::from(lane.len);
-        let Some(data) = buf.behead(INNER - ethernet::LEN, framed) else { continue };
-        let Some((room, packet)) = data.split_first_chunk_mut() else { continue };
-        hop.write::<true>(room);
-        native::mark_v6(packet, lane.tos, lane.ttl);
-        done.add(&mut doing, lane.at, hop.port, framed);
     }
-    done.take_over(doing);
-    doing.set()
+    if chains != 0 {
+        strip_chains::<V6, _>((lanes, chains), burst, &hop, (&mut set, &mut bytes));
+    }
+    (set, bytes)
+}
+
+/// Packets of several segments, which ask for more than the loop of all others has room for.
+#[cold]
+#[inline(never)]
+fn strip_chains<const V6: bool, P: PacketBurst>(
+    (lanes, chains): (&Lanes, u32),
+    burst: &mut P,
+    hop: &Hop,
+    (set, bytes): (&mut u32, &mut u64),
+) {
+    for lane in each(chains).filter_map(|number| lanes.lane(number)) {
+        let buf = burst.get_mut(usize::from(lane.at));
+        if let Some(framed) = buf.and_then(|buf| lane.put::<V6, _>(buf, hop)) {
+            *bytes += framed as u64;
+            *set |= 1 << (lane.at & 31);
+        }
+    }
 }
 
 /// Flow hash of the inner packet: of those that have several next hops. `None`: not for us to say.

@@ -1,14 +1,15 @@
 //! LISP packets for one of our IPv4 RLOCs, of a PETR, whose native next hop is there: decapsulated.
 
-use super::decapsulation::{self, BLANK, LEN_V6, Lane, Plain};
-use super::inside_v6::InsideV6;
+use super::columns::word;
+use super::decapsulation::{BLANK, Lane, strip};
+use super::frames::OwnMac;
 use super::lanes::{Done, Row, each};
 use super::native::Hops;
-use super::plain::{self, OwnMac};
-use super::unwrapping::{self, Asked, INNER, LEN_V4, UDP, Unwrapping, instance_of};
+use super::unwrapping::{Asked, First, INNER, LEN_V4, LEN_V6, Sets, UDP, Unwrapping, instance_of, is_lisp};
+use super::{head_v4, head_v6, plain};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, VrfSpec};
-use crate::io::{PacketBurst, Stage};
+use crate::io::{BURST, PacketBurst, Stage};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::address::{self, Kind};
 use crate::path::admission::{self, Known};
@@ -24,11 +25,12 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub(in crate::worker) struct Inbound {
     unwrapping: Unwrapping,
-    inside: InsideV6,
-    v4: Plain,
+    v4: Row<Key4, Lane>,
     v6: Row<Key6, Lane>,
     /// Packets with a combination of ECN bits that is to be counted.
     strange: u32,
+    /// The VRF that was last asked for.
+    last: VrfId,
 }
 
 /// The VRF of the packets of a burst that take this way: that of the first one.
@@ -56,10 +58,10 @@ impl Inbound {
     pub(in crate::worker) fn new() -> Self {
         Self {
             unwrapping: Unwrapping::new(),
-            inside: InsideV6::new(),
-            v4: Plain::new(),
+            v4: Row::new(BLANK),
             v6: Row::new(BLANK),
             strange: 0,
+            last: VrfId::NONE,
         }
     }
 
@@ -74,7 +76,7 @@ impl Inbound {
     #[inline]
     pub(in crate::worker) fn begins<P: PacketBurst>(burst: &P) -> bool {
         let first = burst.get(0).and_then(|buf| buf.data().first_chunk());
-        first.is_some_and(unwrapping::is_lisp)
+        first.is_some_and(is_lisp)
     }
 
     /// Decapsulates and forwards what is plain and not done yet. Returns how many packets it did,
@@ -99,11 +101,13 @@ impl Inbound {
         if !v4.is_empty() {
             if by_mapping {
                 v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
-                v4.keep_unless_found(stays);
+                if v4.any_found() {
+                    v4.keep(|entry| entry == NO_MATCH || stays(entry));
+                }
             }
             v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
             mark(Stage::LookedUp);
-            sent |= decapsulation::strip_v4(v4, (Hops::new(tables, id), key), burst, done);
+            sent |= strip::<false, _, _>(v4, (Hops::new(tables, id), key), burst, done);
             mark(Stage::Rewritten);
         }
         if !v6.is_empty() {
@@ -115,7 +119,7 @@ impl Inbound {
             }
             v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
             mark(Stage::LookedUp);
-            sent |= decapsulation::strip_v6(v6, (Hops::new(tables, id), key), burst, done);
+            sent |= strip::<true, _, _>(v6, (Hops::new(tables, id), key), burst, done);
             mark(Stage::Rewritten);
         }
         (u64::from(sent.count_ones()), u64::from((sent & *strange).count_ones()), id)
@@ -130,88 +134,94 @@ impl Inbound {
         port: &PortSpec,
         done: &Done,
     ) -> Option<Tenant<'a>> {
-        let Self { unwrapping, inside, v4, v6, strange } = self;
+        let Self { unwrapping, v4, v6, strange, .. } = self;
         v4.clear();
         v6.clear();
         *strange = 0;
-        unwrapping.fill(burst, done.settled(), OwnMac::new(port.mac.0));
-        if unwrapping.present() == 0 {
-            return None;
-        }
-        let (ours, instance) = unwrapping.guess();
+        let count = burst.len().min(BURST);
+        let all = ((1_u64 << count) - 1) as u32 & !done.settled();
+        let first = First::of(burst, all)?;
+        let (ours, instance, whole) = unwrapping.begin(burst, first);
         let rlocs = tables.local_rlocs4();
-        let rloc = |number: usize| rlocs.get(number).map_or(0, |rloc| rloc.0.swap_bytes());
+        let rloc = |number: usize| rlocs.get(number).map_or(0, |rloc| rloc.0);
+        let last_words = last_words(tables);
         let asked = Asked {
-            own: port.ipv4.map_or(0, |own| own.to_bits().swap_bytes()),
+            mac: OwnMac::new(port.mac.0),
+            own: port.ipv4.map_or(0, |own| own.to_bits()),
             rlocs: [rloc(0), rloc(1)],
+            rlocs6: last_words.unwrap_or_default(),
             ours,
             instance,
             checksum: if verify { 0xFFFF_0000 } else { 0 },
         };
-        let plain = unwrapping.look(&asked, v4);
+        let mut sets = unwrapping.look((burst, all, whole), &asked, (v4, v6));
         let guess =
-            is_ours(Key4(ours.swap_bytes()), tables).then(|| tenant(tables, port, instance_of(instance)));
-        let guess = guess.flatten().filter(|tenant| {
+            if is_ours(Key4(ours), tables) { self.tenant(tables, port, instance_of(instance)) } else { None };
+        let guess = guess.filter(|tenant| {
             // Otherwise more is to be asked of each packet.
             rlocs.len() <= asked.rlocs.len() && !tables.is_guarded() && !tenant.spec.decap_copy_dscp
         });
-        let Some(tenant) = guess else {
-            return self.look_closer((tables, verify), burst, port, (0, 0), None);
+        if guess.is_none() {
+            (sets.v4, sets.v6) = (0, 0);
+        } else if last_words.is_none() {
+            sets.v6 = 0;
+        }
+        let tenant = if guess.is_some() && sets.v4 | sets.v6 == sets.outer {
+            guess
+        } else {
+            self.look_closer((tables, verify), burst, port, &mut sets, guess)
         };
-        if plain == unwrapping.present() {
-            v4.settle(plain);
-            return guess;
-        }
-        let mut six = 0;
-        if let Some(ends) = last_words(tables) {
-            six = inside.look(burst, unwrapping, ends) & unwrapping.alike();
-            inside.add_to(v6, six);
-            if plain | six == unwrapping.present() {
-                v4.settle(plain);
-                return guess;
-            }
-        }
-        self.look_closer((tables, verify), burst, port, (plain, six), Some(tenant))
+        self.v4.settle(sets.v4, count);
+        self.v6.settle(sets.v6, count);
+        tenant
     }
 
-    /// Looks at those packets that can not be settled together with others. `known`: those that are, by what is inside.
-    /// `guess`: their VRF.
+    /// The VRF of an Instance-ID, if its packets may go this way. It is looked up when it is another one than the last time.
+    fn tenant<'a>(
+        &mut self,
+        tables: &'a Replica,
+        port: &PortSpec,
+        instance: InstanceId,
+    ) -> Option<Tenant<'a>> {
+        // An Instance-ID is that of one VRF alone.
+        if tables.vrf(self.last).is_none_or(|spec| spec.instance_id != instance) {
+            self.last = tables.vrf_by_iid(instance)?;
+        }
+        let (id, spec) = (self.last, tables.vrf(self.last)?);
+        let plain = spec.petr && !spec.xtr && spec.clamp_mss_to_mtu.is_none() && port.admits(id);
+        (plain && !tables.is_policed(id)).then_some(Tenant { instance, id, spec })
+    }
+
+    /// Looks at those packets that can not be settled together with others, and adds those that are plain to the sets.
+    /// `guess`: the VRF of those that are like each other.
     #[inline(never)]
     fn look_closer<'a, P: PacketBurst>(
         &mut self,
         (tables, verify): (&'a Replica, bool),
         burst: &P,
         port: &PortSpec,
-        known: (u32, u32),
+        sets: &mut Sets,
         guess: Option<Tenant<'a>>,
     ) -> Option<Tenant<'a>> {
-        let (mut plain, six) = known;
-        let inner = self.unwrapping.inner();
-        let alike = if guess.is_some() { self.unwrapping.alike() } else { 0 };
         // The VRF of those that are like each other, or of the first one.
-        let mut tenant = guess.filter(|_| alike != 0);
-        for at in each(self.unwrapping.outer() & !(plain | six)) {
+        let mut tenant = guess.filter(|_| sets.v4 | sets.v6 != 0);
+        for at in each(sets.outer & !(sets.v4 | sets.v6)) {
             let Some(buf) = burst.get(at) else { break };
             let Some(h) = buf.data().first_chunk::<LEN_V4>() else { continue };
             let Some(outer) = Outer::read(h) else { continue };
-            if alike >> at & 1 == 0 {
-                let Some(lisp) = outer.look(buf, h, verify, tables) else { continue };
-                if tenant.is_none() {
-                    tenant = self::tenant(tables, port, lisp.instance);
-                }
-                if tenant.is_none_or(|tenant| tenant.instance != lisp.instance) {
-                    continue;
-                }
+            let Some(lisp) = outer.look(buf, h, verify, tables) else { continue };
+            if tenant.is_none() {
+                tenant = self.tenant(tables, port, lisp.instance);
             }
-            let Some(tenant) = &tenant else { continue };
-            if inner >> at & 1 != 0 {
-                let is_plain = self.look_into_v4(at, h, outer, tenant, tables).is_some();
-                plain |= u32::from(is_plain) << at;
-            } else if h[INNER] >> 4 == 6 {
-                let _ = self.look_into_v6(at, buf, outer, tenant, tables);
+            let Some(tenant) = tenant.filter(|tenant| tenant.instance == lisp.instance) else { continue };
+            if h[INNER] >> 4 == 6 {
+                let is_plain = self.look_into_v6(at, buf, outer, &tenant, tables).is_some();
+                sets.v6 |= u32::from(is_plain) << at;
+            } else {
+                let is_plain = self.look_into_v4(at, h, outer, &tenant, tables).is_some();
+                sets.v4 |= u32::from(is_plain) << at;
             }
         }
-        self.v4.settle(plain);
         tenant
     }
 
@@ -234,12 +244,12 @@ impl Inbound {
             return None;
         }
         let (tos, ttl) = self.marks(at, (ip.tos, ip.ttl), outer, tenant)?;
-        let word = |number: usize| chunk(h, INNER + 4 * number).map(|bytes| u32::from_le_bytes(*bytes));
-        self.v4.amend(at, unwrapping::marked((word(0)?, word(2)?), tos, ttl));
+        let words = (word(h, INNER), word(h, INNER + 8));
+        self.v4.columns().1.amend(at, head_v4::marked(words, tos, ttl));
         Some(())
     }
 
-    /// Adds a packet with plain IPv6 inside.
+    /// The same for IPv6 inside.
     fn look_into_v6<B: PacketBuf>(
         &mut self,
         at: usize,
@@ -257,7 +267,8 @@ impl Inbound {
             return None;
         }
         let (tos, ttl) = self.marks(at, (ip.tos, ip.ttl), outer, tenant)?;
-        self.v6.add(ip.destination, Lane { len: ip.len, tos, ttl, at: at as u8 });
+        let words = (word(h, INNER), word(h, INNER + 4));
+        self.v6.columns().1.amend(at, head_v6::marked(words, tos, ttl));
         Some(())
     }
 
@@ -347,12 +358,4 @@ fn admitted(outer: Outer, lisp: lisp::Lisp, tables: &Replica) -> bool {
 fn goes_with(tenant: &Tenant<'_>, source: IpAddr, outer: Outer, tables: &Replica) -> bool {
     !tables.is_guarded()
         || admission::inner(tenant.id, source, IpAddr::V4(outer.source.into()), tables) == Ok(Known::Yes)
-}
-
-/// The VRF of an Instance-ID, if its packets may go this way.
-fn tenant<'a>(tables: &'a Replica, port: &PortSpec, instance: InstanceId) -> Option<Tenant<'a>> {
-    let id = tables.vrf_by_iid(instance)?;
-    let spec = tables.vrf(id)?;
-    let plain = spec.petr && !spec.xtr && spec.clamp_mss_to_mtu.is_none() && port.admits(id);
-    (plain && !tables.is_policed(id)).then_some(Tenant { instance, id, spec })
 }

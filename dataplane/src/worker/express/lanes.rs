@@ -1,10 +1,22 @@
 //! What the express ways share: packets of one family to be looked up together, and which packets are
 //! done.
 
-use super::columns::write;
+use super::columns::{mask, read, write};
 use crate::io::BURST;
 use crate::lpm::NO_MATCH;
 use crate::types::PortId;
+
+/// Numbers of packets, each in its place.
+#[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
+pub(super) const IN_PLACE: [u8; BURST] = {
+    let mut places = [0; BURST];
+    let mut at = 0;
+    while at < BURST {
+        places[at] = at as u8;
+        at += 1;
+    }
+    places
+};
 
 /// Packets of the burst that are ready to be sent, and where to.
 #[derive(Clone, Copy, Debug)]
@@ -301,6 +313,17 @@ impl<K: Copy + Default, L: Known> Row<K, L> {
     #[inline(always)]
     pub(super) const fn len(&self) -> usize {
         self.count
+    }
+
+    /// The answer that all have got.
+    #[inline(always)]
+    pub(super) fn one_answer(&self) -> Option<u32> {
+        let [first, ..] = self.found;
+        let mut mixed = 0;
+        for at in 0..BURST {
+            mixed |= (read(&self.found, at) ^ first) & mask(at < self.count);
+        }
+        (mixed == 0 && self.count > 0).then_some(first)
     }
 
     /// All answers by number.

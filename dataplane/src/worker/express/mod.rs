@@ -11,11 +11,12 @@
 //! same bytes and the same counts.
 
 mod columns;
-mod columns_v6;
 mod decapsulation;
 mod encapsulation;
+mod frames;
+mod head_v4;
+mod head_v6;
 mod inbound;
-mod inside_v6;
 mod lanes;
 mod native;
 mod outbound;

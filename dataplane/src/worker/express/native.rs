@@ -4,11 +4,11 @@ use crate::feed::Adjacency;
 use crate::fib::RouteRef;
 use crate::replica::Replica;
 use crate::types::{MacAddr, PortId, VrfId};
-use crate::wire::bytes::{chunk_mut, set};
+use crate::wire::bytes::set;
 use crate::wire::ethernet;
 
 /// Bytes of a frame up to the checksum of its IPv4 header.
-const HEAD_V4: usize = ethernet::LEN + 12;
+const HEAD: usize = ethernet::LEN + 12;
 
 /// Where answers of FIB lookups in one VRF lead. The last one is remembered: many prefixes share few
 /// next hops.
@@ -71,25 +71,19 @@ impl Hop {
         *room = [a, b, c, d, e, f, g, h, i, j, k, l, t0, t1];
     }
 
-    /// The same for an IPv4 packet that begins behind it, and of its header the first two bytes (those of
-    /// word 0) and word 2. A word's lowest byte is its first.
+    /// The same for a packet that begins behind it, and of its header the first two bytes (those of word `first`),
+    /// and the word with the TTL or Hop Limit. A word's lowest byte is its first.
     #[inline(always)]
-    pub(super) fn write_v4(&self, room: &mut [u8; HEAD_V4], first: u32, third: u32) {
+    pub(super) fn write_with<const V6: bool>(&self, room: &mut [u8; HEAD], first: u32, word: u32) {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.addresses;
-        let [t0, t1] = ethernet::IPV4.to_be_bytes();
+        let [t0, t1] = if V6 { ethernet::IPV6 } else { ethernet::IPV4 }.to_be_bytes();
         let end = u64::from_le_bytes([i, j, k, l, t0, t1, 0, 0]) | u64::from(first) << 48;
         set::<0, 8, _>(room, [a, b, c, d, e, f, g, h]);
         set::<8, 8, _>(room, end.to_le_bytes());
-        set::<{ ethernet::LEN + 8 }, 4, _>(room, third.to_le_bytes());
-    }
-}
-
-/// Writes TOS and TTL. `packet` begins with the IPv6 header.
-#[inline(always)]
-pub(super) fn mark_v6(packet: &mut [u8], tos: u8, ttl: u8) {
-    if let Some(h) = chunk_mut::<8>(packet, 0) {
-        h[0] = 0x60 | tos >> 4;
-        h[1] = tos << 4 | (h[1] & 0x0F);
-        h[7] = ttl;
+        if V6 {
+            set::<{ ethernet::LEN + 4 }, 4, _>(room, word.to_le_bytes());
+        } else {
+            set::<{ ethernet::LEN + 8 }, 4, _>(room, word.to_le_bytes());
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::columns::{Column, write};
 use super::encapsulation::encapsulate;
 use super::lanes::{Doing, Done, Known, Row, Table};
 use super::native::Hops;
-use super::reading::Frames;
+use super::reading::Words;
 use crate::buffer::PacketBuf;
 use crate::feed::{PortSpec, VrfSpec};
 use crate::fib::RouteRef;
@@ -24,7 +24,7 @@ pub(in crate::worker) struct Outbound {
     /// Packets that would have to wait for a mapping.
     misses_v4: Row<Key4, Lane>,
     misses_v6: Row<Key6, Lane>,
-    pub(super) frames: Frames,
+    pub(super) words: Words,
 }
 
 /// What is known of a plain packet besides its destination.
@@ -108,7 +108,7 @@ impl Outbound {
             v6: Row::new(BLANK),
             misses_v4: Row::new(BLANK),
             misses_v6: Row::new(BLANK),
-            frames: Frames::new(),
+            words: Words::new(),
         }
     }
 

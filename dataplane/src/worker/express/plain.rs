@@ -5,8 +5,8 @@
 use crate::lpm::Key6;
 use crate::path::address::{self, Kind};
 use crate::path::flow::FlowKey;
-use crate::wire::bytes::{be16, be32, chunk};
-use crate::wire::{ethernet, ipv4, ipv6, proto};
+use crate::wire::bytes::{be32, chunk};
+use crate::wire::{ipv4, ipv6, proto};
 
 /// An IPv4 header without options, of no fragment, with ordinary addresses.
 #[derive(Clone, Copy)]
@@ -23,32 +23,9 @@ pub(super) struct Plain4 {
 pub(super) struct Plain6 {
     pub(super) source: Key6,
     pub(super) destination: Key6,
-    /// Of the whole packet.
-    pub(super) len: u16,
     pub(super) protocol: u8,
     pub(super) ttl: u8,
     pub(super) tos: u8,
-}
-
-/// The first six bytes of eight, as a number.
-const MAC: u64 = u64::from_be_bytes([0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]);
-
-/// A port's Ethernet address, to be compared with in one go.
-#[derive(Clone, Copy)]
-pub(super) struct OwnMac(u64);
-
-impl OwnMac {
-    pub(super) const fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
-        Self(u64::from_be_bytes([a, b, c, d, e, f, 0, 0]))
-    }
-
-    /// The EtherType of a frame that is for this port alone, 0 for others. It begins with `h`.
-    #[inline(always)]
-    pub(super) fn ethertype<const N: usize>(self, h: &[u8; N]) -> u16 {
-        const { assert!(N >= ethernet::LEN) };
-        let destination = chunk(h, 0).map_or(0, |b| u64::from_be_bytes(*b)) & MAC;
-        if destination == self.0 { be16(h, 12).unwrap_or(0) } else { 0 }
-    }
 }
 
 /// By first byte of an IPv4 address: not 0 where some that begin so are not ordinary.
@@ -111,8 +88,8 @@ pub(super) fn v6(h: &[u8; ipv6::LEN], available: usize) -> Option<Plain6> {
     if first >> 60 != 6 || !fits || !ordinary || ipv6::is_extension(protocol) {
         return None;
     }
-    let (ttl, tos, len) = (first as u8, (first >> 52) as u8, len as u16);
-    Some(Plain6 { source, destination, len, protocol, ttl, tos })
+    let (ttl, tos) = (first as u8, (first >> 52) as u8);
+    Some(Plain6 { source, destination, protocol, ttl, tos })
 }
 
 /// By protocol: all ones where the word behind the header is ports.

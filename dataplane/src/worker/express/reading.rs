@@ -1,7 +1,9 @@
 //! The first step of the way out: which packets are plain, and what is to be known of them.
 
-use super::columns::{self, Column, FEW, Heads, Pairs, bit, pair, read, word, write};
-use super::columns_v6::Tails;
+use super::columns::{FEW, bit, read, word, write};
+use super::frames::{Frames, OwnMac};
+use super::head_v4;
+use super::head_v6::Tails;
 use super::lanes::each;
 use super::outbound::Outbound;
 use crate::buffer::PacketBuf;
@@ -15,19 +17,13 @@ use crate::wire::bytes::be16;
 use crate::wire::{ethernet, ipv6, proto};
 
 /// Bytes that a plain frame has at least: to the ports.
-const LEN_V4: usize = ethernet::LEN + columns::HEAD;
+const LEN_V4: usize = ethernet::LEN + head_v4::HEAD;
 const LEN_V6: usize = ethernet::LEN + ipv6::LEN + 4;
 
-/// The first bytes of a burst's frames.
+/// What native packets are read from.
 #[derive(Debug)]
-pub(super) struct Frames {
-    /// From the first byte on: whom it is for.
-    to: Pairs,
-    /// The end of who sent it, and the EtherType.
-    kind: Column,
-    /// Whole length.
-    total: Column,
-    heads: Heads,
+pub(super) struct Words {
+    frames: Frames,
     tails: Tails,
 }
 
@@ -44,7 +40,7 @@ struct Sets {
 struct Door<'a> {
     tables: &'a Replica,
     key: &'a FlowKey,
-    mac: [u32; 2],
+    mac: OwnMac,
     own4: u32,
     own6: [u32; 4],
     underlay: bool,
@@ -60,12 +56,11 @@ impl Outbound {
         port: &PortSpec,
         settled: u32,
     ) {
-        let [a, b, c, d, e, f] = port.mac.0;
         let own6 = port.ipv6.map_or([0; 16], |own| own.octets());
         let door = Door {
             tables,
             key,
-            mac: [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0])],
+            mac: OwnMac::new(port.mac.0),
             own4: port.ipv4.map_or(0, |own| own.to_bits()),
             own6: [0, 4, 8, 12].map(|at| word(&own6, at)),
             underlay: port.underlay,
@@ -76,16 +71,16 @@ impl Outbound {
         let first =
             burst.get(all.trailing_zeros() as usize).and_then(|buf| be16(buf.data(), ethernet::LEN - 2));
         let (v4, v6) = if first != Some(ethernet::IPV6) {
-            let _ = self.frames.take::<false, _>(burst, count);
+            let _ = self.words.take::<false, _>(burst, count);
             let sets = self.read_v4(&door, count);
             let mut v6 = sets.others & all;
             if v6 != 0 {
-                v6 &= self.frames.take_tails(burst, v6);
+                v6 &= self.words.take_tails(burst, v6);
                 v6 &= self.read_v6(&door, count).plain;
             }
             (sets.plain & all, v6)
         } else {
-            let whole = self.frames.take::<true, _>(burst, count);
+            let whole = self.words.take::<true, _>(burst, count);
             let sets = self.read_v6(&door, count);
             let v4 = sets.others & all;
             (if v4 != 0 { self.read_v4(&door, count).plain & v4 } else { 0 }, sets.plain & whole & all)
@@ -104,9 +99,9 @@ impl Outbound {
     #[inline(always)]
     fn look_v4<const N: usize>(&mut self, door: &Door<'_>) -> Sets {
         let mut sets = Sets { plain: 0, others: 0 };
-        let frames = &self.frames;
+        let frames = &self.words.frames;
         let (keys, lanes) = self.v4.columns();
-        let ([mac, v4], v6) = (door.kind(ethernet::IPV4), door.kind(ethernet::IPV6)[1]);
+        let ([mac, v4], v6) = (door.mac.frames(ethernet::IPV4), door.mac.frames(ethernet::IPV6)[1]);
         let (key, own) = (*door.key, door.own4);
         for at in 0..N {
             let (head, (to, kind)) = (frames.heads.get(at), frames.kind(at));
@@ -133,12 +128,12 @@ impl Outbound {
     #[inline(always)]
     fn look_v6<const N: usize>(&mut self, door: &Door<'_>) -> Sets {
         let mut sets = Sets { plain: 0, others: 0 };
-        let (mut doubtful, frames) = (0, &self.frames);
+        let (mut doubtful, Words { frames, tails }) = (0, &self.words);
         let (keys, lanes) = self.v6.columns();
-        let ([mac, v6], v4) = (door.kind(ethernet::IPV6), door.kind(ethernet::IPV4)[1]);
+        let ([mac, v6], v4) = (door.mac.frames(ethernet::IPV6), door.mac.frames(ethernet::IPV4)[1]);
         let (key, own) = (*door.key, door.own6);
         for at in 0..N {
-            let (head, (to, kind)) = (frames.tails.get(&frames.heads, at), frames.kind(at));
+            let (head, (to, kind)) = (tails.get(&frames.heads, at), frames.kind(at));
             let goes = (head.ttl() > 1) & !head.is_from(own) & !head.is_lisp();
             let plain = head.is_plain(frames.available(at)) & goes;
             sets.plain |= bit(at, (to == mac) & (kind == v6) & plain);
@@ -150,10 +145,10 @@ impl Outbound {
             write(&mut lanes.at, at, at as u8);
         }
         for at in 0..N {
-            write(keys, at, frames.tails.destination(at));
+            write(keys, at, tails.get(&frames.heads, at).destination());
         }
         if sets.plain & doubtful != 0 {
-            sets.plain &= !self.frames.not_unicast_v6(sets.plain & doubtful);
+            sets.plain &= !self.words.not_unicast_v6(sets.plain & doubtful);
         }
         sets
     }
@@ -162,8 +157,8 @@ impl Outbound {
     /// and ports.
     #[inline(never)]
     fn look_closer(&mut self, door: &Door<'_>, v4: u32, v6: u32) -> (u32, u32) {
-        let Self { v4: four, v6: six, frames, .. } = self;
-        let Frames { heads, tails, .. } = frames;
+        let Self { v4: four, v6: six, words, .. } = self;
+        let Words { frames: Frames { heads, .. }, tails } = words;
         let (four, six) = (&*four.columns().0, &*six.columns().0);
         let is_plain = |ours: bool, protocol: u32| !ours && !door.key.looks_into(protocol as u8);
         let stays_v4 = |at: &usize| {
@@ -185,13 +180,6 @@ fn all_of(numbers: impl Iterator<Item = usize>) -> u32 {
 }
 
 impl Door<'_> {
-    /// What [`Frames::kind`] is of packets of this EtherType for this port alone.
-    #[inline(always)]
-    const fn kind(&self, ethertype: u16) -> [u32; 2] {
-        let [mac, tail] = self.mac;
-        [mac, tail | (ethertype.swap_bytes() as u32) << 16]
-    }
-
     /// Something is to be asked of packets one by one.
     #[inline(always)]
     const fn is_close(&self) -> bool {
@@ -199,28 +187,9 @@ impl Door<'_> {
     }
 }
 
-impl Frames {
+impl Words {
     pub(super) const fn new() -> Self {
-        Self {
-            to: [[0; 2]; BURST],
-            kind: [0; BURST],
-            total: [0; BURST],
-            heads: Heads::new(),
-            tails: Tails::new(),
-        }
-    }
-
-    /// The first bytes of whom it is for; the last ones, and the EtherType.
-    #[inline(always)]
-    fn kind(&self, at: usize) -> (u32, u32) {
-        let [to, rest] = read(&self.to, at);
-        (to, rest & 0xFFFF | read(&self.kind, at) & 0xFFFF_0000)
-    }
-
-    /// Bytes behind the Ethernet header.
-    #[inline(always)]
-    fn available(&self, at: usize) -> u32 {
-        read(&self.total, at).wrapping_sub(ethernet::LEN as u32)
+        Self { frames: Frames::new(), tails: Tails::new() }
     }
 
     /// Takes the first bytes of `count` packets, those of IPv6 packets if so wanted. Returns which are long enough.
@@ -231,26 +200,18 @@ impl Frames {
             let Some(buf) = burst.get(at) else { break };
             if V6 {
                 if let Some(h) = buf.data().first_chunk::<LEN_V6>() {
-                    self.put(at, h, buf.total_len());
+                    self.frames.put(at, h, buf.total_len());
                     self.tails.put(at, h, ethernet::LEN);
                     continue;
                 }
                 whole &= !(1 << at);
             }
             match buf.data().first_chunk::<LEN_V4>() {
-                Some(h) => self.put(at, h, buf.total_len()),
-                None => self.heads.blank(at),
+                Some(h) => self.frames.put(at, h, buf.total_len()),
+                None => self.frames.heads.blank(at),
             }
         }
         whole
-    }
-
-    #[inline(always)]
-    fn put<const N: usize>(&mut self, at: usize, h: &[u8; N], total: usize) {
-        write(&mut self.to, at, pair(h, 0));
-        write(&mut self.kind, at, word(h, ethernet::LEN - 4));
-        write(&mut self.total, at, total as u32);
-        self.heads.put(at, h, ethernet::LEN);
     }
 
     /// Takes what IPv6 packets have more, of those in the set. Returns which are long enough.
@@ -270,7 +231,7 @@ impl Frames {
     #[inline(never)]
     fn not_unicast_v6(&self, set: u32) -> u32 {
         let special = |at: &usize| {
-            let [a, b, c, d, e, f, g, h] = self.tails.get(&self.heads, *at).addresses();
+            let [a, b, c, d, e, f, g, h] = self.tails.get(&self.frames.heads, *at).addresses();
             let half = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
             let keys = [[half(a, b), half(c, d)], [half(e, f), half(g, h)]];
             keys.iter().any(|&[high, low]| address::kind_v6(Key6 { high, low }) != Kind::Unicast)

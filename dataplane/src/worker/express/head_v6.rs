@@ -1,6 +1,7 @@
-//! IPv6 headers of a burst side by side: see `columns`.
+//! IPv6 headers of a burst side by side: see `head_v4`.
 
-use super::columns::{Column, Heads, Pairs, mask, pair, read, word, write};
+use super::columns::{Column, Pairs, mask, pair, read, word, write};
+use super::head_v4::Heads;
 use crate::io::BURST;
 use crate::lpm::Key6;
 use crate::wire::{ipv6, lisp, proto};
@@ -26,21 +27,13 @@ impl Tails {
         write(ports, at, word(frame, offset + ipv6::LEN));
     }
 
-    /// Where packet `at` goes.
-    #[inline(always)]
-    pub(super) fn destination(&self, at: usize) -> Key6 {
-        let half = |[a, b]: [u32; 2]| u64::from(a.swap_bytes()) << 32 | u64::from(b.swap_bytes());
-        let [high, low] = &self.destination;
-        Key6 { high: half(read(high, at)), low: half(read(low, at)) }
-    }
-
     /// The words of packet `at`.
     #[inline(always)]
     pub(super) fn get(&self, heads: &Heads, at: usize) -> Head6 {
         let [first, second, a, b, c, d] = heads.words(at);
         let Self { destination: [high, low], ports } = self;
         let ([e, f], [g, h]) = (read(high, at), read(low, at));
-        Head6 { first, second, addresses: [a, b, c, d, e, f, g, h], ports: read(ports, at) }
+        Head6::of([first, second], [a, b, c, d, e, f, g, h], read(ports, at))
     }
 }
 
@@ -55,6 +48,12 @@ pub(super) struct Head6 {
 }
 
 impl Head6 {
+    /// Of the first two words, source and destination, and the word of the ports.
+    #[inline(always)]
+    pub(super) const fn of([first, second]: [u32; 2], addresses: [u32; 8], ports: u32) -> Self {
+        Self { first, second, addresses, ports }
+    }
+
     /// An IPv6 header without extension headers; the packet is no longer than `available` bytes, and has the
     /// four behind the header. What addresses these are is not looked at.
     #[inline(always)]
@@ -87,6 +86,20 @@ impl Head6 {
         (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
     }
 
+    /// The last words of source and destination, as they lie in memory.
+    #[inline(always)]
+    pub(super) const fn last_words(self) -> [u32; 2] {
+        let [_, _, _, source, _, _, _, destination] = self.addresses;
+        [source, destination]
+    }
+
+    #[inline(always)]
+    pub(super) fn destination(self) -> Key6 {
+        let half = |a: u32, b: u32| u64::from(a.swap_bytes()) << 32 | u64::from(b.swap_bytes());
+        let [.., a, b, c, d] = self.addresses;
+        Key6 { high: half(a, b), low: half(c, d) }
+    }
+
     #[inline(always)]
     pub(super) fn len(self) -> u32 {
         ipv6::LEN as u32 + (self.second.swap_bytes() >> 16)
@@ -106,6 +119,12 @@ impl Head6 {
     #[inline(always)]
     pub(super) fn hop(self) -> u32 {
         self.second.wrapping_sub(1 << 24)
+    }
+
+    /// The word with the Hop Limit, after that became another.
+    #[inline(always)]
+    pub(super) const fn aged(self, ttl: u32) -> u32 {
+        self.second & 0x00FF_FFFF | ttl << 24
     }
 
     /// Traffic Class, length and Hop Limit in one word: see [`super::outbound::Marks`].
@@ -133,6 +152,12 @@ impl Head6 {
         const LISP: u32 = (lisp::DATA_PORT.swap_bytes() as u32) << 16 | proto::UDP as u32;
         (self.ports & 0xFFFF_0000 | self.protocol()) == LISP
     }
+}
+
+/// The first two words with other Traffic Class and Hop Limit.
+pub(super) fn marked((first, second): (u32, u32), tos: u8, ttl: u8) -> (u32, u32) {
+    let class = u32::from(0x60 | tos >> 4) | u32::from(tos & 0x0F) << 12;
+    (first & 0xFFFF_0F00 | class, second & 0x00FF_FFFF | u32::from(ttl) << 24)
 }
 
 #[cfg(test)]
