@@ -89,6 +89,9 @@ macro_rules! worker_stats {
 worker_stats! {
     received, "Packets received from NIC queues.";
     received_bytes, "Bytes received from NIC queues, Ethernet header included.";
+    handed_over, "Received packets handed over to the worker of their flow (software spreading), which counts what becomes of them.";
+    taken_over, "Packets taken over from the worker that received them (software spreading).";
+    taken_over_bytes, "Bytes of these, Ethernet header included.";
     tx, "Received packets that were sent on a port.";
     tx_bytes, "Bytes of these as sent, Ethernet header included.";
     host, "Received packets handed to the kernel.";
@@ -107,6 +110,7 @@ worker_stats! {
     icmp_unsendable, "ICMP errors not sent because rules forbid them or there is no source address.";
     ecn_strange, "Decapsulated packets with a combination of ECN bits that should not occur (RFC 6040).";
     from_host, "Packets from the kernel sent on a port.";
+    sent_for_others, "Packets of other workers sent on a port with fewer transmit queues than workers; counted as sent by those.";
     from_host_lost, "Packets from the kernel that the port's queue had no room for.";
     held_ever, "Packets that had to wait, each time they began to.";
     punts, "Events sent to control.";
@@ -141,9 +145,17 @@ impl Snapshot {
         self.drops.get(reason.index()).copied().unwrap_or(0)
     }
 
-    /// All fates together: equal to `received` whenever the worker is between two bursts.
+    /// Packets that came to the worker: from NIC queues, and from other workers.
+    pub fn arrived(&self) -> u64 {
+        self.received + self.taken_over
+    }
+
+    /// All fates together: equal to [`Snapshot::arrived`] whenever the worker is between two bursts. To be handed over is a
+    /// fate here, and has one more at the other worker; so over all workers `received` is the sum of all fates but
+    /// this one, once nothing is on its way between workers.
     pub fn fates(&self) -> u64 {
-        self.tx + self.host + self.held + self.reassembled + self.core_errors + self.drops.iter().sum::<u64>()
+        let here = self.tx + self.host + self.held + self.reassembled + self.core_errors;
+        here + self.handed_over + self.drops.iter().sum::<u64>()
     }
 
     /// Drop reasons that have occurred, with their counts.
@@ -172,6 +184,12 @@ mod tests {
         stats.drop_one(DropReason::TxFull);
         let now = stats.snapshot();
         assert_eq!(now.fates(), now.received);
+        stats.received.add(1);
+        stats.handed_over.add(1);
+        stats.taken_over.add(2);
+        stats.tx.add(2);
+        let now = stats.snapshot();
+        assert_eq!((now.fates(), now.arrived()), (9, 9));
         assert_eq!(
             now.drops_by_reason().collect::<Vec<_>>(),
             [(DropReason::NoRoute, 1), (DropReason::TxFull, 1)]

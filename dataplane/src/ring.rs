@@ -3,28 +3,48 @@
 //! The ends can not be cloned, so the compiler holds that there is one of each. Neither end ever
 //! waits: a full ring gives the item back, an empty one gives nothing.
 
-use crossbeam::queue::ArrayQueue;
-use std::sync::Arc;
+use dpdk_sys::{Receiver, Sender, spsc};
 
 /// The end that puts in.
 #[derive(Debug)]
-pub struct Producer<T>(Arc<ArrayQueue<T>>);
+pub struct Producer<T>(Sender<T>);
 
 /// The end that takes out.
 #[derive(Debug)]
-pub struct Consumer<T>(Arc<ArrayQueue<T>>);
+pub struct Consumer<T>(Receiver<T>);
 
 /// A ring for `capacity` items (at least one), allocated once.
 pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
-    let queue = Arc::new(ArrayQueue::new(capacity.max(1)));
-    (Producer(Arc::clone(&queue)), Consumer(queue))
+    let (sender, receiver) = spsc(capacity);
+    (Producer(sender), Consumer(receiver))
 }
 
 impl<T> Producer<T> {
     /// Puts an item in; gives it back when the ring is full.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), T> {
-        self.0.push(item)
+        let done = self.0.stage(item);
+        self.0.publish();
+        done
+    }
+
+    /// Puts an item in that the other end will see with the rest of its burst, when all is
+    /// [published](Producer::publish); gives it back when the ring is full.
+    #[inline(always)]
+    pub fn stage(&mut self, item: T) -> Result<(), T> {
+        self.0.stage(item)
+    }
+
+    /// Lets the other end see what was staged.
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        self.0.publish();
+    }
+
+    /// How many of `wanted` items fit now.
+    #[inline]
+    pub fn room(&mut self, wanted: usize) -> usize {
+        self.0.room(wanted)
     }
 
     /// Items waiting.
@@ -47,11 +67,36 @@ impl<T> Consumer<T> {
     /// Takes the oldest item out.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
-        // Most looks find nothing: this costs two loads, a pop in vain a memory fence.
-        if self.0.is_empty() {
-            return None;
+        let item = self.0.take()?;
+        self.0.release();
+        Some(item)
+    }
+
+    /// Takes up to `most` items out, the oldest first, as long as they are `wanted`, and hands each to `give`. Returns
+    /// how many.
+    #[inline]
+    pub fn pop_while(
+        &mut self,
+        most: usize,
+        mut wanted: impl FnMut(&T) -> bool,
+        mut give: impl FnMut(T),
+    ) -> usize {
+        let mut count = 0;
+        while count < most && self.0.front().is_some_and(&mut wanted) {
+            let Some(item) = self.0.take() else { break };
+            give(item);
+            count += 1;
         }
-        self.0.pop()
+        if count > 0 {
+            self.0.release();
+        }
+        count
+    }
+
+    /// The oldest item.
+    #[inline]
+    pub fn front(&mut self) -> Option<&T> {
+        self.0.front()
     }
 
     /// Items waiting.
@@ -78,6 +123,20 @@ mod tests {
         assert_eq!((producer.len(), producer.capacity(), consumer.len()), (2, 2, 2));
         assert_eq!((consumer.pop(), consumer.pop(), consumer.pop()), (Some(1), Some(2), None));
         assert!(consumer.is_empty());
+    }
+
+    #[test]
+    fn a_burst_comes_out_as_far_as_it_is_wanted() {
+        let (mut producer, mut consumer) = ring(4);
+        let staged = [2, 4, 5, 6, 8].map(|item| producer.stage(item));
+        assert_eq!(staged, [Ok(()), Ok(()), Ok(()), Ok(()), Err(8)]);
+        assert!(consumer.is_empty());
+        producer.publish();
+        let mut even = Vec::new();
+        assert_eq!(consumer.pop_while(9, |item| item % 2 == 0, |item| even.push(item)), 2);
+        assert_eq!((even.as_slice(), consumer.front(), producer.room(9)), (&[2, 4][..], Some(&5), 2));
+        assert_eq!(consumer.pop_while(1, |_| true, |item| even.push(item)), 1);
+        assert_eq!((even.last(), consumer.len()), (Some(&5), 1));
     }
 
     #[test]

@@ -127,6 +127,7 @@ drop_reasons! {
     VlanUnknown, "vlan_unknown", "The frame carries VLAN identifiers that no sub-interface of the port has.";
     EthertypeUnknown, "ethertype_unknown", "The frame is neither IPv4, IPv6 nor ARP, nor link-layer control traffic.";
     LinkBroadcast, "link_broadcast", "A unicast IP packet came in a broadcast or multicast frame (RFC 1812 5.3.4).";
+    HandoverFull, "handover_full", "The ring to the worker of the packet's flow was full (port.spread = \"software\").";
     HeadersSplit, "headers_split", "The headers do not lie in the first segment of a packet that came in several.";
     ArpMalformed, "arp_malformed", "An ARP message that is cut short or not about IPv4 over Ethernet.";
     // IPv4 and IPv6 headers.

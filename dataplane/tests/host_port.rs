@@ -91,9 +91,9 @@ fn start(mtu: u16) -> Dataplane {
             device: "net_af_packet".into(),
             device_args: "iface=nic0".into(),
             host_interface: Some("lan".into()),
-            namespace: None,
             queues: 1,
             mtu,
+            ..PortLaunch::default()
         }],
         workers: WorkersLaunch { cores: vec![lcore::allowed_cpus()[0]], idle: Idle::Sleep { us: 50 } },
         ..LaunchConfig::default()

@@ -9,11 +9,12 @@ use pxtr_dataplane::feed::{
     Adjacency, Delta, MapAction, PortSpec, RlocOptions, RlocRewrite, RlocState, Route, Target, VrfSpec,
 };
 use pxtr_dataplane::launch::{
-    Dataplane, Idle, LaunchConfig, LaunchError, PortLaunch, WorkersLaunch, launch_on,
+    Dataplane, Idle, LaunchConfig, LaunchError, PortLaunch, Spread, WorkersLaunch, launch_on,
 };
 use pxtr_dataplane::path::flow::FlowKey;
 use pxtr_dataplane::punt::Punt;
 use pxtr_dataplane::types::{AdjacencyId, EntryId, InstanceId, MacAddr, PortId, RlocId, VrfId};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -155,11 +156,12 @@ fn feed(dataplane: &mut Dataplane) {
         Delta::RouteSet { vrf, prefix: net("192.0.2.0/24"), route: Route::Via(AdjacencyId(0)) },
     ];
     let count = deltas.len() as u64;
-    let worker = &mut dataplane.workers[0];
-    for delta in deltas {
-        worker.feed(delta).expect("room");
+    for worker in &mut dataplane.workers {
+        for delta in &deltas {
+            worker.feed(delta.clone()).expect("room");
+        }
+        until("the last delta", || worker.applied_seq() == count);
     }
-    until("the last delta", || worker.applied_seq() == count);
 }
 
 fn udp(source: [u8; 4], destination: [u8; 4], payload: &[u8]) -> Vec<u8> {
@@ -263,6 +265,76 @@ fn each_worker_serves_its_queues_and_sends_on_its_own() {
     until("60 packets at their workers", || received() == expected);
     assert_eq!(dataplane.workers.iter().map(|worker| worker.core()).collect::<Vec<_>>(), cores);
     drop(dataplane);
+    assert_eq!(pool.in_use(), 0);
+}
+
+/// One receive and one transmit queue on each port: who receives on one need not be who sends on the other.
+#[test]
+fn two_workers_share_ports_of_one_queue() {
+    let eal = eal();
+    let cores: Vec<usize> = dpdk_sys::lcore::allowed_cpus().into_iter().take(2).collect();
+    let (mut native, native_far) = cable(&eal, NATIVE, "n");
+    let (mut core, core_far) = cable(&eal, CORE, "c");
+    let mut config = config(Vec::new());
+    config.workers.cores = cores.clone();
+    config.ports = vec![native.clone(), core.clone()];
+    if cores.len() == 2 {
+        let text = launch_on(&eal, &config, KEY).expect_err("two workers, one queue").to_string();
+        assert!(
+            text.starts_with("port n has 1 queue(s) for 2 workers") && text.contains("software"),
+            "{text}"
+        );
+    }
+    (native.spread, core.spread) = (Spread::Software, Spread::Software);
+    config.ports = vec![native, core];
+    config.mbufs = 12_287;
+    let mut dataplane = launch_on(&eal, &config, KEY).unwrap_or_else(|error| panic!("{error}"));
+    feed(&mut dataplane);
+    let action = MapAction::Encapsulate(Target::Rloc(RlocId(0)));
+    for worker in &mut dataplane.workers {
+        let (prefix, action) = (net("10.1.0.0/16"), action);
+        worker.feed(Delta::MapSet { vrf: VrfId(0), prefix, entry: EntryId(2), action }).expect("room");
+        until("the mapping", || worker.applied_seq() == 9);
+    }
+    let pool = dataplane.running.pools()[0].clone();
+    let mut outside = Outside { rx: Vec::new(), tx: Vec::new(), pool: pool.clone() };
+    for far in [native_far, core_far] {
+        let (_, rx, tx) = far.start(&PortConfig::default(), &pool).expect("start");
+        outside.rx.extend(rx);
+        outside.tx.extend(tx);
+    }
+    let mut last: BTreeMap<u8, u8> = BTreeMap::new();
+    for number in 0..20 {
+        for host in 0..50 {
+            outside.send(NATIVE, &udp([192, 0, 2, 1], [10, 1, 0, host], &[number]));
+        }
+        let mut burst = Burst::new();
+        for _ in 0..50 {
+            until("a packet", || !burst.is_empty() || outside.rx[1].burst(&mut burst) > 0);
+            let frame = burst.drain().map(|mbuf| mbuf.data().to_vec()).collect::<Vec<_>>();
+            for frame in &frame {
+                // Inner destination, and the number in the payload.
+                let (host, number) = (frame[50 + 19], frame[frame.len() - 1]);
+                assert!(last.insert(host, number).is_none_or(|before| before < number), "in order");
+            }
+            if last.len() == 50 && last.values().all(|seen| *seen == number) {
+                break;
+            }
+        }
+    }
+    assert!(last.values().all(|seen| *seen == 19) && last.len() == 50);
+    let all: Vec<_> = dataplane.workers.iter().map(|worker| worker.snapshot()).collect();
+    assert_eq!(all.iter().map(|one| one.tx).sum::<u64>(), 1000);
+    for one in &all {
+        assert_eq!(one.fates(), one.arrived());
+        assert!(one.encapsulated > 200, "{}", one.encapsulated);
+    }
+    if let [reader, other] = &all[..] {
+        assert_eq!((reader.received, other.received, reader.handed_over), (1000, 0, other.taken_over));
+        // Port c's only transmit queue is the first worker's.
+        assert_eq!((reader.sent_for_others, other.sent_for_others), (other.tx, 0));
+    }
+    drop((dataplane, outside));
     assert_eq!(pool.in_use(), 0);
 }
 

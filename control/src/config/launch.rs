@@ -70,6 +70,7 @@ impl Config {
             namespace: self.netns(port).map(str::to_owned),
             queues: port.queues,
             mtu: port.mtu,
+            ..PortLaunch::default()
         }
     }
 

@@ -64,6 +64,11 @@ pub trait Io {
     /// Adds up to [`BURST`] packets that the kernel wants sent on `port`, unchanged; returns how
     /// many. Only the worker that owns the port's first queue ever gets any.
     fn host_rx(&mut self, port: PortId, out: &mut Self::Burst) -> usize;
+    /// Sends what other workers gave for transmit queues of this one, which the port has too few of. Returns how
+    /// many packets; they were counted by those workers.
+    fn relay(&mut self) -> usize {
+        0
+    }
     /// An empty buffer with headroom, for a packet that the worker makes itself.
     fn alloc(&mut self) -> Option<Self::Buf>;
     /// The express way of a burst has come so far: for a bench. Devices take no notice, and it costs nothing.

@@ -1,11 +1,12 @@
 //! The backend of the daemon: NIC queues, and the rings to the host thread.
 
+use super::tx_share::TxWay;
 use super::{BURST, Io, PacketBurst};
 use crate::buffer::PacketBuf;
 use crate::clock::Clock;
 use crate::host::{HostClass, WorkerEnd};
 use crate::types::PortId;
-use dpdk_sys::{Burst, Checksum, Mbuf, Pool, RxQueue, TxQueue};
+use dpdk_sys::{Burst, Checksum, Mbuf, Pool, RxQueue};
 
 impl PacketBuf for Mbuf {
     #[inline]
@@ -163,7 +164,7 @@ pub struct DpdkPort {
     rx: Vec<RxQueue>,
     /// The receive queue that is asked next.
     next: usize,
-    tx: TxQueue,
+    tx: TxWay,
     host: Option<WorkerEnd>,
 }
 
@@ -171,7 +172,7 @@ impl DpdkPort {
     /// `rx`: the receive queues that this worker serves, maybe none. `host`: its end of the way to
     /// the kernel, if the port has a host interface.
     #[must_use]
-    pub fn new(rx: Vec<RxQueue>, tx: TxQueue, host: Option<WorkerEnd>) -> Self {
+    pub fn new(rx: Vec<RxQueue>, tx: TxWay, host: Option<WorkerEnd>) -> Self {
         Self { rx, next: 0, tx, host }
     }
 
@@ -195,13 +196,16 @@ impl DpdkPort {
 pub struct DpdkIo {
     ports: Vec<DpdkPort>,
     pool: Pool,
+    /// Other workers send by queues of this one.
+    relays: bool,
 }
 
 impl DpdkIo {
     /// `ports` in the order of their [`PortId`]s; `pool` is where the worker's own packets come from.
     #[must_use]
     pub fn new(ports: Vec<DpdkPort>, pool: Pool) -> Self {
-        Self { ports, pool }
+        let relays = ports.iter().any(|port| port.tx.is_shared());
+        Self { ports, pool, relays }
     }
 
     #[inline]
@@ -225,7 +229,7 @@ impl Io for DpdkIo {
 
     #[inline]
     fn tx(&mut self, port: PortId, burst: &mut Burst) -> usize {
-        self.port(port).map_or(0, |port| port.tx.burst(burst))
+        self.port(port).map_or(0, |port| port.tx.send(burst))
     }
 
     #[inline]
@@ -239,6 +243,14 @@ impl Io for DpdkIo {
     #[inline]
     fn host_rx(&mut self, port: PortId, out: &mut Burst) -> usize {
         self.port(port).and_then(|port| port.host.as_mut()).map_or(0, |host| host.from_kernel(out, BURST))
+    }
+
+    #[inline]
+    fn relay(&mut self) -> usize {
+        if !self.relays {
+            return 0;
+        }
+        self.ports.iter_mut().map(|port| port.tx.relay()).sum()
     }
 
     #[inline]

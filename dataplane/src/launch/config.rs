@@ -63,10 +63,23 @@ pub struct PortLaunch {
     pub host_interface: Option<String>,
     /// Network namespace of that face, by name or path; `None`: ours.
     pub namespace: Option<String>,
-    /// Receive queues: at least one per worker.
+    /// Receive queues: at least one per worker, unless the workers spread packets themselves.
     pub queues: u16,
+    /// Who spreads packets over the workers.
+    pub spread: Spread,
     /// IP MTU, bytes.
     pub mtu: u16,
+}
+
+/// Who spreads the packets of a port over the workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spread {
+    /// The NIC, or what feeds a virtual device, over as many queues as there are workers: RSS.
+    #[default]
+    Nic,
+    /// The workers that poll its queues, of which one will do, hand packets over to each other by the flow of the
+    /// packet, inside of LISP data by the inner one: RPS, worker hand-off.
+    Software,
 }
 
 /// One sub-interface: a port that shares another one by VLAN tags.
@@ -151,7 +164,8 @@ impl LaunchConfig {
     fn check_port(&self, index: usize, port: &PortLaunch) -> Result<(), LaunchError> {
         let name = || port.name.clone();
         let workers = self.workers.cores.len();
-        if usize::from(port.queues) < workers {
+        let least = if port.spread == Spread::Software { 1 } else { workers };
+        if usize::from(port.queues) < least {
             return Err(LaunchError::TooFewQueues { port: name(), queues: port.queues, workers });
         }
         if !(1280..=9216).contains(&port.mtu) {
@@ -231,12 +245,16 @@ mod tests {
     #[test]
     fn each_mistake_has_its_own_words() {
         assert!(config().check().is_ok());
+        let mut spread = config();
+        (spread.ports[1].queues, spread.ports[1].spread) = (1, Spread::Software);
+        assert!(spread.check().is_ok());
         type Change = fn(&mut LaunchConfig);
-        let cases: [(Change, &str); 10] = [
+        let cases: [(Change, &str); 11] = [
             (|c| c.ports.clear(), "no port"),
             (|c| c.workers.cores.clear(), "cores"),
             (|c| c.workers.cores = vec![1, 1], "core 1"),
-            (|c| c.ports[1].queues = 1, "set queues = 2"),
+            (|c| c.ports[1].queues = 1, "set queues = 2, or spread = \"software\""),
+            (|c| (c.ports[1].queues, c.ports[1].spread) = (0, Spread::Software), "0 queue(s)"),
             (|c| c.ports[1].id = PortId(7), "number 7"),
             (|c| c.ports[0].mtu = 1279, "1280"),
             (|c| c.ports[0].mtu = 9217, "9216"),

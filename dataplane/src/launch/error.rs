@@ -33,10 +33,10 @@ pub enum LaunchError {
         /// Its place.
         index: usize,
     },
-    /// Each worker needs a queue pair of its own on every port.
+    /// Each worker needs a receive queue of its own on every port whose packets the NIC spreads.
     #[error(
         "port {port} has {queues} queue(s) for {workers} workers, and each worker needs its own: \
-         set queues = {workers}, or list fewer cores"
+         set queues = {workers}, or spread = \"software\" (one queue will do), or list fewer cores"
     )]
     TooFewQueues {
         /// Port.

@@ -5,13 +5,14 @@
 mod config;
 mod error;
 mod handle;
+mod placement;
 mod pools;
 mod ports;
 mod running;
 mod start;
 mod worker_handle;
 
-pub use config::{EalLaunch, Idle, LaunchConfig, PortLaunch, SubInterfaceLaunch, WorkersLaunch};
+pub use config::{EalLaunch, Idle, LaunchConfig, PortLaunch, Spread, SubInterfaceLaunch, WorkersLaunch};
 pub use dpdk_sys::cpu::check as check_cpu;
 pub use error::LaunchError;
 pub use handle::PortHandle;

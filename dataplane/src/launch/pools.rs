@@ -2,7 +2,8 @@
 
 use super::config::LaunchConfig;
 use super::error::LaunchError;
-use super::ports::{Opened, descriptors};
+use super::placement::Placement;
+use super::ports::{Opened, descriptors, tx_queues};
 use crate::host;
 use dpdk_sys::{Device, DeviceSpec, Eal, Pool, PoolConfig};
 
@@ -77,13 +78,17 @@ pub(super) fn check_room(config: &LaunchConfig, specs: &[DeviceSpec]) -> Result<
 pub(super) fn check(config: &LaunchConfig, specs: &[DeviceSpec]) -> Result<(), LaunchError> {
     let workers = config.workers.cores.len();
     let rings: usize = (config.ports.iter().zip(specs))
-        .map(|(port, spec)| usize::from(port.queues) * 2 * usize::from(descriptors(spec.kind)))
+        .map(|(port, spec)| {
+            let queues = usize::from(port.queues) + usize::from(tx_queues(port, spec.kind, workers));
+            queues * usize::from(descriptors(spec.kind))
+        })
         .sum();
     let host_rings =
         config.ports.iter().filter(|port| config.has_host_way(port)).count() * host::mbufs_in_rings(workers);
     let threads = (workers + 1) * (THREAD_CACHE + THREAD_BURSTS);
     let held = workers * (config.hold.packets + usize::from(config.reassembly.fragments));
-    let needed = u32::try_from(rings + host_rings + threads + held + RESERVE).unwrap_or(u32::MAX);
+    let between = Placement::of(config).mbufs(config);
+    let needed = u32::try_from(rings + host_rings + between + threads + held + RESERVE).unwrap_or(u32::MAX);
     if config.mbufs < needed {
         return Err(LaunchError::TooFewMbufs { mbufs: config.mbufs, needed });
     }

@@ -1,11 +1,13 @@
 //! Opens and starts ports and their host ports, and deals their queues out to the workers.
 
-use super::config::{LaunchConfig, PortLaunch, SubInterfaceLaunch};
+use super::config::{LaunchConfig, PortLaunch, Spread, SubInterfaceLaunch};
 use super::error::LaunchError;
 use super::handle::PortHandle;
+use super::placement::Placement;
 use super::pools::Pools;
 use crate::host::{Face, HostPort, HostStats, SubFace, WorkerEnd, ends, tap_in};
 use crate::io::dpdk::DpdkPort;
+use crate::io::tx_share::TxWay;
 use crate::types::MacAddr;
 use dpdk_sys::{Device, DeviceSpec, Eal, OpenPort, PortConfig, RxQueue, Tap, TxQueue};
 use std::sync::Arc;
@@ -66,12 +68,15 @@ pub(super) fn start(
     pools: &Pools,
 ) -> Result<Started, LaunchError> {
     let workers = config.workers.cores.len();
+    let placement = Placement::of(config);
     let mut started = Started { workers: (0..workers).map(|_| Vec::new()).collect(), ..Started::default() };
     let mut subs = Vec::new();
     for Opened { launch, spec, port } in opened {
         let fail = |source| LaunchError::Port { port: launch.name.clone(), source: Box::new(source) };
         let pool = pools.on(port.capabilities().numa_node);
-        let (port, rx, tx) = port.start(&port_config(&launch, spec.kind, workers), pool).map_err(fail)?;
+        let most = port.capabilities().max_tx_queues;
+        let settings = port_config(&launch, spec.kind, workers, most);
+        let (port, rx, tx) = port.start(&settings, pool).map_err(fail)?;
         let mac = MacAddr(port.mac().map_err(fail)?);
         let faces = sub_faces(config, &launch, pools, |sub, host| {
             subs.push(PortHandle::of_subinterface(sub, port.clone(), mac, host));
@@ -86,8 +91,8 @@ pub(super) fn start(
             started.host_ports.push(HostPort::new(face, faces, host_end, stats.clone()));
             host = launch.host_interface.clone().map(|interface| (interface, stats));
         }
+        deal(&mut started.workers, |queue| placement.worker(&launch, queue), (rx, tx), host_ends);
         started.handles.push(PortHandle::new(&launch, port, mac, host));
-        deal(&mut started.workers, rx, tx, host_ends);
     }
     subs.sort_by_key(PortHandle::id);
     started.handles.append(&mut subs);
@@ -124,14 +129,19 @@ fn tap(port: &str, interface: &str, namespace: Option<&str>, pools: &Pools) -> R
 }
 
 /// A NIC has as many transmit queues as workers; the other drivers want as many as receive queues.
-fn port_config(launch: &PortLaunch, kind: Device, workers: usize) -> PortConfig {
-    let tx_queues = match kind {
+pub(super) fn tx_queues(launch: &PortLaunch, kind: Device, workers: usize) -> u16 {
+    match kind {
         Device::Pci => u16::try_from(workers).unwrap_or(u16::MAX),
         _ => launch.queues,
-    };
+    }
+}
+
+/// `most`: transmit queues that the device can have. Who spreads packets in software makes do with them.
+fn port_config(launch: &PortLaunch, kind: Device, workers: usize, most: u16) -> PortConfig {
+    let wanted = tx_queues(launch, kind, workers);
     PortConfig {
         rx_queues: launch.queues,
-        tx_queues,
+        tx_queues: if launch.spread == Spread::Software { wanted.min(most.max(1)) } else { wanted },
         rx_descriptors: descriptors(kind),
         tx_descriptors: descriptors(kind),
         mtu: launch.mtu,
@@ -192,17 +202,23 @@ fn start_host_port(
     }
 }
 
-/// Receive queue q goes to worker q modulo their number, transmit queue w to worker w.
-fn deal(workers: &mut [Vec<DpdkPort>], rx: Vec<RxQueue>, tx: Vec<TxQueue>, host_ends: Vec<WorkerEnd>) {
-    let count = workers.len().max(1);
+/// Gives each worker its part of a port: the receive queues that `reader` says, transmit queue w to worker w; the
+/// workers beyond the last one share them.
+fn deal(
+    workers: &mut [Vec<DpdkPort>],
+    reader: impl Fn(usize) -> usize,
+    (rx, tx): (Vec<RxQueue>, Vec<TxQueue>),
+    host_ends: Vec<WorkerEnd>,
+) {
     let mut shares: Vec<Vec<RxQueue>> = (0..workers.len()).map(|_| Vec::new()).collect();
     for (number, queue) in rx.into_iter().enumerate() {
-        if let Some(share) = shares.get_mut(number % count) {
+        if let Some(share) = shares.get_mut(reader(number)) {
             share.push(queue);
         }
     }
     let mut host_ends = host_ends.into_iter();
-    for ((worker, rx), tx) in workers.iter_mut().zip(shares).zip(tx) {
+    let ways = TxWay::deal(tx, workers.len());
+    for ((worker, rx), tx) in workers.iter_mut().zip(shares).zip(ways) {
         worker.push(DpdkPort::new(rx, tx, host_ends.next()));
     }
 }

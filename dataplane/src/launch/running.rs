@@ -4,8 +4,8 @@ use super::error::LaunchError;
 use super::worker_handle::{Tables, WorkerHandle, links};
 use crate::host::HostThread;
 use crate::io::dpdk::{DpdkIo, TscClock};
-use crate::worker::{Trunks, Worker, WorkerConfig};
-use dpdk_sys::{Eal, Pool, lcore};
+use crate::worker::{Handover, Trunks, Worker, WorkerConfig};
+use dpdk_sys::{Burst, Eal, Pool, lcore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -34,7 +34,7 @@ impl Running {
         &mut self,
         eal: &Eal,
         core: usize,
-        (io, trunks): (DpdkIo, Trunks),
+        (io, trunks, handover): (DpdkIo, Trunks, Option<Handover<Burst>>),
         config: WorkerConfig,
     ) -> Result<WorkerHandle, LaunchError> {
         let (links, watch_link, ends) = links(core);
@@ -48,6 +48,7 @@ impl Running {
             };
             // Made on its core, so that its memory is near.
             let worker = Worker::new(io, TscClock::new(), &config, links);
+            let worker = worker.with_handover(handover);
             let mut worker = worker.with_trunks(trunks).with_watches(watch_link);
             let tables = worker.replica();
             let counters = (

@@ -3,6 +3,7 @@
 use super::config::{LaunchConfig, SubInterfaceLaunch};
 use super::error::LaunchError;
 use super::handle::PortHandle;
+use super::placement::Placement;
 use super::pools::{self, Pools};
 use super::ports;
 use super::running::Running;
@@ -11,8 +12,8 @@ use crate::host::HostThread;
 use crate::io::dpdk::DpdkIo;
 use crate::path::flow::FlowKey;
 use crate::path::outer_id::Share;
-use crate::worker::{SubInterface, Trunks, WorkerConfig};
-use dpdk_sys::{Device, DeviceSpec, Eal, EalConfig, lcore};
+use crate::worker::{Handover, SubInterface, Trunks, WorkerConfig};
+use dpdk_sys::{Burst, Device, DeviceSpec, Eal, EalConfig, lcore};
 
 /// A running data plane. Control takes it apart: each part may live in another place.
 ///
@@ -102,6 +103,7 @@ fn start(
         idle: config.workers.idle,
     };
     let trunks = trunks(config);
+    let mut handovers = handovers(config);
     let mut workers = Vec::with_capacity(started.workers.len());
     let count = config.workers.cores.len() as u16;
     for ((index, core), ports) in (0..).zip(&config.workers.cores).zip(started.workers) {
@@ -109,11 +111,19 @@ fn start(
         workers.push(running.add_worker(
             eal,
             *core,
-            (io, trunks.clone()),
+            (io, trunks.clone(), handovers.next()),
             WorkerConfig { share: Share { index, count }, ..settings },
         )?);
     }
     Ok(Dataplane { workers, ports: started.handles, running })
+}
+
+/// The rings between workers, if packets of any port are spread by them.
+fn handovers(config: &LaunchConfig) -> impl Iterator<Item = Handover<Burst>> + use<> {
+    let placement = Placement::of(config);
+    let any = placement.spread().contains(&true);
+    let all = any.then(|| Handover::between(placement.readers(), placement.spread()));
+    all.into_iter().flatten()
 }
 
 /// What the workers know of sub-interfaces.

@@ -29,4 +29,5 @@ pub mod pitr;
 pub mod police;
 pub mod route;
 pub mod source;
+pub mod spread;
 pub mod trust;

@@ -106,8 +106,8 @@ impl Stages {
         }
     }
 
-    /// Takes the burst, of at most [`BURST`] packets received on `port`, through all stages.
-    pub(super) fn run<I: Io>(&mut self, core: &mut Core<I>, port: PortId, burst: &mut I::Burst) {
+    /// Takes the burst, of at most [`BURST`] packets that came in on `port`, through all stages. Returns their bytes.
+    pub(super) fn run<I: Io>(&mut self, core: &mut Core<I>, port: PortId, burst: &mut I::Burst) -> u64 {
         let mut tally = Tally::default();
         let count = burst.len();
         let lanes = self.lanes.get_mut(..count).unwrap_or(&mut []);
@@ -157,8 +157,6 @@ impl Stages {
             }
         }
         let stats = core.stats();
-        stats.received.add(count as u64);
-        stats.received_bytes.add(tally.bytes);
         if let Some(traffic) = core.traffic_of(port) {
             traffic.received.add(count as u64, tally.bytes);
         }
@@ -167,7 +165,8 @@ impl Stages {
         stats.decapsulated.add(tally.decapsulated);
         stats.ecn_strange.add(tally.ecn_strange);
         if let Some(port) = done.one_port(count) {
-            return core.pass(port, burst, done.bytes);
+            core.pass(port, burst, done.bytes);
+            return tally.bytes;
         }
         let way = done.one_way(count).filter(|_| burst.part(done.doomed_set(), &mut core.doomed));
         if let Some(way) = way {
@@ -191,6 +190,7 @@ impl Stages {
             }
             drop(core.doomed.drain());
         }
+        tally.bytes
     }
 }
 

@@ -9,6 +9,7 @@
 //! - `core`: one packet: how its fate is carried out, ICMP errors, fragmentation, waiting;
 //! - `core_errors`: ICMP errors from the core about what we sent;
 //! - `egress`: what waits to be sent on a port;
+//! - `handover`: packets that one worker receives for all (software spreading);
 //! - `fragments`: outer fragments that become a packet again;
 //! - `trunk`: sub-interfaces, which share a port by VLAN tags;
 //! - `upkeep`: deltas, releases, time-outs;
@@ -27,6 +28,7 @@ mod core_errors;
 mod egress;
 mod express;
 mod fragments;
+pub(crate) mod handover;
 mod identify;
 mod idle;
 mod news;
@@ -36,6 +38,7 @@ mod trunk;
 mod upkeep;
 
 pub use config::{Links, WorkerConfig};
+pub use handover::Handover;
 pub use run::Worker;
 pub use trunk::{SubInterface, Trunks};
 pub use upkeep::MAX_DELTAS;

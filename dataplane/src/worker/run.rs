@@ -4,6 +4,7 @@ use super::burst::Stages;
 use super::config::{Links, WorkerConfig};
 use super::core::Core;
 use super::egress::From;
+use super::handover::Handover;
 use super::idle::Rest;
 use super::trunk::{Sorter, Trunks};
 use super::upkeep::Upkeep;
@@ -23,6 +24,8 @@ pub struct Worker<I: Io, C> {
     burst: I::Burst,
     sorter: Box<Sorter<I::Burst>>,
     upkeep: Upkeep<I::Buf>,
+    /// Where workers share packets out themselves.
+    handover: Option<Box<Handover<I::Burst>>>,
     rest: Rest,
     last: u64,
 }
@@ -38,6 +41,7 @@ impl<I: Io, C: Clock> Worker<I, C> {
             burst: I::Burst::default(),
             sorter: Box::default(),
             upkeep: Upkeep::new(packets.max(1), clock.hz()),
+            handover: None,
             rest: Rest::new(config.idle),
             last: clock.now(),
             clock,
@@ -58,6 +62,13 @@ impl<I: Io, C: Clock> Worker<I, C> {
         self
     }
 
+    /// With these ends of the rings between workers.
+    #[must_use]
+    pub fn with_handover(mut self, handover: Option<Handover<I::Burst>>) -> Self {
+        self.handover = handover.map(Box::new);
+        self
+    }
+
     /// Works until told to stop.
     pub fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Relaxed) {
@@ -69,25 +80,80 @@ impl<I: Io, C: Clock> Worker<I, C> {
     /// One round over all ports and the feed. Returns the number of packets and deltas.
     pub fn poll_once(&mut self) -> usize {
         self.core.now = self.clock.now();
+        let mut found = if self.handover.is_none() { self.poll_ports() } else { self.poll_all() };
+        found += self.upkeep.run(&mut self.core);
+        self.core.flush();
+        self.account(found);
+        found
+    }
+
+    /// A burst from each port, and what the kernel wants sent there.
+    #[inline]
+    fn poll_ports(&mut self) -> usize {
         let mut found = 0;
         for number in 0..self.core.io.ports() {
             let port = PortId(number as u16);
             let count = self.core.io.rx(port, &mut self.burst);
             if count > 0 {
                 self.core.stats().bursts.add(1);
-                if self.core.trunks.is_trunk(port) {
-                    self.sorter.run(&mut self.core, &mut self.stages, port, &mut self.burst);
-                } else {
-                    self.stages.run(&mut self.core, port, &mut self.burst);
-                }
-                self.core.flush();
+                self.received(port);
             }
             found += count + self.relay_from_host(port);
         }
-        found += self.upkeep.run(&mut self.core);
-        self.core.flush();
-        self.account(found);
         found
+    }
+
+    /// The same where workers share packets out, and what other workers have for this one.
+    fn poll_all(&mut self) -> usize {
+        let Some(mut handover) = self.handover.take() else { return 0 };
+        let mut found = 0;
+        for number in 0..self.core.io.ports() {
+            let port = PortId(number as u16);
+            let count = self.core.io.rx(port, &mut self.burst);
+            if count > 0 {
+                self.core.stats().bursts.add(1);
+                if handover.spreads(port) {
+                    handover.share_out(&mut self.core, port, &mut self.burst);
+                }
+                if !self.burst.is_empty() {
+                    self.received(port);
+                }
+            }
+            found += count + self.relay_from_host(port);
+        }
+        for source in 0..handover.sources() {
+            if let Some(port) = handover.take(source, &mut self.burst) {
+                let count = self.burst.len();
+                self.core.stats().taken_over.add(count as u64);
+                let bytes = self.forward(port);
+                self.core.stats().taken_over_bytes.add(bytes);
+                found += count;
+            }
+        }
+        self.handover = Some(handover);
+        let relayed = self.core.io.relay();
+        self.core.stats().sent_for_others.add(relayed as u64);
+        found + relayed
+    }
+
+    /// The burst came from a queue of the port.
+    #[inline(always)]
+    fn received(&mut self, port: PortId) {
+        self.core.stats().received.add(self.burst.len() as u64);
+        let bytes = self.forward(port);
+        self.core.stats().received_bytes.add(bytes);
+    }
+
+    /// Takes the burst through all stages, and sends what is to be sent. Returns its bytes.
+    #[inline(always)]
+    fn forward(&mut self, port: PortId) -> u64 {
+        let bytes = if self.core.trunks.is_trunk(port) {
+            self.sorter.run(&mut self.core, &mut self.stages, port, &mut self.burst)
+        } else {
+            self.stages.run(&mut self.core, port, &mut self.burst)
+        };
+        self.core.flush();
+        bytes
     }
 
     /// Sends what the kernel wants sent on a port, unchanged.

@@ -127,7 +127,7 @@ impl<P: PacketBurst> Default for Sorter<P> {
 
 impl<P: PacketBurst> Sorter<P> {
     /// Takes a burst of a port with sub-interfaces through the stages, those of one sub-interface at a
-    /// time, in their order.
+    /// time, in their order. Returns the bytes of all, without the tags of those that belong somewhere.
     #[cold]
     pub(super) fn run<I: Io<Buf = P::Buf, Burst = P>>(
         &mut self,
@@ -135,7 +135,8 @@ impl<P: PacketBurst> Sorter<P> {
         stages: &mut Stages,
         port: PortId,
         burst: &mut P,
-    ) {
+    ) -> u64 {
+        let mut total = 0;
         let mut places = self.parked.iter_mut();
         for mut buf in burst.drain() {
             match core.trunks.receive(port, &mut buf) {
@@ -148,9 +149,7 @@ impl<P: PacketBurst> Sorter<P> {
                     if core.watch.any() {
                         core.watch.lost(port, &buf, reason, core.now);
                     }
-                    let stats = core.stats();
-                    stats.received.add(1);
-                    stats.received_bytes.add(buf.total_len() as u64);
+                    total += buf.total_len() as u64;
                     core.count_drop(core.vrf_of(port), reason);
                     if let Some(traffic) = core.traffic_of(port) {
                         traffic.received.add(1, buf.total_len() as u64);
@@ -175,8 +174,9 @@ impl<P: PacketBurst> Sorter<P> {
             {
                 traffic.received.add(packets, bytes);
             }
-            stages.run(core, to, &mut self.group);
+            total += stages.run(core, to, &mut self.group);
         }
+        total
     }
 }
 

@@ -14,7 +14,7 @@ use pxtr_dataplane::clock::Clock;
 use pxtr_dataplane::counters::{Snapshot, WorkerStats};
 use pxtr_dataplane::feed::*;
 use pxtr_dataplane::hold::HoldLimits;
-use pxtr_dataplane::io::mem::MemIo;
+use pxtr_dataplane::io::mem::{MemBurst, MemIo};
 use pxtr_dataplane::path::flow::FlowKey;
 use pxtr_dataplane::punt::Punt;
 use pxtr_dataplane::replica::Retired;
@@ -22,7 +22,7 @@ use pxtr_dataplane::ring::{Consumer, Producer, ring};
 use pxtr_dataplane::types::*;
 use pxtr_dataplane::verdict::DropReason;
 use pxtr_dataplane::watch::{Filter, WatchDesk, WatchHandle, watch, watch_link};
-use pxtr_dataplane::worker::{Links, SubInterface, Trunks, Worker, WorkerConfig};
+use pxtr_dataplane::worker::{Handover, Links, SubInterface, Trunks, Worker, WorkerConfig};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,9 +62,11 @@ impl Clock for TestClock {
 /// What the counters of all VRFs must add up to: [`Lab::by_vrf`]. Some drops are no VRF's.
 fn vrf_totals(all: &Snapshot) -> [u64; 5] {
     let nobodys = all.dropped(DropReason::PortNotConfigured);
-    let late = all.dropped(DropReason::TxFull) + all.dropped(DropReason::TxPort);
+    let left = all.dropped(DropReason::HandoverFull);
+    let late = all.dropped(DropReason::TxFull) + all.dropped(DropReason::TxPort) + left;
     let dropped = all.drops.iter().sum::<u64>();
-    [all.received - nobodys, all.encapsulated, all.decapsulated, all.forwarded, dropped - nobodys - late]
+    let arrived = all.arrived() - all.handed_over - left;
+    [arrived - nobodys, all.encapsulated, all.decapsulated, all.forwarded, dropped - nobodys - late]
 }
 
 /// What became of one frame.
@@ -102,15 +104,25 @@ impl Lab {
     }
 
     pub fn with(change: impl FnOnce(&mut WorkerConfig)) -> Self {
-        Self::built(change, &[])
+        Self::built(change, &[], None)
     }
 
     /// With these sub-interfaces, numbered on from the three ports, not yet set up.
     pub fn with_subinterfaces(subs: &[SubInterface]) -> Self {
-        Self::built(|_| {}, subs)
+        Self::built(|_| {}, subs, None)
     }
 
-    fn built(change: impl FnOnce(&mut WorkerConfig), subs: &[SubInterface]) -> Self {
+    /// Two workers with the same tables. The first one's ports have a queue, and their packets are spread over both.
+    pub fn pair(change: impl Fn(&mut WorkerConfig), subs: &[SubInterface]) -> [Self; 2] {
+        let mut ends = Handover::between(&[true, false], &[true; 3]).into_iter();
+        [(); 2].map(|()| Self::built(&change, subs, ends.next()))
+    }
+
+    fn built(
+        change: impl FnOnce(&mut WorkerConfig),
+        subs: &[SubInterface],
+        handover: Option<Handover<MemBurst>>,
+    ) -> Self {
         let (feed, feed_end) = ring(1024);
         let (retired_end, retired) = ring(1024);
         let (punts_end, punts) = ring(1024);
@@ -123,10 +135,13 @@ impl Lab {
             Links { feed: feed_end, retired: retired_end, punts: punts_end, stats: Arc::clone(&stats) };
         let clock = TestClock::default();
         clock.0.set(HZ);
-        let io = MemIo::new(3, 256, BUFFERS, 10_000);
+        // More than a ring between workers holds.
+        let (buffers, room) = if handover.is_some() { (2048, 2000) } else { (BUFFERS, 10_000) };
+        let io = MemIo::new(3, 256, buffers, room);
         let (watch_link, watches) = watch_link();
         let worker = Worker::new(io, clock.clone(), &config, links);
-        let worker = worker.with_trunks(Trunks::new(3, subs)).with_watches(watch_link);
+        let worker =
+            worker.with_trunks(Trunks::new(3, subs)).with_watches(watch_link).with_handover(handover);
         let mut lab = Self { watches, worker, clock, feed, retired, punts, stats, next_entry: 0 };
         lab.furnish();
         lab
@@ -239,7 +254,7 @@ impl Lab {
         self.worker.poll_once();
         while self.retired.pop().is_some() {}
         let now = self.stats.snapshot();
-        assert_eq!(now.fates(), now.received, "sum of fates = packets received");
+        assert_eq!(now.fates(), now.arrived(), "sum of fates = packets received and taken over");
         assert_eq!(self.by_vrf(), vrf_totals(&now), "sum over VRFs = totals");
     }
 

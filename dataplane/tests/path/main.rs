@@ -27,6 +27,7 @@ mod packets;
 mod police;
 mod reassembly;
 mod sources;
+mod spread;
 mod trust;
 mod vlan;
 mod waiting;
