@@ -121,13 +121,14 @@ pub fn worker(number: u32, core: u32, counts: &Snapshot, sent: u64, recent: Opti
         bytes: counts.received_bytes,
         bursts: counts.bursts,
         packets_per_burst: ratio(counts.received, counts.bursts),
-        cycles_per_packet: ratio(counts.cycles_busy, counts.received),
+        cycles_per_packet: ratio(counts.cycles_busy, counts.arrived()),
         busy_percent: 100.0 * ratio(counts.cycles_busy, counts.cycles_total),
         recent,
         held: counts.held,
         feed_lag: sent.saturating_sub(counts.applied),
         feed_ignored: counts.ignored,
         dropped: counts.drops.iter().sum(),
+        handover_full: counts.dropped(DropReason::HandoverFull),
         counters: counts.fields().map(|(name, _, value)| (name.to_owned(), value)).collect(),
     }
 }
@@ -136,13 +137,14 @@ pub fn worker(number: u32, core: u32, counts: &Snapshot, sent: u64, recent: Opti
 #[must_use]
 pub fn rates_between(before: &Snapshot, after: &Snapshot, interval_ms: u64) -> WorkerRates {
     let grown = |now: u64, then: u64| now.saturating_sub(then);
-    let packets = grown(after.received, before.received);
+    let packets = grown(after.arrived(), before.arrived());
+    let bytes = |now: &Snapshot| now.received_bytes + now.taken_over_bytes;
     let busy = grown(after.cycles_busy, before.cycles_busy);
     let per_second = |n: u64| ratio(n.saturating_mul(1000), interval_ms);
     WorkerRates {
         interval_ms,
         packets_per_second: per_second(packets),
-        bits_per_second: per_second(grown(after.received_bytes, before.received_bytes).saturating_mul(8)),
+        bits_per_second: per_second(grown(bytes(after), bytes(before)).saturating_mul(8)),
         cycles_per_packet: ratio(busy, packets),
         busy_percent: 100.0 * ratio(busy, grown(after.cycles_total, before.cycles_total)),
     }

@@ -13,7 +13,7 @@ use super::model::{Config, Daemon, Dpdk, Hold, Port, RlocPath, Vrf, Workers};
 use super::policers::policers;
 use super::words::{
     ActionWord, AlgorithmWord, AwayWord, ChecksumWord, DecapDscpWord, EcnWord, EncryptionWord, FlowWord,
-    HexId, IdleWord, Name, SuiteWord, TagWord,
+    HexId, IdleWord, Name, SpreadWord, SuiteWord, TagWord,
 };
 use crate::codec::MapAction;
 use crate::engine::config::{
@@ -24,6 +24,7 @@ use crate::engine::config::{
 use crate::engine::event::{EidPrefix, Forwarding, Iid};
 use pxtr_dataplane::crypt::Suite;
 use pxtr_dataplane::feed::RlocOptions;
+use pxtr_dataplane::launch::Spread;
 use pxtr_dataplane::path::flow::FlowFields;
 use pxtr_dataplane::punt::Seen;
 use pxtr_dataplane::trust::MapVersion;
@@ -264,6 +265,10 @@ fn port(id: u16, table: &PortTable, file: &File, vrfs: &[Vrf]) -> Option<Port> {
         sub,
         host_interface: table.host_interface.get().map(|name| name.0.0.clone()),
         queues,
+        spread: match table.spread.get() {
+            Some(word) if word.0 == SpreadWord::Software => Spread::Software,
+            _ => Spread::Nic,
+        },
         mtu: number(&table.mtu, mtu),
         underlay: flag(&table.underlay, false),
         instances: instances(table, vrfs),

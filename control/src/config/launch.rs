@@ -69,8 +69,8 @@ impl Config {
             host_interface: port.host_interface.clone(),
             namespace: self.netns(port).map(str::to_owned),
             queues: port.queues,
+            spread: port.spread,
             mtu: port.mtu,
-            ..PortLaunch::default()
         }
     }
 

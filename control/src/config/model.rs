@@ -11,6 +11,7 @@ use crate::engine::event::Iid;
 use ipnet::IpNet;
 use pxtr_dataplane::admission::Nonce;
 use pxtr_dataplane::feed::RlocOptions;
+use pxtr_dataplane::launch::Spread;
 use pxtr_dataplane::path::flow::FlowFields;
 use pxtr_dataplane::trust::Trust;
 use pxtr_dataplane::types::{MacAddr, PortId, Tags, VrfId};
@@ -177,6 +178,8 @@ pub struct Port {
     pub host_interface: Option<String>,
     /// Receive queues; none of its own for a sub-interface.
     pub queues: u16,
+    /// Who spreads packets over the workers.
+    pub spread: Spread,
     /// IP MTU, bytes.
     pub mtu: u16,
     /// LISP data is accepted.

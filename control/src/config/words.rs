@@ -380,6 +380,16 @@ words! {
 }
 
 words! {
+    /// Who spreads the packets of a port over the workers.
+    SpreadWord: "a way to spread packets" {
+        /// The NIC, or what feeds a virtual device.
+        Nic = "nic",
+        /// The workers, by handing over to each other.
+        Software = "software",
+    }
+}
+
+words! {
     /// Authentication algorithm of Map-Register and Map-Notify.
     AlgorithmWord: "an algorithm" {
         /// Algorithm ID 1, for legacy peers.

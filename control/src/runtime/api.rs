@@ -16,7 +16,7 @@ use crate::engine::event::{EidPrefix, Event, Locator as Candidate};
 use crate::engine::mapping::{Act, Origin};
 use crate::engine::select;
 use crate::engine::views::{LocatorStatus, LocatorView, MapCacheView, MapResolverView};
-use pxtr_dataplane::launch::PortHandle;
+use pxtr_dataplane::launch::{PortHandle, Spread};
 use pxtr_dataplane::types::PortId;
 use std::net::IpAddr;
 
@@ -309,6 +309,7 @@ impl Runtime {
             link_up: link.is_some_and(|l| l.up) && carrier != Some(false),
             speed_mbps: link.and_then(|l| l.speed_mbps),
             queues: spec.queues,
+            software_spread: spec.spread == Spread::Software,
             counters: match parent {
                 Some(_) => tenants::subinterface(self.plane.as_ref(), handle.id()),
                 None => nic(handle),

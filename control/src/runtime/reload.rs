@@ -63,7 +63,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         let fixed = |p: &crate::config::Port| {
             let device = (p.name.clone(), p.device.clone(), p.device_args.clone());
             let face = (p.host_interface.clone(), c.netns(p).map(str::to_owned));
-            (device, p.sub, face, p.queues, p.mtu, p.gateway_mac)
+            (device, p.sub, face, (p.queues, p.spread), p.mtu, p.gateway_mac)
         };
         c.ports.iter().map(fixed).collect()
     };

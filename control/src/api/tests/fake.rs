@@ -35,6 +35,7 @@ fn red_port() -> Port {
         link_up: true,
         speed_mbps: Some(100_000),
         queues: 2,
+        software_spread: false,
         counters: PortCounters {
             rx_packets: 6,
             rx_bytes: 600,
@@ -285,6 +286,7 @@ impl ApiSource for Fake {
                     link_up: true,
                     speed_mbps: Some(100_000),
                     queues: 2,
+                    software_spread: false,
                     counters: PortCounters {
                         rx_packets: 5000 + self.packets,
                         rx_bytes: 500_000,
@@ -360,6 +362,7 @@ impl ApiSource for Fake {
             feed_lag: 0,
             feed_ignored: 0,
             dropped: 3,
+            handover_full: 0,
             counters: BTreeMap::from([
                 ("received".into(), 5000 + self.packets),
                 ("encapsulated".into(), 1000),

@@ -121,6 +121,9 @@ pub struct Port {
     pub speed_mbps: Option<u32>,
     /// Receive queues.
     pub queues: u16,
+    /// The workers spread its packets themselves.
+    #[serde(default)]
+    pub software_spread: bool,
     /// Counters of the NIC, which counts those of its sub-interfaces too; of a sub-interface its own frames,
     /// without those that the kernel sends by itself.
     pub counters: PortCounters,
@@ -174,7 +177,7 @@ pub struct Workers {
 }
 
 /// A worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
     /// Number.
     pub worker: u32,
@@ -188,7 +191,7 @@ pub struct Worker {
     pub bursts: u64,
     /// Packets a burst, mean since the start.
     pub packets_per_burst: f64,
-    /// TSC cycles a packet, mean since the start, over rounds that had something to do.
+    /// TSC cycles a packet that was received or taken over, mean since the start, over rounds that had something to do.
     pub cycles_per_packet: f64,
     /// Share of time in rounds that had something to do, since the start.
     pub busy_percent: f64,
@@ -202,6 +205,9 @@ pub struct Worker {
     pub feed_ignored: u64,
     /// Packets dropped.
     pub dropped: u64,
+    /// Packets dropped of these because the worker of their flow had no room for more.
+    #[serde(default)]
+    pub handover_full: u64,
     /// All its counters.
     pub counters: BTreeMap<String, u64>,
 }
@@ -211,9 +217,9 @@ pub struct Worker {
 pub struct WorkerRates {
     /// The interval, milliseconds.
     pub interval_ms: u64,
-    /// Packets received a second.
+    /// Packets received a second, and taken over from other workers.
     pub packets_per_second: f64,
-    /// Bits received a second.
+    /// Bits of these a second.
     pub bits_per_second: f64,
     /// TSC cycles a packet.
     pub cycles_per_packet: f64,

@@ -92,7 +92,7 @@ pub(in super::super) fn ports(ports: &Ports, xstats: bool) -> String {
             port.mtu_bytes.to_string(),
             port.vrf.clone(),
             accepts.to_owned(),
-            port.queues.to_string(),
+            if port.software_spread { format!("{} software", port.queues) } else { port.queues.to_string() },
             or_dash(port.host.as_ref().map(|host| &host.interface)),
         ]);
         let c = &port.counters;
@@ -164,7 +164,7 @@ pub(in super::super) fn workers(workers: &Workers, counters: bool) -> String {
             w.feed_ignored.to_string(),
         ]);
     }
-    let mut text = sheet.finish();
+    let mut text = sheet.finish() + &handover(workers);
     if counters {
         let mut sheet = Sheet::new(&[">WORKER", "COUNTER", ">VALUE"]);
         for w in &workers.workers {
@@ -176,6 +176,22 @@ pub(in super::super) fn workers(workers: &Workers, counters: bool) -> String {
         text += &sheet.finish();
     }
     text
+}
+
+/// What workers give to each other; nothing where they do not.
+fn handover(workers: &Workers) -> String {
+    let mut sheet =
+        Sheet::new(&[">WORKER", ">RECEIVED", ">HANDED-OVER", ">TAKEN-OVER", ">FULL", ">SENT-FOR-OTHERS"]);
+    let mut any = false;
+    for w in &workers.workers {
+        let counter = |name: &str| w.counters.get(name).copied().unwrap_or(0);
+        let row =
+            [counter("handed_over"), counter("taken_over"), w.handover_full, counter("sent_for_others")];
+        any |= row.iter().any(|n| *n > 0);
+        let row = [u64::from(w.worker), w.packets].into_iter().chain(row);
+        sheet.row(row.map(|n| n.to_string()).collect());
+    }
+    if any { "\n".to_owned() + &sheet.finish() } else { String::new() }
 }
 
 pub(in super::super) fn drops(drops: &Drops) -> String {

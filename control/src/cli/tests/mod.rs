@@ -4,7 +4,7 @@ use super::args::{Cli, Command, Debug, LigTarget};
 use super::run::output;
 use super::socket::find;
 use crate::api::tests::Fake;
-use crate::api::{ApiSource, DebugQuery, Direction, MessageKind, Reply};
+use crate::api::{ApiSource, DebugQuery, Direction, MessageKind, Reply, Worker, Workers};
 use clap::{CommandFactory, Parser};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,24 @@ fn json_is_the_daemons_answer() {
     assert_eq!(value["version"], 1);
     assert_eq!(value["workers"]["workers"][0]["cycles_per_packet"], 61.25);
     assert_eq!(printed("pxtr show workers --json"), text, "--json may stand anywhere");
+}
+
+#[test]
+fn what_workers_hand_over_is_shown_where_they_do() {
+    let worker = |number, handed, taken, full| {
+        let counters = [("handed_over", handed), ("taken_over", taken), ("sent_for_others", 0)];
+        let counters = counters.map(|(name, n)| (name.to_owned(), n)).into();
+        Worker { worker: number, packets: handed, handover_full: full, counters, ..Worker::default() }
+    };
+    let shown = |workers| output(&cli("pxtr show workers"), Reply::Workers(Workers { workers }));
+    let text = shown(vec![worker(0, 70, 0, 3), worker(1, 0, 70, 0)]);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[4], ["WORKER", "RECEIVED", "HANDED-OVER", "TAKEN-OVER", "FULL", "SENT-FOR-OTHERS"]);
+    assert_eq!(
+        (&lines[5][..], &lines[6][..]),
+        (&["0", "70", "70", "0", "3", "0"][..], &["1", "0", "0", "70", "0", "0"][..])
+    );
+    assert!(!shown(vec![worker(0, 0, 0, 0)]).contains("HANDED"));
 }
 
 #[test]

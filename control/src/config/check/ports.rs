@@ -3,7 +3,7 @@
 use super::super::error::Problems;
 use super::super::file::{DpdkTable, PortTable, WorkersTable};
 use super::super::leaf::At;
-use super::super::words::IdleWord;
+use super::super::words::{IdleWord, SpreadWord};
 use super::all::{Cx, quoted, unique};
 use std::collections::HashSet;
 
@@ -147,15 +147,20 @@ fn queues(cx: &Cx<'_>, port: &PortTable, problems: &mut Problems) {
     let Some(queues) = port.queues.at() else { return };
     let workers = cx.file.workers.get().map_or(0, |workers| workers.cores.items().len());
     let wanted: usize = queues.get();
-    if wanted != workers && workers > 0 && !problems.was_bad("workers.cores") {
-        problems.at(
-            queues.span(),
-            format!(
-                "port.queues = {wanted}, but workers.cores has {workers}; give one queue for each worker or leave the \
-                 key away"
-            ),
-        );
+    let software = port.spread.get().is_some_and(|spread| spread.0 == SpreadWord::Software);
+    let bad = if software { wanted > workers } else { wanted != workers };
+    if !bad || workers == 0 || problems.was_bad("workers.cores") || problems.was_bad("port.spread") {
+        return;
     }
+    let or =
+        if wanted < workers { ", or set spread = \"software\" where the device has no more" } else { "" };
+    problems.at(
+        queues.span(),
+        format!(
+            "port.queues = {wanted}, but workers.cores has {workers}; give one queue for each worker or leave the key \
+             away{or}"
+        ),
+    );
 }
 
 fn purpose(cx: &Cx<'_>, port: &At<PortTable>, problems: &mut Problems) {

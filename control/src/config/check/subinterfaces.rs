@@ -56,6 +56,7 @@ fn sub_interface(cx: &Cx<'_>, port: &At<PortTable>, problems: &mut Problems) {
         ("device", given(&port.device)),
         ("device_args", given(&port.device_args)),
         ("queues", given(&port.queues)),
+        ("spread", given(&port.spread)),
         ("gateway_mac", given(&port.gateway_mac)),
     ];
     for (key, span) in parents {

@@ -1,7 +1,9 @@
 //! `[[port]]` and `[[vrf]]`.
 
 use crate::config::leaf::{At, Bounded, Key, Word};
-use crate::config::words::{DecapDscpWord, Device, IfName, Mac, Name, Namespace, Prefix, TagWord, Text};
+use crate::config::words::{
+    DecapDscpWord, Device, IfName, Mac, Name, Namespace, Prefix, SpreadWord, TagWord, Text,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,9 +49,18 @@ pub struct PortTable {
     pub host_interface: Key<Word<IfName>>,
     /// The number of receive queues, over which the NIC spreads packets by a hash of the flow.
     ///
-    /// Each queue is polled by the worker of the same position in workers.cores: there must be as many.
+    /// Each queue is polled by the worker of the same position in workers.cores: there must be as many, unless
+    /// `spread` is "software".
     /// Default: one for each worker. Change: process restart.
     pub queues: Key<Bounded<1, 256>>,
+    /// The choice who spreads packets over the workers: "nic" (RSS) or "software" (RPS, worker hand-off).
+    ///
+    /// With "software" fewer `queues` than workers will do, even one: for net_tap, net_af_packet, net_memif or
+    /// virtio without multiqueue, and where all LISP packets come from one UDP port and so by one queue.
+    /// A worker that receives hands each packet to the worker of its flow, which inside of LISP data
+    /// is the inner one. What a worker does not take in time is dropped there as "handover_full".
+    /// Default: `"nic"`. Change: process restart.
+    pub spread: Key<Word<SpreadWord>>,
     /// The MTU of the link in bytes.
     ///
     /// The largest IP packet, without Ethernet header. Encapsulation adds 36 (IPv4) or 56 (IPv6) bytes:

@@ -5,7 +5,7 @@ use crate::codec::MapAction;
 use crate::config::{Machine, check_config, parse_config};
 use crate::engine::config::{AuthAlgorithm, Limits};
 use crate::engine::event::{Forwarding, Iid};
-use pxtr_dataplane::launch::Idle;
+use pxtr_dataplane::launch::{Idle, Spread};
 use pxtr_dataplane::types::{PortId, VrfId};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -102,6 +102,15 @@ fn engine_and_data_plane_are_told_their_part() {
     assert_eq!(launch.replica.entries, 1_000_000 + 4 + 2 + 1);
     assert!(launch.check().is_ok());
     assert_eq!(engine.map_resolver_forward_to.len(), 1);
+}
+
+#[test]
+fn workers_may_spread_packets_of_one_queue() {
+    let config = parse(&FULL.replace("queues = 2", "queues = 1\nspread = \"software\"")).unwrap();
+    let launch = config.launch().unwrap();
+    assert_eq!((launch.ports[1].queues, launch.ports[1].spread), (1, Spread::Software));
+    assert_eq!(launch.ports[0].spread, Spread::Nic);
+    assert!(launch.check().is_ok());
 }
 
 #[test]
