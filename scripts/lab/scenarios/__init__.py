@@ -1,7 +1,7 @@
 """The scenarios by name. A scenario has a docstring, `build(lab)` and `check(lab)`."""
 
 from ..net import LabError
-from . import crypto, interworking, mtu, multi_tenant, odd_packets, policer, spoof, traceroute
+from . import crypto, interworking, mtu, multi_tenant, odd_packets, policer, spoof, spread, traceroute
 from .bgp import Pair, PuntFlood
 from .control_flood import ControlFlood
 from .control_plane import MapResolverFailover, RlocProbe, SolicitMapRequest
@@ -41,6 +41,7 @@ ALL = {
     "traceroute": traceroute,
     "odd-packets": odd_packets,
     "spoof": spoof,
+    "spread": spread,
     "crypto": crypto,
     "trusted": Trusted(),
     "echo-nonce": EchoNonce(),
