@@ -9,6 +9,7 @@
 
 use crate::feed::{Adjacency, Reject, Route};
 use crate::lpm::{Key4, Key6, Lpm4, Lpm6, LpmError};
+use crate::own::Own;
 use crate::slots::Slots;
 use crate::types::{AdjacencyId, PortId};
 use ipnet::IpNet;
@@ -78,6 +79,7 @@ pub struct Fib {
     v4: Lpm4,
     v6: Lpm6,
     groups: Groups,
+    own: Own,
 }
 
 const DEFAULT: u32 = 1 << 31;
@@ -93,7 +95,8 @@ impl Fib {
     /// An empty FIB that will take up to `max_groups` multipath routes.
     #[must_use]
     pub fn new(max_groups: u32) -> Self {
-        Self { v4: Lpm4::new(), v6: Lpm6::new(), groups: Groups::new(max_groups.min(NUMBER)) }
+        let groups = Groups::new(max_groups.min(NUMBER));
+        Self { v4: Lpm4::new(), v6: Lpm6::new(), groups, own: Own::default() }
     }
 
     /// Installs or replaces a route. Returns the former multipath group's memory, if it had one.
@@ -118,8 +121,13 @@ impl Fib {
             IpNet::V6(p) => self.v6.insert(p.network().into(), p.prefix_len(), word),
         };
         match inserted {
-            Ok(old) => Ok(old.and_then(|word| self.release(word))),
-            Err(error) => match self.release(word) {
+            Ok(old) => {
+                if is_local(word) {
+                    self.own.add(prefix);
+                }
+                Ok(old.and_then(|word| self.release(prefix, word)))
+            }
+            Err(error) => match self.release_paths(word) {
                 Some(paths) => Err(FibError::Unfit(Route::Multipath(paths))),
                 None => Err(FibError::Table(error)),
             },
@@ -132,7 +140,7 @@ impl Fib {
             IpNet::V4(p) => self.v4.remove(p.network().into(), p.prefix_len()),
             IpNet::V6(p) => self.v6.remove(p.network().into(), p.prefix_len()),
         };
-        word.map(|word| self.release(word))
+        word.map(|word| self.release(prefix, word))
     }
 
     /// There is a route for exactly this prefix.
@@ -172,6 +180,18 @@ impl Fib {
         self.v6.lookup_burst(keys, words);
     }
 
+    /// The route of this destination says that it is one of our own addresses. Loopback ones are not asked about.
+    #[inline(always)]
+    pub(crate) fn is_own4(&self, key: Key4) -> bool {
+        self.own.may_have4(key) && self.v4.lookup(key).is_some_and(is_local)
+    }
+
+    /// The same for IPv6.
+    #[inline(always)]
+    pub(crate) fn is_own6(&self, key: Key6) -> bool {
+        self.own.may_have6(key) && self.v6.lookup(key).is_some_and(is_local)
+    }
+
     /// What a word of a burst lookup means. `None` for [`crate::lpm::NO_MATCH`].
     #[inline]
     #[must_use]
@@ -203,12 +223,28 @@ impl Fib {
     /// Bytes of memory, without the next hops of multipath routes (they are control's allocations).
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.v4.memory_bytes() + self.v6.memory_bytes() + self.groups.slots.memory_bytes()
+        self.v4.memory_bytes()
+            + self.v6.memory_bytes()
+            + self.groups.slots.memory_bytes()
+            + self.own.memory_bytes()
     }
 
-    fn release(&mut self, word: u32) -> Option<Box<[AdjacencyId]>> {
+    /// A route has gone or has another in its place.
+    fn release(&mut self, prefix: IpNet, word: u32) -> Option<Box<[AdjacencyId]>> {
+        if is_local(word) {
+            self.own.remove(prefix);
+        }
+        self.release_paths(word)
+    }
+
+    fn release_paths(&mut self, word: u32) -> Option<Box<[AdjacencyId]>> {
         if (word & !DEFAULT) >> KIND_SHIFT == MULTIPATH { self.groups.remove(word & NUMBER) } else { None }
     }
+}
+
+/// The word of [`Route::Local`].
+const fn is_local(word: u32) -> bool {
+    (word & !DEFAULT) >> KIND_SHIFT == LOCAL
 }
 
 const fn reject_number(reject: Reject) -> u32 {

@@ -75,6 +75,19 @@ impl Evictions {
         Self { interval: hz / (TURNOVER * packets as u64).max(1), due: 0 }
     }
 
+    /// How many are allowed now.
+    const fn allowed(&self, now: u64) -> u64 {
+        let until = now.saturating_add(self.interval * EVICTIONS_AT_ONCE);
+        if self.due > until {
+            return 0;
+        }
+        let first = if self.due > now { self.due } else { now };
+        match (until - first).checked_div(self.interval) {
+            Some(more) => 1 + more,
+            None => u64::MAX,
+        }
+    }
+
     const fn is_allowed(&self, now: u64) -> bool {
         self.due <= now.saturating_add(self.interval * EVICTIONS_AT_ONCE)
     }
@@ -161,10 +174,11 @@ impl<B> HoldTable<B> {
         self.order.is_empty()
     }
 
-    /// Whatever packet comes now for want of a mapping is turned away.
+    /// Of all packets that come now for want of a mapping those after so many are turned away, whatever becomes of
+    /// the first ones.
     #[inline]
-    pub const fn is_closed(&self, now: u64) -> bool {
-        self.free_nodes.is_empty() && !self.evictions.is_allowed(now)
+    pub const fn openings(&self, now: u64) -> u64 {
+        if self.free_nodes.is_empty() { self.evictions.allowed(now) } else { u64::MAX }
     }
 
     /// Keeps a packet for `key`.
@@ -364,15 +378,17 @@ mod tests {
             (count(|held| held.evicted.is_some()), count(|held| held.refused.is_some() && !held.ask))
         };
         assert_eq!(flood(&mut table, 0..16, 1000), (0, 0));
-        assert!(!table.is_closed(1000));
+        assert_eq!(table.openings(1000), 65);
         // At 1000 ticks a second one eviction each 3 ticks, and 64 at once.
         assert_eq!(flood(&mut table, 16..1000, 1000), (65, 984 - 65));
-        assert!(table.is_closed(1000) && table.len() == 16);
+        assert_eq!((table.openings(1000), table.len()), (0, 16));
+        let opens = (1000..).find(|now| table.openings(*now) > 0).unwrap();
+        assert_eq!((opens, table.openings(opens)), (1003, 1));
         assert_eq!(flood(&mut table, 1000..2000, 1300), (65, 935));
         let mut out = Vec::new();
         table.release(&Touched::Mapping { vrf: VrfId(0), prefix: "0.0.0.0/0".parse().unwrap() }, &mut out);
         assert_eq!(numbers(out), (1049..1065).collect::<Vec<_>>());
-        assert!(!table.is_closed(1300), "there is room");
+        assert_eq!(table.openings(1300), u64::MAX, "there is room");
     }
 
     fn numbers(held: Vec<Held<u32>>) -> Vec<u32> {

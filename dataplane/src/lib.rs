@@ -14,6 +14,7 @@ pub mod io;
 pub mod launch;
 pub mod lpm;
 pub mod mapcache;
+mod own;
 pub mod path;
 pub mod policer;
 pub mod punt;

@@ -169,9 +169,8 @@ impl Io for Carousel {
             return 0;
         }
         let start = tsc();
-        if self.waiting.len() < BURST {
-            self.top_up();
-        }
+        // At once, as drivers refill their rings: else all of the pool's packets would go round in turn.
+        self.top_up();
         let count = self.waiting.len().min(self.burst);
         for mbuf in self.waiting.drain(..count) {
             let _ = out.push(mbuf);

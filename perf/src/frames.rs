@@ -29,9 +29,14 @@ pub fn eid(n: u32, v6: bool) -> IpAddr {
     }
 }
 
-/// An EID that no mapping covers, inside the EID space of the bench `flood`: 96.0.0.0/4.
-pub fn unresolved(n: u32) -> IpAddr {
-    Ipv4Addr::from_bits(0x6000_0000 | n.wrapping_mul(2_654_435_761) & 0x0FFF_FFFF).into()
+/// An EID that no mapping covers, inside the EID space of the bench `flood`: 96.0.0.0/4 and 3000::/8.
+pub fn unresolved(n: u32, v6: bool) -> IpAddr {
+    let place = n.wrapping_mul(2_654_435_761);
+    if v6 {
+        Ipv6Addr::from_bits(0x30 << 120 | u128::from(place) << 72 | 7).into()
+    } else {
+        Ipv4Addr::from_bits(0x6000_0000 | place & 0x0FFF_FFFF).into()
+    }
 }
 
 /// Our own RLOC.

@@ -6,7 +6,7 @@ use super::vrf::{LocalEid, Vrf};
 use crate::admission::VrfAdmission;
 use crate::crypt::{Key as CryptKey, Sealer};
 use crate::feed::{Adjacency, MapAction, PortSpec, VrfSpec};
-use crate::fib::RouteHit;
+use crate::fib::{Fib, RouteHit};
 use crate::lpm::{Key, Key4, Key6, NO_MATCH};
 use crate::mapcache::{EntrySlot, Rloc, RlocSlot};
 use crate::policer::VrfPolicers;
@@ -238,6 +238,12 @@ impl Replica {
         self.entries.lap(id);
     }
 
+    /// Counts so many packets, of so many bytes together.
+    #[inline]
+    pub(crate) fn count_many(&self, id: EntryId, packets: u32, bytes: u64) {
+        self.entries.count(id, packets, bytes);
+    }
+
     /// Asks for an entry's memory ahead of [`Replica::entry`]. No effect but speed.
     #[inline]
     pub fn prefetch_entry(&self, id: EntryId) {
@@ -268,6 +274,12 @@ impl Replica {
     #[must_use]
     pub fn set_pick(&self, id: LocatorSetId, hash: u32) -> Option<RlocId> {
         self.sets.pick(id, hash)
+    }
+
+    /// The native routes of a VRF.
+    #[inline]
+    pub(crate) fn fib(&self, vrf: VrfId) -> Option<&Fib> {
+        Some(&self.tables(vrf)?.fib)
     }
 
     /// The native route of a destination.

@@ -244,10 +244,10 @@ fn take_express<I: Io>(
         take_inbound(core, inbound, burst, known, done, tally);
     }
     if outward && !done.all(burst.len()) {
-        let closed = core.hold.is_closed(core.now);
+        let openings = core.hold.openings(core.now);
         let before = done.bytes;
         let mark = |stage| core.io.mark(stage);
-        let ways = outbound.run((tables, key, closed), burst, (known.port, known.vrf), done, mark);
+        let ways = outbound.run((tables, key, openings), burst, (known.port, known.vrf), done, mark);
         tally.encapsulated += ways.0;
         tally.forwarded += ways.1;
         let bytes = done.bytes - before;

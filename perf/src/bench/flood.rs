@@ -17,27 +17,34 @@ const UNRESOLVED: u32 = 1 << 16;
 
 pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
     let mut world = World::new(&setup.pool, ROTATION, Size::of(MAPPINGS), false);
-    if let Ok(prefix) = "96.0.0.0/4".parse() {
-        let action = MapAction::SendMapRequest;
-        world.apply(Delta::MapSet { vrf: VRF, prefix, entry: EntryId(2 * MAPPINGS), action });
+    for (entry, prefix) in (2 * MAPPINGS..).zip(["96.0.0.0/4", "3000::/8"]) {
+        let (prefix, action) = (prefix.parse()?, MapAction::SendMapRequest);
+        world.apply(Delta::MapSet { vrf: VRF, prefix, entry: EntryId(entry), action });
     }
     world.settle();
-    let hit = |n: u32| (outsider(n, false), frames::eid(n % MAPPINGS, false));
-    let miss = |n: u32| (outsider(n, false), frames::unresolved(n));
+    let mut metrics = flood(setup, &mut world, false, "flood");
+    metrics.extend(flood(setup, &mut world, true, "flood_v6"));
+    Ok(metrics)
+}
+
+/// Without misses and with, in one family.
+fn flood(setup: &Setup, world: &mut World, v6: bool, name: &str) -> Vec<Metric> {
+    let hit = |n: u32| (outsider(n, v6), frames::eid(n % MAPPINGS, v6));
+    let miss = |n: u32| (outsider(n, v6), frames::unresolved(n, v6));
     let frame =
         |(from, to), n: u32| framed(&frames::ip(from, to, (1024 + n as u16 % 60_000, 2000), &[0; 18]));
     let hits: Vec<_> = (0..UNRESOLVED).map(|n| frame(hit(n), n)).collect();
     let mixed = (0..UNRESOLVED).map(|n| frame(if n % 2 == 0 { hit(n) } else { miss(n) }, n)).collect();
 
-    let (alone, _) = measure(setup, &mut world, hits, 1);
-    let (flooded, lost) = measure(setup, &mut world, mixed, 2);
+    let (alone, _) = measure(setup, world, hits, 1);
+    let (flooded, lost) = measure(setup, world, mixed, 2);
     let ratio = median(&alone) / median(&flooded);
-    Ok(vec![
-        Metric::of("flood_none_cycles", "cycles/packet", alone),
-        Metric::of("flood_half_cycles", "cycles/packet", flooded),
-        Metric::exact("flood_hit_rate_ratio", "", ratio),
-        Metric::exact("flood_hit_lost_packets", "packets", lost),
-    ])
+    vec![
+        Metric::of(format!("{name}_none_cycles"), "cycles/packet", alone),
+        Metric::of(format!("{name}_half_cycles"), "cycles/packet", flooded),
+        Metric::exact(format!("{name}_hit_rate_ratio"), "", ratio),
+        Metric::exact(format!("{name}_hit_lost_packets"), "packets", lost),
+    ]
 }
 
 /// Cycles per packet, hit or miss, and hits that did not come out: one packet of `share` is a hit.

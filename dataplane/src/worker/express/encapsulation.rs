@@ -137,11 +137,15 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
         };
         let rloc = match rlocs.get(entry.rloc_index()) {
             Some(rloc) => rloc,
+            None if entry.is_unresolved() => {
+                set.remove(at);
+                misses |= 1 << at;
+                continue;
+            }
             None => match pick(entry, read(&lanes.hash, at), tables) {
                 Some(rloc) => rloc,
                 None => {
                     set.remove(at);
-                    misses |= u32::from(entry.is_unresolved()) << at;
                     continue;
                 }
             },

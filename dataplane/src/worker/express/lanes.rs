@@ -114,10 +114,10 @@ impl Done {
         self.ports.get(at).copied().filter(|_| self.mask >> (at & 31) & 1 != 0)
     }
 
-    /// This packet is to be dropped: it would have to wait and can not.
+    /// These packets are to be dropped: they would have to wait and can not.
     #[inline(always)]
-    pub(super) const fn doom(&mut self, at: u8) {
-        self.doomed |= 1 << (at & 31);
+    pub(super) const fn doom(&mut self, set: u32) {
+        self.doomed |= set;
     }
 
     /// Whether this packet is to be dropped.
@@ -278,10 +278,16 @@ impl<K: Copy + Default, L: Known> Row<K, L> {
         }
     }
 
-    /// The keys, as they were added.
+    /// The keys by number; of those beyond the row's length nothing is known.
     #[inline(always)]
-    pub(super) fn keys(&self) -> &[K] {
-        self.keys.get(..self.count).unwrap_or(&[])
+    pub(super) const fn all_keys(&self) -> &[K; BURST] {
+        &self.keys
+    }
+
+    /// The answers in the same way.
+    #[inline(always)]
+    pub(super) const fn all_found(&self) -> &[u32; BURST] {
+        &self.found
     }
 
     #[inline(always)]
@@ -337,21 +343,6 @@ impl<K: Copy + Default, L: Known> Row<K, L> {
     pub(super) fn answers(&self) -> impl Iterator<Item = (L, u32)> {
         let found = self.found.get(..self.count).unwrap_or(&[]);
         self.lanes.lanes(self.count).zip(found.iter().copied())
-    }
-
-    /// Becomes those of another row that are in the set. Returns their answers, in the same order.
-    #[inline(never)]
-    pub(super) fn take_from(&mut self, other: &Self, set: u32) -> [u32; BURST] {
-        self.clear();
-        let mut answers = [NO_MATCH; BURST];
-        let all = other.answers().zip(other.keys()).enumerate();
-        for (_, ((lane, found), key)) in all.filter(|(at, _)| set >> at & 1 != 0) {
-            if let Some(answer) = answers.get_mut(self.count) {
-                *answer = found;
-            }
-            self.add(*key, lane);
-        }
-        answers
     }
 
     /// Keeps only those whose answer meets a condition.

@@ -18,6 +18,7 @@ mod head_v4;
 mod head_v6;
 mod inbound;
 mod lanes;
+mod misses;
 mod native;
 mod outbound;
 mod plain;

@@ -4,16 +4,15 @@
 use super::columns::{Column, write};
 use super::encapsulation::encapsulate;
 use super::lanes::{Doing, Done, Known, Row, Table};
+use super::misses::Misses;
 use super::native::Hops;
 use super::reading::Words;
 use crate::buffer::PacketBuf;
 use crate::feed::{PortSpec, VrfSpec};
-use crate::fib::RouteRef;
 use crate::io::{BURST, PacketBurst, Stage};
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::path::flow::FlowKey;
 use crate::replica::Replica;
-use crate::types::{EntryId, VrfId};
 use crate::wire::{ethernet, lisp};
 
 /// Working memory.
@@ -21,9 +20,7 @@ use crate::wire::{ethernet, lisp};
 pub(in crate::worker) struct Outbound {
     pub(super) v4: Row<Key4, Lane>,
     pub(super) v6: Row<Key6, Lane>,
-    /// Packets that would have to wait for a mapping.
-    misses_v4: Row<Key4, Lane>,
-    misses_v6: Row<Key6, Lane>,
+    misses: Misses,
     pub(super) words: Words,
 }
 
@@ -103,13 +100,7 @@ impl Table<Lane> for Lanes {
 
 impl Outbound {
     pub(in crate::worker) fn new() -> Self {
-        Self {
-            v4: Row::new(BLANK),
-            v6: Row::new(BLANK),
-            misses_v4: Row::new(BLANK),
-            misses_v6: Row::new(BLANK),
-            words: Words::new(),
-        }
+        Self { v4: Row::new(BLANK), v6: Row::new(BLANK), misses: Misses::new(), words: Words::new() }
     }
 
     /// Whether packets of this port may go this way: nothing is to be found out about their sources, and
@@ -121,11 +112,11 @@ impl Outbound {
     }
 
     /// Encapsulates or forwards what is plain and not done yet. Returns how many packets went which way, and the bytes of those
-    /// that were encapsulated. `closed`: no packet can wait for a mapping now.
+    /// that were encapsulated. `openings`: so many packets may begin to wait for a mapping now at most.
     #[inline(never)] // Once a burst; perf/budget.sh counts its instructions.
     pub(in crate::worker) fn run<P: PacketBurst>(
         &mut self,
-        (tables, key, closed): (&Replica, &FlowKey, bool),
+        (tables, key, openings): (&Replica, &FlowKey, u64),
         burst: &mut P,
         (port, vrf): (&PortSpec, &VrfSpec),
         done: &mut Done,
@@ -133,22 +124,23 @@ impl Outbound {
     ) -> (u64, u64, u64) {
         self.look((tables, key), burst, port, done.settled());
         mark(Stage::Read);
-        let Self { v4, v6, misses_v4, misses_v6, .. } = self;
+        let Self { v4, v6, misses, .. } = self;
         let (id, header) = (port.vrf, lisp::Lisp::header(vrf.instance_id));
+        // Most of the time all may, and it is none of our business.
+        let few = openings < BURST as u64;
         let (mut encapsulated, mut forwarded, mut bytes) = (0, 0, 0);
         if !v4.is_empty() {
             v4.look_up(|keys, found| tables.map_lookup4_burst(id, keys, found));
             mark(Stage::LookedUp);
             let before = done.bytes;
-            let (done_now, misses) = encapsulate::<false, _, _>(v4, tables, burst, header, done);
+            let (done_now, missing) = encapsulate::<false, _, _>(v4, tables, burst, header, done);
             mark(Stage::Rewritten);
             encapsulated += done_now;
             bytes += done.bytes - before;
-            if closed && misses != 0 {
-                let entries = misses_v4.take_from(v4, misses);
-                misses_v4.look_up(|keys, found| tables.fib_lookup4_burst(id, keys, found));
-                let ours = |key| tables.is_local_rloc4(key);
-                turn_away(misses_v4, &entries, (tables, id), ours, done);
+            if few && missing != 0 {
+                let fib = tables.fib(id);
+                let is_own = |key| tables.is_local_rloc4(key) || fib.is_some_and(|fib| fib.is_own4(key));
+                misses.take(v4, missing, is_own);
             }
             if v4.any_missing() {
                 v4.keep(|entry| entry == NO_MATCH);
@@ -160,15 +152,14 @@ impl Outbound {
             v6.look_up(|keys, found| tables.map_lookup6_burst(id, keys, found));
             mark(Stage::LookedUp);
             let before = done.bytes;
-            let (done_now, misses) = encapsulate::<true, _, _>(v6, tables, burst, header, done);
+            let (done_now, missing) = encapsulate::<true, _, _>(v6, tables, burst, header, done);
             mark(Stage::Rewritten);
             encapsulated += done_now;
             bytes += done.bytes - before;
-            if closed && misses != 0 {
-                let entries = misses_v6.take_from(v6, misses);
-                misses_v6.look_up(|keys, found| tables.fib_lookup6_burst(id, keys, found));
-                let ours = |key| tables.is_local_rloc6(key);
-                turn_away(misses_v6, &entries, (tables, id), ours, done);
+            if few && missing != 0 {
+                let fib = tables.fib(id);
+                let is_own = |key| tables.is_local_rloc6(key) || fib.is_some_and(|fib| fib.is_own6(key));
+                misses.take(v6, missing, is_own);
             }
             if v6.any_missing() {
                 v6.keep(|entry| entry == NO_MATCH);
@@ -176,27 +167,10 @@ impl Outbound {
                 forwarded += forward::<true, _, _>(v6, Hops::new(tables, id), burst, done);
             }
         }
-        (encapsulated, forwarded, bytes)
-    }
-}
-
-/// Packets that would have to wait for a mapping, and can not: what `path/route.rs` does with them, but
-/// that they are dropped together. Those for ourselves are left to it.
-#[inline(never)]
-fn turn_away<K: Copy + Default>(
-    misses: &Row<K, Lane>,
-    entries: &[u32; BURST],
-    (tables, vrf): (&Replica, VrfId),
-    is_local_rloc: impl Fn(K) -> bool,
-    done: &mut Done,
-) {
-    for (((lane, route), key), entry) in misses.answers().zip(misses.keys()).zip(entries) {
-        let local = || tables.route(vrf, route).is_some_and(|hit| hit.route == RouteRef::Local);
-        if is_local_rloc(*key) || local() {
-            continue;
+        if few {
+            misses.turn_away(openings, tables, done);
         }
-        tables.count(EntryId(*entry), u64::from(lane.marks.len()));
-        done.doom(lane.at);
+        (encapsulated, forwarded, bytes)
     }
 }
 
