@@ -326,7 +326,9 @@ impl<K: Key> Lpm<K> {
         }
         (self.kept.age, self.kept.strays, self.kept.planned) = (0, 0, magnitude);
         let (region, base) = self.region();
-        let next = Shortcuts::lined(region, base, self.fitting_bits(true));
+        // Fewer blocks might not do: that there were too many prefixes in them is not seen any more.
+        let least = if lined && !too_many { blocks.ilog2() as u8 } else { 0 };
+        let next = Shortcuts::lined(region, base, self.fitting_bits(true).max(least));
         let suits = much && self.lines_suit(&next);
         let next = if suits { next } else { Shortcuts::new(region, base, self.fitting_bits(false)) };
         if !next.is_like(&self.kept.current) {
@@ -507,6 +509,23 @@ impl<'a, K: Key> Trie<'a, K> {
 mod tests {
     use super::super::shortcuts;
     use super::super::{Key4, Lpm4};
+
+    /// Where prefixes lie unevenly there are more lines, and so it stays.
+    #[test]
+    fn lines_that_do_not_suffice_become_more_for_good() {
+        let mut table = Lpm4::new();
+        let mut random = 1u64;
+        for n in 0..20_000u32 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let key = if n < 4_000 { (random >> 34) as u32 } else { 1 << 24 };
+            assert!(table.insert(Key4(key), 24, n).is_ok());
+            if n > 8_000 {
+                let current = &table.kept.current;
+                assert!(current.is_lined() && current.len() == 1024, "{} blocks after {n}", current.len());
+                assert!(current.deep() < 10, "{} deep ones", current.deep());
+            }
+        }
+    }
 
     /// Most lookups in a table of scattered prefixes end at their word, nearly all others at a prefix there.
     #[test]
