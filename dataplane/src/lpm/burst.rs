@@ -200,14 +200,22 @@ impl<K: Key> Lpm<K> {
         }
     }
 
-    /// The word of a key that shortcuts have none for: to the root, or what that says when nothing hangs in
-    /// the key's slot.
+    /// The word of a key that shortcuts have none for: to the root, or what that says when no other node hangs
+    /// in the key's slot.
     #[inline(never)]
     fn outside(&self, key: K) -> u64 {
         let root = &self.root;
         let slot = root.slot_number(key);
-        if (root.low | root.high | root.child) >> slot & 1 != 0 {
+        if root.child >> slot & 1 != 0 {
             return ROOT;
+        }
+        let count = root.bucket(slot);
+        if count > 0 {
+            let first = root.leaves.wrapping_add(root.leaves_below(slot));
+            let value = self.covering(first, count, key);
+            if value != NO_MATCH {
+                return Shortcut::end(value).pack();
+            }
         }
         let covering = COVERING.get((slot >> 1) as usize).copied().unwrap_or(0) & root.inner;
         let longest = 63u32.checked_sub(covering.leading_zeros());
