@@ -36,8 +36,9 @@ pub struct Handover<P: PacketBurst> {
     /// By worker; none to itself, and none at all where it receives nothing.
     to: Box<[Option<Outbox<P::Buf>>]>,
     from: Box<[Inbox<P::Buf>]>,
-    /// The worker's own share of the burst.
-    own: P,
+    /// By port, the worker's own share of what was received, until it is a whole burst: half a burst costs nearly as
+    /// much as a whole one. Less than a burst is left only while more waits in the queue.
+    own: Box<[P]>,
 }
 
 /// What left a burst.
@@ -71,7 +72,7 @@ impl<P: PacketBurst> Handover<P> {
             ports: ports.clone(),
             to: to.into(),
             from: from.into(),
-            own: P::default(),
+            own: ports.iter().map(|_| P::default()).collect(),
         })
         .collect()
     }
@@ -87,27 +88,61 @@ impl<P: PacketBurst> Handover<P> {
         self.from.len()
     }
 
-    /// Hands the packets of a burst that was received on `port` to the workers of their flows; this worker's own
-    /// share stays in it.
-    pub(super) fn share_out<I: Io<Burst = P, Buf = P::Buf>>(
+    /// Receives on `port` until there is a burst of packets that this worker keeps, the queue is empty, or it has
+    /// received as many bursts as there are workers. Returns the packets received, and whether more may wait.
+    pub(super) fn receive<I: Io<Burst = P, Buf = P::Buf>>(
         &mut self,
         core: &mut Core<I>,
         port: PortId,
         burst: &mut P,
-    ) {
+    ) -> (usize, bool) {
+        let (mut total, mut more) = (0, false);
+        for _ in 0..self.to.len() {
+            let count = core.io.rx(port, burst);
+            more = count >= BURST;
+            if count > 0 {
+                core.stats().bursts.add(1);
+                total += count;
+                self.share_out(core, port, burst);
+            }
+            if !more || self.kept(port) >= BURST {
+                break;
+            }
+        }
+        (total, more)
+    }
+
+    /// Packets of this port that the worker has kept and not yet dealt with.
+    #[inline]
+    pub(super) fn kept(&self, port: PortId) -> usize {
+        self.own.get(usize::from(port.0)).map_or(0, P::len)
+    }
+
+    /// Moves up to a burst of those into `burst`.
+    pub(super) fn take_kept(&mut self, port: PortId, burst: &mut P) {
+        if let Some(own) = self.own.get_mut(usize::from(port.0)) {
+            // All of the first 32, for which there is room in an empty burst.
+            own.part(u32::MAX, burst);
+        }
+    }
+
+    /// Hands the packets of a burst that was received on `port` to the workers of their flows, and keeps this worker's
+    /// own share.
+    fn share_out<I: Io<Burst = P, Buf = P::Buf>>(&mut self, core: &mut Core<I>, port: PortId, burst: &mut P) {
         for at in 0..burst.len() {
             if let Some(buf) = burst.get(at) {
                 buf.prefetch();
             }
         }
         let Self { index, to, own, .. } = self;
+        let Some(own) = own.get_mut(usize::from(port.0)) else { return };
         let mut gone = Gone::default();
         for buf in burst.drain() {
             let bytes = buf.total_len();
             let worker = spread::worker(buf.data(), bytes, &core.key, to.len());
             let ring = worker.filter(|worker| worker != index).and_then(|worker| to.get_mut(worker));
             let left = match ring.and_then(Option::as_mut) {
-                // There is room for as many as came in one burst.
+                // There is room for a burst besides the part of one that may be left.
                 None => {
                     let _ = own.push(buf);
                     continue;
@@ -125,7 +160,6 @@ impl<P: PacketBurst> Handover<P> {
                 }
             }
         }
-        std::mem::swap(burst, own);
         if gone.handed + gone.dropped == 0 {
             return;
         }

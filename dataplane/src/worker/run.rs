@@ -10,7 +10,7 @@ use super::trunk::{Sorter, Trunks};
 use super::upkeep::Upkeep;
 use crate::clock::Clock;
 use crate::hold::HoldLimits;
-use crate::io::{Io, PacketBurst};
+use crate::io::{BURST, Io, PacketBurst};
 use crate::types::PortId;
 use crate::watch::WatchLink;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -93,12 +93,32 @@ impl<I: Io, C: Clock> Worker<I, C> {
         let mut found = 0;
         for number in 0..self.core.io.ports() {
             let port = PortId(number as u16);
-            let count = self.core.io.rx(port, &mut self.burst);
-            if count > 0 {
-                self.core.stats().bursts.add(1);
-                self.received(port);
-            }
-            found += count + self.relay_from_host(port);
+            found += self.receive(port);
+            found += self.relay_from_host(port);
+        }
+        found
+    }
+
+    /// A burst from one port.
+    #[inline(always)]
+    fn receive(&mut self, port: PortId) -> usize {
+        let count = self.core.io.rx(port, &mut self.burst);
+        if count > 0 {
+            self.core.stats().bursts.add(1);
+            self.received(port);
+        }
+        count
+    }
+
+    /// What a port has for all workers, of which this one keeps its share.
+    fn receive_for_all(&mut self, handover: &mut Handover<I::Burst>, port: PortId) -> usize {
+        let (mut found, more) = handover.receive(&mut self.core, port, &mut self.burst);
+        let mut first = true;
+        while handover.kept(port) >= BURST || handover.kept(port) > 0 && (first || !more) {
+            handover.take_kept(port, &mut self.burst);
+            found = found.max(self.burst.len());
+            self.received(port);
+            first = false;
         }
         found
     }
@@ -109,17 +129,12 @@ impl<I: Io, C: Clock> Worker<I, C> {
         let mut found = 0;
         for number in 0..self.core.io.ports() {
             let port = PortId(number as u16);
-            let count = self.core.io.rx(port, &mut self.burst);
-            if count > 0 {
-                self.core.stats().bursts.add(1);
-                if handover.spreads(port) {
-                    handover.share_out(&mut self.core, port, &mut self.burst);
-                }
-                if !self.burst.is_empty() {
-                    self.received(port);
-                }
-            }
-            found += count + self.relay_from_host(port);
+            found += if handover.spreads(port) {
+                self.receive_for_all(&mut handover, port)
+            } else {
+                self.receive(port)
+            };
+            found += self.relay_from_host(port);
         }
         for source in 0..handover.sources() {
             if let Some(port) = handover.take(source, &mut self.burst) {
