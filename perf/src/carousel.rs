@@ -5,6 +5,7 @@ use crate::frames;
 use dpdk_sys::{Burst, HEADROOM, Mbuf, Pool, tsc};
 use pxtr_dataplane::host::HostClass;
 use pxtr_dataplane::io::{BURST, Io, Stage};
+use pxtr_dataplane::ring::{Consumer, Producer};
 use pxtr_dataplane::types::PortId;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -45,6 +46,10 @@ pub struct Carousel {
     /// Packets in rotation; those that the worker drops or holds are replaced.
     rotation: usize,
     from: PortId,
+    /// Where packets go that came from the rotation of another worker.
+    pub home: Option<Producer<Mbuf>>,
+    /// Where those of this rotation come back that another worker sent.
+    pub back: Option<Consumer<Mbuf>>,
     /// Bursts that the worker may still receive.
     pub quota: usize,
     /// Packets in a burst, up to [`BURST`].
@@ -74,6 +79,8 @@ impl Carousel {
             pool: pool.clone(),
             rotation,
             from: PortId(0),
+            home: None,
+            back: None,
             quota: 0,
             burst: BURST,
             harness_cycles: 0,
@@ -169,6 +176,9 @@ impl Io for Carousel {
             return 0;
         }
         let start = tsc();
+        while let Some(mbuf) = self.back.as_mut().and_then(Consumer::pop) {
+            self.queue(mbuf);
+        }
         // At once, as drivers refill their rings: else all of the pool's packets would go round in turn.
         self.top_up();
         let count = self.waiting.len().min(self.burst);
@@ -189,7 +199,11 @@ impl Io for Carousel {
         }
         let count = burst.len();
         for mbuf in burst.drain() {
-            self.queue(mbuf);
+            match &mut self.home {
+                // Without room it is freed, and replaced there.
+                Some(home) => drop(home.push(mbuf)),
+                None => self.queue(mbuf),
+            }
         }
         self.sent += count as u64;
         self.harness_cycles += tsc() - start;

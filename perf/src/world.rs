@@ -2,7 +2,7 @@
 
 use crate::carousel::Carousel;
 use crate::frames::{self, INSTANCE, OUR_MAC, our_rloc};
-use dpdk_sys::Pool;
+use dpdk_sys::{Burst, Pool};
 use pxtr_dataplane::counters::WorkerStats;
 use pxtr_dataplane::crypt::{Key, Suite};
 use pxtr_dataplane::feed::*;
@@ -12,7 +12,7 @@ use pxtr_dataplane::punt::Punt;
 use pxtr_dataplane::replica::{Retired, Supplier};
 use pxtr_dataplane::ring::{Consumer, Producer, ring};
 use pxtr_dataplane::types::*;
-use pxtr_dataplane::worker::{Links, Worker, WorkerConfig};
+use pxtr_dataplane::worker::{Handover, Links, Worker, WorkerConfig};
 use std::sync::Arc;
 
 /// Port of native packets.
@@ -84,6 +84,11 @@ impl World {
         let worker = Worker::new(Carousel::new(pool, rotation), TscClock::new(), &config, links);
         let supplier = worker.replica().supplier();
         Self { worker, feed, supplier, retired, punts, stats }
+    }
+
+    /// With these ends of the rings between workers.
+    pub fn handing(self, handover: Handover<Burst>) -> Self {
+        Self { worker: self.worker.with_handover(Some(handover)), ..self }
     }
 
     /// Gives the worker a delta and lets it work when there is no room.

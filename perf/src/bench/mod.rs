@@ -4,6 +4,7 @@ mod access;
 mod churn;
 mod failover;
 mod flood;
+mod handover;
 mod list;
 mod lpm;
 mod memory;

@@ -1,9 +1,11 @@
-//! `scale`: two workers with a replica each, on a core each, against one; and a model of more.
+//! `scale`: two workers with a replica each, on a core each, against one; the same behind one queue, of which one
+//! hands over to the other; and a model of more.
 //!
 //! The model is a model: it takes each worker for one whose share of the last-level cache shrinks with their
 //! number, so that n workers with tables of m mappings run like one with n times m, and interpolates what
 //! was measured for one worker. Memory bandwidth, NIC and clock rate under load are not in it.
 
+use super::handover;
 use super::list::Setup;
 use super::path::{self, ROTATION};
 use crate::report::Metric;
@@ -36,6 +38,9 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
         metrics.push(Metric::exact("scale_2_workers_mpps", "Mpps", together));
         metrics.push(Metric::exact("scale_2_workers_ratio", "", together / rate(alone.value)));
         metrics.extend(both);
+    }
+    if setup.wants("handover") {
+        metrics.extend(handover::run(setup, MAPPINGS, seconds, alone.value)?);
     }
     let known = (f64::from(MAPPINGS), alone.value);
     metrics.push(alone);
