@@ -10,6 +10,9 @@ use super::{Key, NO_MATCH};
 /// Keys in lockstep.
 pub(super) const LANES: usize = 32;
 
+/// So many keys are looked up one by one: what is done for all lanes alike costs more than it saves.
+const SINGLE: usize = 2;
+
 /// A set of lanes.
 #[derive(Clone, Copy)]
 struct Set(u32);
@@ -73,7 +76,10 @@ impl<K: Key> Lpm<K> {
     /// Fewer keys than lanes.
     fn lookup_few(&self, keys: &[K], values: &mut [u32]) {
         let count = keys.len().min(values.len()).min(LANES);
-        if count == 0 {
+        if count <= SINGLE {
+            for (value, key) in values.iter_mut().zip(keys) {
+                *value = self.lookup(*key).unwrap_or(NO_MATCH);
+            }
             return;
         }
         let (mut lanes, mut found) = ([K::default(); LANES], [NO_MATCH; LANES]);
