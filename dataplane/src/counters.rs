@@ -117,6 +117,7 @@ worker_stats! {
     punts_lost, "Events lost because control's ring was full.";
     applied, "Deltas applied or ignored: the sequence number of the last one.";
     ignored, "Deltas that could not be applied.";
+    supply_misses, "Times that the worker had to ask the kernel for memory for its tables: control had prepared too little.";
     bursts, "Receive calls that returned packets.";
     empty_polls, "Rounds over all ports that found nothing to do.";
     cycles_busy, "Clock ticks in rounds that had something to do.";

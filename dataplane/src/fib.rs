@@ -12,6 +12,7 @@ use crate::lpm::{Key4, Key6, Lpm4, Lpm6, LpmError};
 use crate::own::Own;
 use crate::slots::Slots;
 use crate::types::{AdjacencyId, PortId};
+use dpdk_sys::Supply;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -94,9 +95,13 @@ const REJECT: u32 = 4;
 impl Fib {
     /// An empty FIB that will take up to `max_groups` multipath routes.
     #[must_use]
-    pub fn new(max_groups: u32) -> Self {
-        let groups = Groups::new(max_groups.min(NUMBER));
-        Self { v4: Lpm4::new(), v6: Lpm6::new(), groups, own: Own::default() }
+    pub fn new(supply: &Supply, max_groups: u32) -> Self {
+        Self {
+            v4: Lpm4::supplied(supply),
+            v6: Lpm6::supplied(supply),
+            groups: Groups::new(supply, max_groups.min(NUMBER)),
+            own: Own::new(supply),
+        }
     }
 
     /// Installs or replaces a route. Returns the former multipath group's memory, if it had one.
@@ -286,8 +291,8 @@ impl Default for Group {
 }
 
 impl Groups {
-    const fn new(limit: u32) -> Self {
-        Self { slots: Slots::new(limit), used: 0, first_free: None }
+    fn new(supply: &Supply, limit: u32) -> Self {
+        Self { slots: Slots::new(supply, limit), used: 0, first_free: None }
     }
 
     fn get(&self, number: u32) -> Option<&[AdjacencyId]> {
@@ -332,8 +337,8 @@ pub struct AdjacencyTable {
 impl AdjacencyTable {
     /// An empty table for slot numbers below `limit`.
     #[must_use]
-    pub const fn new(limit: u32) -> Self {
-        Self { slots: Slots::new(limit) }
+    pub fn new(supply: &Supply, limit: u32) -> Self {
+        Self { slots: Slots::new(supply, limit) }
     }
 
     /// The next hop; a slot that control has not set has failed.
@@ -371,7 +376,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_route_is_found_again() {
-        let mut fib = Fib::new(4);
+        let mut fib = Fib::new(&Supply::default(), 4);
         let paths: Box<[_]> = Box::new([AdjacencyId(1), AdjacencyId(2)]);
         let routes = [
             ("0.0.0.0/0", Route::Via(AdjacencyId(NUMBER)), "8.8.8.8"),
@@ -410,7 +415,7 @@ mod tests {
 
     #[test]
     fn multipath_groups_come_back_and_are_bounded() {
-        let mut fib = Fib::new(2);
+        let mut fib = Fib::new(&Supply::default(), 2);
         let group = |n: u32| Route::Multipath(Box::new([AdjacencyId(n), AdjacencyId(n + 1)]));
         assert_eq!(fib.set(net("10.0.0.0/8"), group(10)), Ok(None));
         let old = fib.set(net("10.0.0.0/8"), group(20)).unwrap().unwrap();
@@ -432,7 +437,7 @@ mod tests {
 
     #[test]
     fn an_unset_adjacency_has_failed() {
-        let mut table = AdjacencyTable::new(10);
+        let mut table = AdjacencyTable::new(&Supply::default(), 10);
         assert_eq!(table.get(AdjacencyId(3)), Adjacency::Failed);
         let adjacency = Adjacency::Resolving { port: PortId(1), neighbour: ip("10.0.0.9") };
         assert!(table.set(AdjacencyId(3), adjacency));

@@ -7,6 +7,7 @@
 )]
 
 use crate::lpm::{Key4, Key6};
+use dpdk_sys::{Lone, Supply};
 use ipnet::IpNet;
 
 /// Places of the filter: an address has two of them.
@@ -14,11 +15,12 @@ const PLACES: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 10;
 
 /// What is known of the prefixes whose route is [`Route::Local`](crate::feed::Route::Local).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Own {
-    filter: Option<Box<Filter>>,
+    filter: Option<Lone<Filter>>,
     /// Prefixes of several addresses: while there are any, each address may be our own.
     wide: u32,
+    supply: Supply,
 }
 
 /// Single addresses.
@@ -30,12 +32,18 @@ struct Filter {
 }
 
 impl Own {
+    /// Nothing is our own; memory will come from this supply.
+    pub(crate) fn new(supply: &Supply) -> Self {
+        Self { filter: None, wide: 0, supply: supply.clone() }
+    }
+
     /// A prefix became our own.
     pub(crate) fn add(&mut self, prefix: IpNet) {
         match places_of(prefix) {
             None => self.wide += u32::from(!is_loopback(prefix)),
             Some(places) => {
-                let filter = self.filter.get_or_insert_with(Filter::new);
+                let new = || Lone::new(&self.supply, Filter::new());
+                let filter = self.filter.get_or_insert_with(new);
                 places.into_iter().for_each(|place| filter.change(place, 1));
             }
         }
@@ -70,13 +78,13 @@ impl Own {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.filter.as_ref().map_or(0, |filter| size_of_val(&**filter))
+        self.filter.as_ref().map_or(0, Lone::memory_bytes)
     }
 }
 
 impl Filter {
-    fn new() -> Box<Self> {
-        Box::new(Self { bits: [0; PLACES / 64], counts: [0; PLACES] })
+    const fn new() -> Self {
+        Self { bits: [0; PLACES / 64], counts: [0; PLACES] }
     }
 
     fn change(&mut self, place: usize, by: i8) {
@@ -143,7 +151,8 @@ mod tests {
 
     #[test]
     fn what_was_added_is_found_until_it_is_removed() {
-        let (mut own, all) = (Own::default(), ["192.0.2.1", "10.0.0.7", "2001:db8::1", "fe80::1"]);
+        let (mut own, all) =
+            (Own::new(&Supply::default()), ["192.0.2.1", "10.0.0.7", "2001:db8::1", "fe80::1"]);
         assert!(all.iter().all(|addr| !may_have(&own, addr)));
         let net = |addr: &str| IpNet::from(addr.parse::<IpAddr>().unwrap());
         for addr in all {
@@ -160,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_wide_prefix_may_have_all() {
-        let mut own = Own::default();
+        let mut own = Own::new(&Supply::default());
         own.add(net("127.0.0.0/8"));
         assert!(!may_have(&own, "10.0.0.1"));
         own.add(net("10.0.0.0/8"));
@@ -172,7 +181,7 @@ mod tests {
 
     #[test]
     fn few_others_are_taken_for_our_own_and_full_places_stay() {
-        let mut own = Own::default();
+        let mut own = Own::new(&Supply::default());
         let addr = |n: u32| IpNet::from(IpAddr::from((0x0A00_0001 + (n << 8)).to_be_bytes()));
         (0..32).for_each(|n| own.add(addr(n)));
         let taken = (0..100_000u32).filter(|n| own.may_have4(Key4(0x9910_0000 + n))).count();

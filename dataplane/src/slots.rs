@@ -1,7 +1,7 @@
 //! Tables indexed by slot numbers that control hands out: made of chunks, so that growth neither
 //! copies nor moves what is there, and bounded, so that an absurd number costs nothing.
 
-use dpdk_sys::Zeroed;
+use dpdk_sys::{List, Lone, Supply, Zeroed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use zerocopy::FromZeros;
@@ -17,26 +17,21 @@ const fn split(index: u32) -> (usize, usize) {
 }
 
 /// Neighbouring slots. Of a size that the compiler knows, so that a lookup checks one bound.
-type Chunk<T> = Box<[T; CHUNK]>;
-
-fn new_chunk<T: Default>() -> Chunk<T> {
-    let slots: Box<[T]> = std::iter::repeat_with(T::default).take(CHUNK).collect();
-    // The length is right; the other arm only spares a panic that nothing can reach.
-    slots.try_into().unwrap_or_else(|_| Box::new(std::array::from_fn(|_| T::default())))
-}
+type Chunk<T> = Lone<[T; CHUNK]>;
 
 /// A worker's private table. Vacant slots hold `T::default()`.
 #[derive(Debug)]
 pub struct Slots<T> {
-    chunks: Vec<Option<Chunk<T>>>,
+    chunks: List<Option<Chunk<T>>>,
     limit: u32,
+    supply: Supply,
 }
 
 impl<T: Default> Slots<T> {
-    /// An empty table that will take slot numbers below `limit`.
+    /// An empty table that will take slot numbers below `limit`, and its memory from this supply.
     #[must_use]
-    pub const fn new(limit: u32) -> Self {
-        Self { chunks: Vec::new(), limit }
+    pub fn new(supply: &Supply, limit: u32) -> Self {
+        Self { chunks: List::default(), limit, supply: supply.clone() }
     }
 
     /// The slot, if its chunk exists.
@@ -61,9 +56,11 @@ impl<T: Default> Slots<T> {
         }
         let (chunk, place) = split(index);
         if chunk >= self.chunks.len() {
-            self.chunks.resize_with(chunk + 1, || None);
+            self.chunks.resize_with(&self.supply, chunk + 1, || None);
         }
-        self.chunks.get_mut(chunk)?.get_or_insert_with(new_chunk).get_mut(place)
+        let supply = &self.supply;
+        let new = || Lone::array(supply, |_| T::default());
+        self.chunks.get_mut(chunk)?.get_or_insert_with(new).get_mut(place)
     }
 
     /// All slots of chunks that exist, vacant ones included.
@@ -75,7 +72,7 @@ impl<T: Default> Slots<T> {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let chunks = self.chunks.iter().flatten().count();
-        chunks * CHUNK * size_of::<T>() + self.chunks.capacity() * size_of::<Option<Chunk<T>>>()
+        chunks * CHUNK * size_of::<T>() + self.chunks.memory_bytes()
     }
 }
 
@@ -153,7 +150,7 @@ mod tests {
 
     #[test]
     fn private_slots_grow_by_chunk_up_to_the_limit() {
-        let mut slots = Slots::<u64>::new(5000);
+        let mut slots = Slots::<u64>::new(&Supply::default(), 5000);
         assert_eq!(slots.get(0), None);
         *slots.entry(4999).unwrap() = 7;
         assert_eq!(slots.get(4999), Some(&7));

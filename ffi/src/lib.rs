@@ -34,6 +34,7 @@ mod queue;
 mod ring;
 mod spsc;
 mod stats;
+mod supply;
 mod tap;
 mod zeroed;
 
@@ -50,5 +51,6 @@ pub use queue::{RxQueue, TxQueue};
 pub use ring::ring_pair;
 pub use spsc::{Receiver, Sender, spsc};
 pub use stats::{Link, PortStats, XStat};
+pub use supply::{Depot, Level, List, Lone, Run, Supply};
 pub use tap::Tap;
 pub use zeroed::Zeroed;

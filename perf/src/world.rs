@@ -93,7 +93,7 @@ impl World {
 
     /// Gives the worker a delta and lets it work when there is no room.
     pub fn apply(&mut self, delta: Delta) {
-        self.supplier.before(&delta);
+        self.supplier.before(&delta, || self.feed.len());
         let mut delta = Some(delta);
         while let Some(next) = delta.take() {
             delta = self.feed.push(next).err();

@@ -77,7 +77,7 @@ impl WorkerHandle {
 
     /// Hands a delta over, and before it the memory that it needs; gives it back when the ring is full.
     pub fn feed(&mut self, delta: Delta) -> Result<(), Delta> {
-        self.supplier.before(&delta);
+        self.supplier.before(&delta, || self.feed.len());
         self.feed.push(delta)
     }
 
@@ -98,9 +98,10 @@ impl WorkerHandle {
         self.punts.pop()
     }
 
-    /// Frees the memory that it no longer needs; returns how many pieces. To be called often enough
+    /// Frees the memory that it no longer needs, and prepares more for its tables; returns how many pieces were freed. To be called often enough
     /// that the ring never fills: with each batch of deltas.
     pub fn free_retired(&mut self) -> usize {
+        self.supplier.top_up(self.feed.len());
         self.watches.free();
         std::iter::from_fn(|| self.retired.pop()).count()
     }

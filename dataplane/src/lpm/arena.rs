@@ -6,7 +6,9 @@
 //! bit per record tells free from used, so that a freed run is joined with a free one before or
 //! behind it at once (boundary tags). As long as there is one chunk it grows in small steps, and a run that
 //! grows takes what is free behind it before it moves. All operations take bounded time; only growth
-//! allocates.
+//! takes memory, of the table's supply.
+
+use dpdk_sys::{List, Lone, Run, Supply};
 
 /// Something that can be kept in an [`Arena`] and can stand for a free run of records.
 pub(super) trait Record: Copy + Default {
@@ -47,30 +49,36 @@ const CLASSES: usize = 256;
 /// Runs of records, addressed by the index of their first record.
 #[derive(Clone, Debug)]
 pub(super) struct Arena<T> {
-    chunks: Vec<Box<[T]>>,
-    /// By chunk, as large as that; bit set: record in use. Apart from the chunks, whose directory lookups
-    /// read.
-    used: Vec<Box<[u64]>>,
-    lists: Option<Box<FreeLists>>,
+    chunks: List<Run<T>>,
+    lists: Option<Lone<FreeLists>>,
+    /// Of the chunks but the first, as [`FreeLists::used`].
+    used: List<Run<u64>>,
+    supply: Supply,
 }
 
 #[derive(Clone, Debug)]
 struct FreeLists {
     /// By class; as many as were needed.
-    first: Vec<u32>,
+    first: Run<u32>,
     /// Bit set: the list of this class is not empty.
     filled: [u64; CLASSES / 64],
-}
-
-impl<T> Default for Arena<T> {
-    fn default() -> Self {
-        Self { chunks: Vec::new(), used: Vec::new(), lists: None }
-    }
+    /// Of the first chunk, which most tables have alone: as large as that; bit set: record in use. Apart from the
+    /// chunks, whose directory lookups read.
+    used: Run<u64>,
 }
 
 impl<T: Record> Arena<T> {
     const CHUNK: usize = 1 << T::CHUNK_BITS;
-    const MAX_CHUNKS: usize = (MAX_RECORDS >> T::CHUNK_BITS) as usize;
+    /// The directory is one piece of a supply, and moves when it doubles.
+    const MAX_CHUNKS: usize = {
+        let (chunks, directory) = ((MAX_RECORDS >> T::CHUNK_BITS) as usize, 1 << 16);
+        if chunks < directory { chunks } else { directory }
+    };
+
+    /// An empty one, without memory.
+    pub(super) fn new(supply: &Supply) -> Self {
+        Self { chunks: List::default(), used: List::default(), lists: None, supply: supply.clone() }
+    }
 
     /// Chunk, and place in it.
     #[inline]
@@ -122,6 +130,13 @@ impl<T: Record> Arena<T> {
     /// Puts `records` somewhere; there are at most 255.
     pub(super) fn add(&mut self, records: &[T]) -> u32 {
         let index = self.allocate(records.len());
+        self.write(index, records);
+        index
+    }
+
+    /// The same, with so many records behind them that are not free until they are freed; all in all at most 255.
+    pub(super) fn add_with_room(&mut self, records: &[T], room: usize) -> u32 {
+        let index = self.allocate(records.len() + room);
         self.write(index, records);
         index
     }
@@ -269,8 +284,8 @@ impl<T: Record> Arena<T> {
 
     /// Writes the marks of a free run and puts it at the head of its list.
     fn link(&mut self, index: u32, length: u16) {
-        let lists = self.lists.get_or_insert_with(FreeLists::boxed);
-        let next = lists.push(length, index);
+        let Some(lists) = &mut self.lists else { return };
+        let next = lists.push(&self.supply, length, index);
         let run = FreeRun { length, previous: NONE, next };
         self.set_free_run(index, run);
         if length > 1 {
@@ -287,7 +302,7 @@ impl<T: Record> Arena<T> {
         let FreeRun { length, previous, next } = self.free_run(index);
         if previous == NONE {
             if let Some(lists) = &mut self.lists {
-                lists.set_first(length, next);
+                lists.set_first(&self.supply, length, next);
             }
         } else {
             let run = FreeRun { next, ..self.free_run(previous) };
@@ -301,12 +316,29 @@ impl<T: Record> Arena<T> {
 
     fn is_used(&self, index: u32) -> bool {
         let (chunk, place) = Self::split(index);
-        self.used.get(chunk).is_some_and(|used| bit(used, place))
+        self.bits(chunk).is_some_and(|used| bit(used, place))
+    }
+
+    /// Which records of a chunk are in use.
+    fn bits(&self, chunk: usize) -> Option<&Run<u64>> {
+        match chunk.checked_sub(1) {
+            None => self.lists.as_ref().map(|lists| &lists.used),
+            Some(chunk) => self.used.get(chunk),
+        }
+    }
+
+    /// The same of all chunks, in their order.
+    fn all_bits(&self) -> impl Iterator<Item = &Run<u64>> {
+        self.lists.iter().map(|lists| &lists.used).chain(self.used.iter())
     }
 
     fn mark(&mut self, index: u32, length: usize, used: bool) {
         let (chunk, place) = Self::split(index);
-        let Some(map) = self.used.get_mut(chunk) else { return };
+        let map = match chunk.checked_sub(1) {
+            None => self.lists.as_mut().map(|lists| &mut lists.used),
+            Some(chunk) => self.used.get_mut(chunk),
+        };
+        let Some(map) = map else { return };
         let (mut from, end) = (place, place + length);
         while from < end {
             let until = end.min((from / 64 + 1) * 64);
@@ -319,8 +351,8 @@ impl<T: Record> Arena<T> {
     }
 
     /// An empty arena that has room for so many records, at most a chunk.
-    pub(super) fn with_room(records: usize) -> Self {
-        let mut arena = Self::default();
+    pub(super) fn with_room(supply: &Supply, records: usize) -> Self {
+        let mut arena = Self::new(supply);
         arena.grow_by(records);
         arena
     }
@@ -332,7 +364,7 @@ impl<T: Record> Arena<T> {
 
     /// Records in use.
     pub(super) fn used(&self) -> usize {
-        self.used.iter().flatten().map(|word| word.count_ones() as usize).sum()
+        self.all_bits().flat_map(|used| used.iter()).map(|word| word.count_ones() as usize).sum()
     }
 
     /// Adds free records: to the last chunk, or another one. False: the indices are used up.
@@ -345,27 +377,29 @@ impl<T: Record> Arena<T> {
             if self.chunks.len() == Self::MAX_CHUNKS {
                 return false;
             }
-            if self.chunks.is_empty() {
-                // One is all that most tables have.
-                self.chunks.reserve_exact(1);
-                self.used.reserve_exact(1);
+            self.chunks.push(&self.supply, Run::default());
+            if self.lists.is_none() {
+                self.lists = Some(Lone::new(&self.supply, FreeLists::new()));
+            } else {
+                self.used.push(&self.supply, Run::default());
             }
-            self.chunks.push(Box::default());
-            self.used.push(Box::default());
         }
         let number = self.chunks.len() - 1;
-        let (Some(chunk), Some(used)) = (self.chunks.last_mut(), self.used.last_mut()) else { return false };
+        let first = self.lists.as_mut().map(|lists| &mut lists.used);
+        let (Some(chunk), Some(used)) = (self.chunks.last_mut(), self.used.last_mut().or(first)) else {
+            return false;
+        };
         let from = chunk.len();
         let to = (from + records).min(Self::CHUNK);
-        resize(chunk, to);
-        resize(used, to.div_ceil(64));
+        chunk.grow(&self.supply, to, T::default());
+        used.grow(&self.supply, to.div_ceil(64), 0);
         self.free(((number << T::CHUNK_BITS) + from) as u32, to - from);
         true
     }
 
     /// All records in use, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().zip(&self.used).flat_map(|(chunk, used)| {
+        self.chunks.iter().zip(self.all_bits()).flat_map(|(chunk, used)| {
             chunk.iter().enumerate().filter_map(|(place, record)| bit(used, place).then_some(record))
         })
     }
@@ -376,7 +410,7 @@ impl<T: Record> Arena<T> {
             // Golden ratio: evenly scattered places, whatever their number.
             let place = (nth as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let chunk = (u128::from(place) * self.chunks.len() as u128) >> 64;
-            let (chunk, used) = (self.chunks.get(chunk as usize)?, self.used.get(chunk as usize)?);
+            let (chunk, used) = (self.chunks.get(chunk as usize)?, self.bits(chunk as usize)?);
             // By words of the bitmap: a chunk may be all but empty, and the first one short.
             let words = chunk.len().div_ceil(64).min(used.len());
             let (start, turn) = (place as usize % words.max(1), (place >> 32) as u32 % 64);
@@ -388,23 +422,14 @@ impl<T: Record> Arena<T> {
         })
     }
 
-    /// Bytes taken from the heap.
+    /// Bytes taken from the supply.
     pub(super) fn memory_bytes(&self) -> usize {
-        let records: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
-        let directories = (self.chunks.capacity() + self.used.capacity()) * size_of::<Box<[T]>>();
-        records * size_of::<T>()
-            + self.used.iter().map(|used| size_of_val(&**used)).sum::<usize>()
-            + directories
-            + self.lists.as_ref().map_or(0, |lists| lists.memory_bytes())
+        self.chunks.iter().map(Run::memory_bytes).sum::<usize>()
+            + self.all_bits().map(Run::memory_bytes).sum::<usize>()
+            + self.chunks.memory_bytes()
+            + self.used.memory_bytes()
+            + self.lists.as_ref().map_or(0, |lists| lists.memory_bytes() + lists.first.memory_bytes())
     }
-}
-
-/// Makes a slice longer.
-fn resize<T: Copy + Default>(slice: &mut Box<[T]>, to: usize) {
-    let mut vec = std::mem::take(slice).into_vec();
-    vec.reserve_exact(to.saturating_sub(vec.len()));
-    vec.resize(to, T::default());
-    *slice = vec.into_boxed_slice();
 }
 
 /// One bit of a bitmap.
@@ -413,8 +438,8 @@ fn bit(map: &[u64], place: usize) -> bool {
 }
 
 impl FreeLists {
-    fn boxed() -> Box<Self> {
-        Box::new(Self { first: Vec::new(), filled: [0; CLASSES / 64] })
+    fn new() -> Self {
+        Self { first: Run::default(), filled: [0; CLASSES / 64], used: Run::default() }
     }
 
     /// One for each length, and list 0 for all beyond.
@@ -423,18 +448,15 @@ impl FreeLists {
     }
 
     /// Makes `index` the first of its list and returns the former first.
-    fn push(&mut self, length: u16, index: u32) -> u32 {
+    fn push(&mut self, supply: &Supply, length: u16, index: u32) -> u32 {
         let former = self.first.get(Self::class(length)).copied().unwrap_or(NONE);
-        self.set_first(length, index);
+        self.set_first(supply, length, index);
         former
     }
 
-    fn set_first(&mut self, length: u16, index: u32) {
+    fn set_first(&mut self, supply: &Supply, length: u16, index: u32) {
         let class = Self::class(length);
-        if class >= self.first.len() {
-            self.first.reserve_exact(class + 1 - self.first.len());
-            self.first.resize(class + 1, NONE);
-        }
+        self.first.grow(supply, class + 1, NONE);
         if let Some(first) = self.first.get_mut(class) {
             *first = index;
         }
@@ -442,10 +464,6 @@ impl FreeLists {
             let bit = 1 << (class % 64);
             *word = if index == NONE { *word & !bit } else { *word | bit };
         }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.first.capacity() * size_of::<u32>()
     }
 }
 
@@ -475,7 +493,7 @@ mod tests {
     proptest! {
         #[test]
         fn runs_keep_their_contents(steps in prop::collection::vec((0usize..256, 0usize..200, 0usize..8, 0usize..8), 1..400)) {
-            let mut arena = Arena::<Item>::default();
+            let mut arena = Arena::<Item>::new(&Supply::default());
             let mut runs: Vec<(u32, Vec<Item>)> = Vec::new();
             let mut serial = 0;
             for (which, size, at, count) in steps {
@@ -517,7 +535,7 @@ mod tests {
 
     #[test]
     fn a_run_that_grows_stays_where_it_is_if_it_can() {
-        let mut arena = Arena::<Item>::default();
+        let mut arena = Arena::<Item>::new(&Supply::default());
         let mut index = arena.add(&[item(1)]);
         for n in 1..200 {
             index = arena.splice(index, n, n, 0, &[item(1)]);
@@ -528,7 +546,7 @@ mod tests {
 
     #[test]
     fn memory_is_used_again_and_small_arenas_are_small() {
-        let mut arena = Arena::<Item>::default();
+        let mut arena = Arena::<Item>::new(&Supply::default());
         assert_eq!(arena.memory_bytes(), 0);
         let first = arena.add(&[item(1); 10]);
         assert!(arena.memory_bytes() < 2048);

@@ -6,10 +6,10 @@
 //! asks there first.
 
 use super::burst::{LANES, List};
-use super::keep::SAMPLES;
 use super::shortcuts::{self, Chunk, NODE, ROOT, Shortcuts};
 use super::table::Lpm;
 use super::{Key, NO_MATCH};
+use dpdk_sys::{Lone, Supply};
 
 /// Tables of crowds, at most: each is asked in turn.
 const CROWDS: usize = 4;
@@ -28,11 +28,11 @@ const FILL: usize = if cfg!(test) { 3 } else { 64 };
 
 /// Tables of crowds. No memory as long as nothing hints at one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Crowds<K>(Option<Box<State<K>>>);
+pub(super) struct Crowds<K>(Option<Lone<State<K>>>);
 
 #[derive(Clone, Debug, Default)]
 struct State<K> {
-    tables: Vec<Shortcuts<K>>,
+    tables: dpdk_sys::List<Shortcuts<K>>,
     making: Option<Shortcuts<K>>,
     /// Prefixes that came in below two nodes.
     deep: u32,
@@ -51,13 +51,13 @@ impl<K: Key> Crowds<K> {
 
     /// All tables, those in the making too.
     pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
-        self.0.iter_mut().flat_map(|state| state.tables.iter_mut().chain(&mut state.making))
+        self.0.as_deref_mut().into_iter().flat_map(|state| state.tables.iter_mut().chain(&mut state.making))
     }
 
     /// A prefix came in below two nodes.
-    pub(super) fn note_deep(&mut self, key: K) {
+    pub(super) fn note_deep(&mut self, supply: &Supply, key: K) {
         if !self.contains(key) {
-            let state = self.0.get_or_insert_default();
+            let state = self.state(supply);
             state.deep = state.deep.saturating_add(1);
         }
     }
@@ -68,15 +68,22 @@ impl<K: Key> Crowds<K> {
     }
 
     /// The table's shortcuts are others now: what was no crowd for those before may be one.
-    pub(super) fn look_soon(&mut self) {
-        self.0.get_or_insert_default().deep = DEEP;
+    pub(super) fn look_soon(&mut self, supply: &Supply) {
+        self.state(supply).deep = DEEP;
+    }
+
+    fn state(&mut self, supply: &Supply) -> &mut State<K> {
+        self.0.get_or_insert_with(|| Lone::new(supply, State::default()))
     }
 
     /// Gives up all tables.
-    pub(super) fn disperse(&mut self, garbage: &mut Vec<Chunk>) {
+    pub(super) fn disperse(&mut self, supply: &Supply, garbage: &mut dpdk_sys::List<Chunk>) {
         if let Some(state) = self.0.take() {
-            let tables = state.tables.into_iter().chain(state.making);
-            garbage.extend(tables.flat_map(|table| table.into_chunks().0));
+            let State { mut tables, making, .. } = state.into_inner();
+            discard(supply, making, garbage);
+            while let Some(table) = tables.pop() {
+                discard(supply, Some(table), garbage);
+            }
         }
     }
 
@@ -96,9 +103,9 @@ impl<K: Key> Crowds<K> {
     pub(super) fn memory_bytes(&self) -> usize {
         let of = |state: &State<K>| {
             let tables: usize = state.tables.iter().chain(&state.making).map(Shortcuts::memory_bytes).sum();
-            size_of_val(state) + tables + state.tables.capacity() * size_of::<Shortcuts<K>>()
+            tables + state.tables.memory_bytes()
         };
-        self.0.as_deref().map_or(0, of)
+        self.0.as_ref().map_or(0, |state| state.memory_bytes() + of(state))
     }
 }
 
@@ -153,23 +160,24 @@ impl<K: Key> Lpm<K> {
 
     fn fill_crowd(&self, state: &mut State<K>, mut making: Shortcuts<K>) {
         for _ in 0..FILL {
-            let Some(block) = making.next_block() else { return state.tables.push(making) };
-            making.push(self.trie().shortcut(&making, block));
+            let Some(block) = making.next_block() else {
+                return state.tables.push(&self.kept.supply, making);
+            };
+            making.push(&self.kept.supply, self.trie().shortcut(&making, block));
         }
         state.making = Some(making);
     }
 
     fn look_for_crowd(&mut self, state: &mut State<K>) {
-        let mut sample: Vec<_> = self.leaves.sample(SAMPLES).map(|leaf| leaf.key).collect();
-        sample.sort_unstable();
-        // Those that were met twice would pass for a crowd.
-        sample.dedup();
+        let sample = self.sample();
         let has_any = |table: &Shortcuts<K>| sample.iter().any(|key| table.has(*key));
         if state.tables.len() >= CROWDS {
-            let (kept, gone): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut state.tables).into_iter().partition(has_any);
-            state.tables = kept;
-            self.kept.garbage.extend(gone.into_iter().flat_map(|table| table.into_chunks().0));
+            for at in (0..state.tables.len()).rev() {
+                if !state.tables.get(at).is_some_and(has_any) {
+                    let gone = state.tables.swap_remove(at);
+                    discard(&self.kept.supply, gone, &mut self.kept.garbage);
+                }
+            }
         }
         let least = (self.kept.current.depth() + FURTHER).saturating_sub(BITS);
         let is_new = |key: K| !state.tables.iter().any(|table| table.has(key));
@@ -178,11 +186,25 @@ impl<K: Key> Lpm<K> {
             sample.windows(MANY).filter_map(common).filter(|(bits, key)| *bits >= least && is_new(*key));
         match found.max_by_key(|(bits, _)| *bits).filter(|_| state.tables.len() < CROWDS) {
             Some((bits, key)) => {
-                state.making = Some(Shortcuts::complete(key, extent(&sample, key, bits, least), BITS));
+                state.making = Some(Shortcuts::complete(
+                    &self.kept.supply,
+                    key,
+                    extent(&sample, key, bits, least),
+                    BITS,
+                ));
                 state.patience = 0;
             }
             None => state.patience = (state.patience + 1).min(PATIENCE),
         }
+    }
+}
+
+/// Leaves the chunks of a table to be freed one by one.
+fn discard<K: Key>(supply: &Supply, table: Option<Shortcuts<K>>, garbage: &mut dpdk_sys::List<Chunk>) {
+    // They have words, no lines.
+    let (mut chunks, _) = table.map(Shortcuts::into_chunks).unwrap_or_default();
+    while let Some(chunk) = chunks.pop() {
+        garbage.push(supply, chunk);
     }
 }
 

@@ -8,9 +8,11 @@ use super::arena::{Arena, NONE};
 use super::crowd::Crowds;
 use super::lines::LineChunk;
 use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
+use super::sample::SAMPLES;
 use super::shortcuts::{Chunk, MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
 use super::table::{At, Lpm};
 use super::{Key, NO_MATCH};
+use dpdk_sys::{List, Lone, Run, Supply};
 
 /// Prefixes from which on there are shortcuts.
 const FROM: usize = if cfg!(test) { 8 } else { 2 };
@@ -22,8 +24,6 @@ const FILL_LINES: usize = 2;
 const AT_ONCE: u32 = if cfg!(test) { 1 } else { 64 };
 /// As much as so many updates fill is done at once when there are none.
 const TIDY: usize = 4;
-/// Prefixes that are looked at to find the region, and how many of them must lie in it.
-pub(super) const SAMPLES: usize = 64;
 /// Prefixes from which on there are shortcuts in a thrifty table.
 const THRIFTY_FROM: usize = 2048;
 /// Below so many prefixes, shortcuts are four to eight times as many as prefixes rather than once or twice.
@@ -37,21 +37,22 @@ const IN_LINE: u8 = 2;
 const OVERFULL: u32 = 32;
 /// There are lines if at most this part of the prefixes is too long for them.
 const TOO_LONG: usize = if cfg!(test) { 2 } else { 64 };
+/// Of the prefixes that are looked at to find the region, so many must lie in it.
 const IN_REGION: usize = 56;
 /// So few prefixes are no crowd: their region is everything.
 const FEW: usize = if cfg!(test) { 2 } else { 8 };
 
 /// Shortcuts in use, and those in the making.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Kept<K> {
     pub current: Shortcuts<K>,
-    next: Option<Box<Shortcuts<K>>>,
+    next: Option<Lone<Shortcuts<K>>>,
     /// Shortcuts of crowds.
     pub crowds: Crowds<K>,
     /// Chunks of former shortcuts; freed one with each update.
-    pub garbage: Vec<Chunk>,
+    pub garbage: List<Chunk>,
     /// The same of lines.
-    old_lines: Vec<LineChunk>,
+    old_lines: List<LineChunk>,
     /// Updates since the region was chosen.
     age: u32,
     /// Prefixes when shortcuts were planned last, as a power of two.
@@ -60,18 +61,34 @@ pub(super) struct Kept<K> {
     strays: u32,
     /// One of many tables: few shortcuts, or none.
     pub thrifty: bool,
-    /// Prefixes by length; empty until there is one.
-    lengths: Box<[u32]>,
+    /// Prefixes by length; empty until there were shortcuts in the making.
+    lengths: Run<u32>,
     /// Prefixes that are not spread, the default one apart. When there are some, a lookup that
     /// finds nothing by shortcut walks.
     pub hidden: u32,
     /// Value of the prefix of length 0.
     pub default: u32,
+    /// Where all of it lies.
+    pub supply: Supply,
 }
 
 impl<K: Key> Kept<K> {
-    pub(super) fn new(thrifty: bool) -> Self {
-        Self { default: NO_MATCH, thrifty, ..Self::default() }
+    pub(super) fn new(supply: &Supply, thrifty: bool) -> Self {
+        Self {
+            current: Shortcuts::default(),
+            next: None,
+            crowds: Crowds::default(),
+            garbage: List::default(),
+            old_lines: List::default(),
+            age: 0,
+            planned: 0,
+            strays: 0,
+            thrifty,
+            lengths: Run::default(),
+            hidden: 0,
+            default: NO_MATCH,
+            supply: supply.clone(),
+        }
     }
 
     pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
@@ -81,15 +98,17 @@ impl<K: Key> Kept<K> {
 
     /// A prefix of this length came (`1`) or went (`-1`).
     fn count(&mut self, length: u8, change: i32) {
-        if self.lengths.is_empty() {
-            self.lengths = vec![0; usize::from(K::BITS) + 1].into();
-        }
         if let Some(count) = self.lengths.get_mut(usize::from(length)) {
             *count = count.wrapping_add_signed(change);
         }
         if length > 0 && length < self.current.shortest_spread() {
             self.hidden = self.hidden.wrapping_add_signed(change);
         }
+    }
+
+    /// A prefix came in below two nodes.
+    pub(super) fn note_deep(&mut self, key: K) {
+        self.crowds.note_deep(&self.supply, key);
     }
 
     /// There are no shortcuts, nor any in the making.
@@ -101,24 +120,26 @@ impl<K: Key> Kept<K> {
     fn replace(&mut self, finished: Shortcuts<K>) {
         let former = std::mem::replace(&mut self.current, finished);
         (self.garbage, self.old_lines) = former.into_chunks();
-        self.crowds.disperse(&mut self.garbage);
+        self.crowds.disperse(&self.supply, &mut self.garbage);
         if !self.thrifty {
-            self.crowds.look_soon();
+            self.crowds.look_soon(&self.supply);
         }
         let shortest = usize::from(self.current.shortest_spread());
         self.hidden = self.lengths.get(1..shortest).unwrap_or_default().iter().sum();
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let next = self.next.as_ref().map_or(0, |next| size_of_val(&**next) + next.memory_bytes());
-        let garbage: usize = self.garbage.iter().map(|chunk| size_of_val(&**chunk)).sum();
-        let old_lines: usize = self.old_lines.iter().map(|chunk| size_of_val(&**chunk)).sum();
+        let next = self.next.as_ref().map_or(0, |next| next.memory_bytes() + Shortcuts::memory_bytes(next));
+        let garbage: usize = self.garbage.iter().map(Lone::memory_bytes).sum();
+        let old_lines: usize = self.old_lines.iter().map(Lone::memory_bytes).sum();
         self.current.memory_bytes()
             + next
             + self.crowds.memory_bytes()
             + garbage
             + old_lines
-            + size_of_val(&*self.lengths)
+            + self.old_lines.memory_bytes()
+            + self.garbage.memory_bytes()
+            + self.lengths.memory_bytes()
     }
 }
 
@@ -280,7 +301,7 @@ impl<K: Key> Lpm<K> {
     }
 
     /// Goes on with shortcuts that are in the making.
-    fn fill(&mut self, mut next: Box<Shortcuts<K>>) {
+    fn fill(&mut self, mut next: Lone<Shortcuts<K>>) {
         let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
         let blocks = match next.len() {
             ..=AT_ONCE => next.len() as usize + 1,
@@ -289,15 +310,15 @@ impl<K: Key> Lpm<K> {
         };
         for _ in 0..blocks {
             let Some(block) = next.next_block() else {
-                return self.kept.replace(*next);
+                return self.kept.replace(next.into_inner());
             };
             if next.is_lined() {
                 let line = trie.line(&next, block, trie.top());
-                next.push_line(line);
+                next.push_line(&self.kept.supply, line);
                 continue;
             }
             let shortcut = trie.derive(&next, block, trie.top());
-            next.push(shortcut);
+            next.push(&self.kept.supply, shortcut);
         }
         self.kept.next = Some(next);
     }
@@ -325,18 +346,37 @@ impl<K: Key> Lpm<K> {
             return;
         }
         (self.kept.age, self.kept.strays, self.kept.planned) = (0, 0, magnitude);
+        if self.kept.lengths.is_empty() {
+            self.count_lengths();
+        }
         let (region, base) = self.region();
         // Fewer blocks might not do: that there were too many prefixes in them is not seen any more.
         let least = if lined && !too_many { blocks.ilog2() as u8 } else { 0 };
-        let next = Shortcuts::lined(region, base, self.fitting_bits(true).max(least));
+        let next = Shortcuts::lined(&self.kept.supply, region, base, self.fitting_bits(true).max(least));
         let suits = much && self.lines_suit(&next);
-        let next = if suits { next } else { Shortcuts::new(region, base, self.fitting_bits(false)) };
+        let next = match suits {
+            true => next,
+            false => Shortcuts::new(&self.kept.supply, region, base, self.fitting_bits(false)),
+        };
         if !next.is_like(&self.kept.current) {
-            match next.len() <= AT_ONCE {
-                true => self.fill(Box::new(next)),
-                false => self.kept.next = Some(Box::new(next)),
+            let at_once = next.len() <= AT_ONCE;
+            let next = Lone::new(&self.kept.supply, next);
+            match at_once {
+                true => self.fill(next),
+                false => self.kept.next = Some(next),
             }
         }
+    }
+
+    /// Begins to count prefixes by length: there are few as yet.
+    fn count_lengths(&mut self) {
+        let mut lengths = Run::filled(&self.kept.supply, usize::from(K::BITS) + 1, 0);
+        for leaf in self.leaves.iter() {
+            if let Some(count) = lengths.get_mut(usize::from(leaf.length)) {
+                *count += 1;
+            }
+        }
+        self.kept.lengths = lengths;
     }
 
     /// Blocks that suit the table, as a power of two: mostly not more than one prefix in each.
@@ -363,10 +403,7 @@ impl<K: Key> Lpm<K> {
 
     /// The longest prefix under which nearly all of a sample of prefixes lie.
     fn region(&self) -> (K, u8) {
-        let mut sample: Vec<_> = self.leaves.sample(SAMPLES).map(|leaf| leaf.key).collect();
-        sample.sort_unstable();
-        // Those that were met twice would pass for a crowd.
-        sample.dedup();
+        let sample = self.sample();
         if sample.len() < FEW {
             return (K::default(), 0);
         }

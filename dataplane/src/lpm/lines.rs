@@ -27,7 +27,7 @@ pub(super) const DEEP: u32 = 0xFF80_0000;
 /// Lines in a chunk, as a power of two.
 pub(super) const CHUNK_BITS: u32 = 9;
 /// Lines of neighbouring blocks.
-pub(super) type LineChunk = Box<[Line; 1 << CHUNK_BITS]>;
+pub(super) type LineChunk = dpdk_sys::Lone<[Line; 1 << CHUNK_BITS]>;
 
 /// What is known of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

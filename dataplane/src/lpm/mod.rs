@@ -42,7 +42,8 @@
 //!
 //! All records lie in chunks of 48 or 64 KiB (`arena.rs`). Growth takes another chunk and neither
 //! copies nor moves what is there; freed records are joined with their free neighbours and used
-//! again. An empty table has no memory but its struct.
+//! again. An empty table has no memory but its struct. All memory comes from a *supply* (`dpdk_sys::Supply`), which another
+//! thread keeps filled: an update neither allocates nor has a page fault then.
 //!
 //! Where there are very many tables each may be *thrifty* (`thrift.rs`): a small one then has no shortcuts,
 //! and is packed anew when more than an eighth of it lies idle.
@@ -50,7 +51,7 @@
 //! # Bounds
 //!
 //! A lookup takes at most 6 (IPv4) or 22 (IPv6) steps. An update copies at most 255 records and 64
-//! nodes, and writes at most 1,024 shortcuts or 128 lines, and as many for each of up to four crowds. A table takes 2^29 prefixes.
+//! nodes, and writes at most 1,024 shortcuts or 128 lines, and as many for each of up to four crowds. A table takes 2^27 prefixes.
 
 #![cfg_attr(
     not(test),
@@ -68,6 +69,7 @@ mod key;
 mod lines;
 mod naive;
 mod node;
+mod sample;
 mod shortcuts;
 mod table;
 #[cfg(test)]

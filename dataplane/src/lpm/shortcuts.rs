@@ -17,6 +17,7 @@
 
 use super::Key;
 use super::lines::{self, Line, LineChunk};
+use dpdk_sys::{List, Lone, Supply};
 
 /// Fewest bits: a block is then never wider than a slot of the root node.
 pub(super) const MIN_BITS: u8 = 6;
@@ -32,7 +33,7 @@ const SPREAD_LINES: u8 = if cfg!(test) { 3 } else { 7 };
 const CHUNK_BITS: u32 = 8;
 const CHUNK: usize = 1 << CHUNK_BITS;
 /// Words of neighbouring blocks. Of a size that the compiler knows, so that a lookup checks one bound.
-pub(super) type Chunk = Box<[u64; CHUNK]>;
+pub(super) type Chunk = Lone<[u64; CHUNK]>;
 
 /// What is known of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl Shortcut {
 }
 
 /// A table of shortcuts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Shortcuts<K> {
     /// First `base` bits of the region, the others zero.
     region: K,
@@ -137,33 +138,49 @@ pub(super) struct Shortcuts<K> {
     complete: bool,
     /// Blocks below this number have their word.
     filled: u32,
-    chunks: Vec<Chunk>,
+    chunks: List<Chunk>,
     /// There are lines rather than words.
     lined: bool,
-    lines: Vec<LineChunk>,
+    lines: List<LineChunk>,
     /// Blocks whose lines are deep.
     deep: u32,
 }
 
+impl<K: Key> Default for Shortcuts<K> {
+    fn default() -> Self {
+        Self {
+            region: K::default(),
+            base: 0,
+            bits: 0,
+            complete: false,
+            filled: 0,
+            chunks: List::default(),
+            lined: false,
+            lines: List::default(),
+            deep: 0,
+        }
+    }
+}
+
 impl<K: Key> Shortcuts<K> {
     /// A table without words yet.
-    pub(super) fn new(region: K, base: u8, bits: u8) -> Self {
+    pub(super) fn new(supply: &Supply, region: K, base: u8, bits: u8) -> Self {
         let bits = bits.clamp(MIN_BITS, MAX_BITS);
         let base = base.min(K::BITS - bits);
-        let chunks = Vec::with_capacity(1usize << bits.saturating_sub(CHUNK_BITS as u8));
+        let chunks = List::with_capacity(supply, 1usize << bits.saturating_sub(CHUNK_BITS as u8));
         Self { region: region.masked(base), base, bits, chunks, ..Self::default() }
     }
 
     /// The same with lines in place of words.
-    pub(super) fn lined(region: K, base: u8, bits: u8) -> Self {
-        let lines = Vec::with_capacity(1usize << bits.saturating_sub(lines::CHUNK_BITS as u8));
-        let words = Self::new(region, base, bits);
-        Self { lined: true, lines, chunks: Vec::new(), ..words }
+    pub(super) fn lined(supply: &Supply, region: K, base: u8, bits: u8) -> Self {
+        let lines = List::with_capacity(supply, 1usize << bits.saturating_sub(lines::CHUNK_BITS as u8));
+        let words = Self::new(supply, region, base, bits);
+        Self { lined: true, lines, chunks: List::default(), ..words }
     }
 
     /// The same, that knows the shortest prefixes, too: not for many blocks.
-    pub(super) fn complete(region: K, base: u8, bits: u8) -> Self {
-        Self { complete: true, ..Self::new(region, base, bits) }
+    pub(super) fn complete(supply: &Supply, region: K, base: u8, bits: u8) -> Self {
+        Self { complete: true, ..Self::new(supply, region, base, bits) }
     }
 
     /// The key lies in the region.
@@ -218,9 +235,9 @@ impl<K: Key> Shortcuts<K> {
     }
 
     /// Adds the line of the next block.
-    pub(super) fn push_line(&mut self, line: Line) {
+    pub(super) fn push_line(&mut self, supply: &Supply, line: Line) {
         if self.filled & ((1 << lines::CHUNK_BITS) - 1) == 0 {
-            self.lines.push(Box::new([lines::TO_ROOT; 1 << lines::CHUNK_BITS]));
+            self.lines.push(supply, Lone::array(supply, |_| lines::TO_ROOT));
         }
         self.filled += 1;
         self.deep += 1;
@@ -276,10 +293,10 @@ impl<K: Key> Shortcuts<K> {
     }
 
     /// Adds the word of the next block.
-    pub(super) fn push(&mut self, shortcut: Shortcut) {
+    pub(super) fn push(&mut self, supply: &Supply, shortcut: Shortcut) {
         if self.filled as usize & (CHUNK - 1) == 0 {
             // Blocks beyond the last one are outside the region, too.
-            self.chunks.push(Box::new([ROOT; CHUNK]));
+            self.chunks.push(supply, Lone::array(supply, |_| ROOT));
         }
         self.filled += 1;
         self.set(self.filled - 1, shortcut);
@@ -341,16 +358,14 @@ impl<K: Key> Shortcuts<K> {
     }
 
     /// The chunks, to be freed at leisure.
-    pub(super) fn into_chunks(self) -> (Vec<Chunk>, Vec<LineChunk>) {
+    pub(super) fn into_chunks(self) -> (List<Chunk>, List<LineChunk>) {
         (self.chunks, self.lines)
     }
 
-    /// Bytes taken from the heap.
+    /// Bytes taken from the supply.
     pub(super) fn memory_bytes(&self) -> usize {
-        let lines: usize = self.lines.iter().map(|chunk| size_of_val(&**chunk)).sum();
-        let directory =
-            self.chunks.capacity() * size_of::<Chunk>() + self.lines.capacity() * size_of::<LineChunk>();
-        self.chunks.len() * CHUNK * 8 + lines + directory
+        let lines: usize = self.lines.iter().map(Lone::memory_bytes).sum();
+        self.chunks.len() * CHUNK * 8 + self.chunks.memory_bytes() + lines + self.lines.memory_bytes()
     }
 }
 
@@ -377,7 +392,7 @@ mod tests {
     fn words_that_say_all() {
         let all = Shortcut::end(7).pack();
         assert_eq!((value(all, 0), value(all, u32::MAX)), (7, 7));
-        let ten = Shortcuts::new(Key4(0x0a12_3456), 8, 6);
+        let ten = Shortcuts::new(&Supply::default(), Key4(0x0a12_3456), 8, 6);
         let prefix = |key, length| {
             let next = ten.rest(Key4(key), length).map(Next::Prefix);
             next.map(|next| Shortcut { value: 7, next }.pack())
@@ -390,14 +405,14 @@ mod tests {
         let word = prefix(0x0a05_0600, 32).unwrap();
         assert_eq!(value(word, rest(0x0a05_0600)), 7);
         assert_eq!(value(word, rest(0x0a05_0601)), NO_MATCH);
-        let six = Shortcuts::new(Key6::default(), 0, 24);
+        let six = Shortcuts::new(&Supply::default(), Key6::default(), 0, 24);
         assert!(six.rest(Key6 { high: 1, low: 0 }, 64).is_none());
         assert!(six.rest(Key6 { high: 1 << 10, low: 0 }, 54).is_some());
     }
 
     #[test]
     fn blocks_of_prefixes() {
-        let ten = Shortcuts::new(Key4(0x0a12_3456), 8, 6);
+        let ten = Shortcuts::new(&Supply::default(), Key4(0x0a12_3456), 8, 6);
         assert_eq!((ten.depth(), ten.len()), (14, 64));
         assert_eq!(ten.blocks(Key4(0x0a00_0000), 8), Some((0, 63)));
         assert_eq!(ten.blocks(Key4(0), 0), Some((0, 63)));

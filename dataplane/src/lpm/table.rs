@@ -6,6 +6,7 @@ use super::lines::DEEP;
 use super::node::{BUCKET, COVERING, Leaf, Node, Slot, below};
 use super::shortcuts::{self, Next, Shortcut};
 use super::{Key, NO_MATCH};
+use dpdk_sys::Supply;
 
 /// Longest-prefix match from addresses to 32-bit values. See the module for how it is built.
 ///
@@ -34,25 +35,31 @@ impl<K: Key> Default for Lpm<K> {
 }
 
 impl<K: Key> Lpm<K> {
-    /// An empty table: no memory but this struct.
+    /// An empty table with a supply of its own: no memory but this struct and that.
     #[must_use]
     pub fn new() -> Self {
-        Self::made(false)
+        Self::supplied(&Supply::default())
+    }
+
+    /// An empty table that will take its memory from this supply.
+    #[must_use]
+    pub fn supplied(supply: &Supply) -> Self {
+        Self::made(supply, false)
     }
 
     /// The same, but thrifty: for one of very many tables. As long as it is small it has no shortcuts, so that
     /// lookups read a node or two more, and little memory lies idle, so that updates copy more (`thrift.rs`).
     #[must_use]
-    pub fn thrifty() -> Self {
-        Self::made(true)
+    pub fn thrifty(supply: &Supply) -> Self {
+        Self::made(supply, true)
     }
 
-    fn made(thrifty: bool) -> Self {
+    fn made(supply: &Supply, thrifty: bool) -> Self {
         Self {
             root: Node::default(),
-            nodes: Arena::default(),
-            leaves: Arena::default(),
-            kept: Kept::new(thrifty),
+            nodes: Arena::new(supply),
+            leaves: Arena::new(supply),
+            kept: Kept::new(supply, thrifty),
             length: 0,
         }
     }

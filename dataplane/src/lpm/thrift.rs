@@ -8,7 +8,7 @@
 use super::Key;
 use super::arena::Arena;
 use super::node::{Leaf, Node};
-use super::table::Lpm;
+use super::table::{At, Lpm};
 
 /// This part of the records may lie idle.
 const IDLE: usize = 8;
@@ -18,6 +18,11 @@ const FEW: usize = 16;
 /// What is there may be packed.
 const fn is_wasteful(capacity: usize, used: usize) -> bool {
     capacity > used + used / IDLE + FEW
+}
+
+/// Records behind a run of so many; both together are at most 255.
+fn gap(count: usize) -> usize {
+    (count / (2 * IDLE)).min(255usize.saturating_sub(count))
 }
 
 impl<K: Key> Lpm<K> {
@@ -35,37 +40,39 @@ impl<K: Key> Lpm<K> {
 
     fn pack(&mut self) {
         let room = self.length + self.length / (2 * IDLE);
-        let leaves = std::mem::replace(&mut self.leaves, Arena::with_room(room));
+        let supply = self.kept.supply.clone();
+        let leaves = std::mem::replace(&mut self.leaves, Arena::with_room(&supply, room));
         let nodes = self.nodes.used();
-        let nodes = std::mem::replace(&mut self.nodes, Arena::with_room(nodes + nodes / (2 * IDLE)));
+        let room = nodes + nodes / (2 * IDLE);
+        let nodes = std::mem::replace(&mut self.nodes, Arena::with_room(&supply, room));
         let mut root = self.root;
-        let mut gaps = Vec::new();
-        self.carry(&mut root, (&nodes, &leaves), &mut gaps);
+        self.carry(&mut root, (&nodes, &leaves));
         self.root = root;
-        for (index, length) in gaps {
-            self.leaves.free(index, length);
-        }
+        self.free_gaps(&root);
     }
 
     /// Moves what a node refers to, and leaves a gap behind a long run of prefixes: it will grow.
-    fn carry(
-        &mut self,
-        node: &mut Node<K>,
-        (nodes, leaves): (&Arena<Node<K>>, &Arena<Leaf<K>>),
-        gaps: &mut Vec<(u32, usize)>,
-    ) {
-        let mut run = leaves.run(node.run(), node.leaf_count()).to_vec();
-        let (count, gap) = (run.len(), run.len() / (2 * IDLE));
-        // A run that is added has at most 255 records.
-        run.resize((count + gap).min(255).max(count), Leaf::default());
-        let index = self.leaves.add(&run);
-        gaps.push((index + count as u32, run.len() - count));
+    fn carry(&mut self, node: &mut Node<K>, (nodes, leaves): (&Arena<Node<K>>, &Arena<Leaf<K>>)) {
+        let run = leaves.run(node.run(), node.leaf_count());
+        let index = self.leaves.add_with_room(run, gap(run.len()));
         node.set_run(index);
-        let mut children = nodes.run(node.nodes, node.node_count()).to_vec();
-        for child in &mut children {
-            self.carry(child, (nodes, leaves), gaps);
+        let children = nodes.run(node.nodes, node.node_count());
+        node.nodes = self.nodes.add(children);
+        for index in node.nodes..node.nodes + children.len() as u32 {
+            let mut child = self.node(At::Index(index));
+            self.carry(&mut child, (nodes, leaves));
+            self.set_node(At::Index(index), child);
         }
-        node.nodes = self.nodes.add(&children);
+    }
+
+    /// Frees the gaps, when all runs have their places.
+    fn free_gaps(&mut self, node: &Node<K>) {
+        let count = node.leaf_count();
+        self.leaves.free(node.run() + count as u32, gap(count));
+        for index in node.nodes..node.nodes + node.node_count() as u32 {
+            let child = self.node(At::Index(index));
+            self.free_gaps(&child);
+        }
     }
 }
 
@@ -73,10 +80,11 @@ impl<K: Key> Lpm<K> {
 mod tests {
     use super::super::{Key4, Lpm4};
     use super::*;
+    use dpdk_sys::Supply;
 
     #[test]
     fn thrifty_tables_say_the_same_and_are_small() {
-        let (mut thrifty, mut plain) = (Lpm4::thrifty(), Lpm4::new());
+        let (mut thrifty, mut plain) = (Lpm4::thrifty(&Supply::default()), Lpm4::new());
         let key = |n: u32| Key4(n.wrapping_mul(2_654_435_761) & 0xFFFF_FF00);
         for n in 0..3_000u32 {
             let length = 16 + (n % 3) as u8 * 4;

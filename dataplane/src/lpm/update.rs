@@ -58,7 +58,7 @@ impl<K: Key> Lpm<K> {
             // Nodes that no shortcut leads past.
             below += u32::from(child.offset() >= self.kept.current.depth());
             if below == 2 && !self.kept.thrifty {
-                self.kept.crowds.note_deep(leaf.key);
+                self.kept.note_deep(leaf.key);
             }
             at = At::Index(index);
         }

@@ -3,6 +3,7 @@
 use super::locator::{MAX_BUCKETS, pick};
 use crate::slots::Slots;
 use crate::types::{LocatorSetId, RlocId};
+use dpdk_sys::Supply;
 
 /// The bucket tables of one replica, by [`LocatorSetId`]. Control builds them
 /// ([`super::locator::build`]) and sends them boxed.
@@ -14,8 +15,8 @@ pub struct LocatorSets {
 impl LocatorSets {
     /// An empty table for slot numbers below `limit`.
     #[must_use]
-    pub const fn new(limit: u32) -> Self {
-        Self { slots: Slots::new(limit) }
+    pub fn new(supply: &Supply, limit: u32) -> Self {
+        Self { slots: Slots::new(supply, limit) }
     }
 
     /// The locator of a flow: the same one for the same hash while the set is unchanged.
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn sets_are_replaced_and_bounded() {
-        let mut sets = LocatorSets::new(10);
+        let mut sets = LocatorSets::new(&Supply::default(), 10);
         assert_eq!(sets.pick(LocatorSetId(3), 0), None);
         assert_eq!(sets.set(LocatorSetId(3), Box::new([RlocId(1), RlocId(2)])), Ok(Box::default()));
         assert_eq!(sets.pick(LocatorSetId(3), 0), Some(RlocId(1)));

@@ -10,6 +10,7 @@ use crate::fib::FibError;
 use crate::lpm::Key4;
 use crate::policer::VrfPolicers;
 use crate::types::{Eid, EntryId, InstanceId, RlocId, SiteId, VrfId};
+use dpdk_sys::Lone;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -140,7 +141,8 @@ impl Replica {
         let former = match slot {
             Some(vrf) => Some(std::mem::replace(&mut vrf.spec, spec).instance_id),
             None => {
-                *slot = Some(Box::new(Vrf::new(id, spec, self.limits.multipath_routes)));
+                let vrf = Vrf::new(&self.supply, id, spec, self.limits.multipath_routes);
+                *slot = Some(Lone::new(&self.supply, vrf));
                 None
             }
         };
@@ -299,7 +301,7 @@ impl Replica {
 
 /// A function rather than a method: it borrows nothing but the VRFs.
 fn vrf_mut(
-    vrfs: &mut crate::slots::Slots<Option<Box<Vrf>>>,
+    vrfs: &mut crate::slots::Slots<Option<Lone<Vrf>>>,
     id: VrfId,
 ) -> Result<&mut Vrf, (Ignored, Option<Retired>)> {
     let slot = vrfs.get_mut(u32::from(id.0)).and_then(Option::as_deref_mut);

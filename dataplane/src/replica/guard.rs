@@ -6,6 +6,7 @@ use crate::echo::{Awaited, EchoNonce};
 use crate::slots::Slots;
 use crate::trust::{Outdated, Trust};
 use crate::types::{SiteId, VrfId};
+use dpdk_sys::Supply;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -23,12 +24,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(sites: u32) -> Self {
+    pub(super) fn new(supply: &Supply, sites: u32) -> Self {
         Self {
             admission: Box::default(),
-            outer_sources: Prefixes::default(),
+            outer_sources: Prefixes::new(supply),
             prefixes: 0,
-            sites: Slots::new(sites),
+            sites: Slots::new(supply, sites),
             trust: Box::default(),
             outdated: Box::default(),
             awaited: Box::default(),

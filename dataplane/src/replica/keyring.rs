@@ -4,6 +4,7 @@ use super::vrf::Prefixes;
 use crate::crypt::{Key, PeerKeys, Sealer};
 use crate::slots::Slots;
 use crate::types::{PeerId, RlocId};
+use dpdk_sys::Supply;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -19,12 +20,12 @@ pub(super) struct Keyring {
 }
 
 impl Keyring {
-    pub(super) fn new(rlocs: u32, peers: u32) -> Self {
+    pub(super) fn new(supply: &Supply, rlocs: u32, peers: u32) -> Self {
         Self {
-            sealers: Slots::new(rlocs),
-            destinations: Prefixes::default(),
-            sources: Prefixes::default(),
-            peers: Slots::new(peers),
+            sealers: Slots::new(supply, rlocs),
+            destinations: Prefixes::new(supply),
+            sources: Prefixes::new(supply),
+            peers: Slots::new(supply, peers),
         }
     }
 

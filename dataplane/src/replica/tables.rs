@@ -12,13 +12,16 @@ use crate::mapcache::{EntryCounters, EntryTable, LocatorSets, RlocCounters, Rloc
 use crate::slots::Slots;
 use crate::traffic::Traffic;
 use crate::trust::Marks;
+use dpdk_sys::{Lone, Supply};
 use std::net::IpAddr;
 
 /// Everything a worker's path reads. See the module.
 #[derive(Debug)]
 pub struct Replica {
     pub(super) limits: ReplicaLimits,
-    pub(super) vrfs: Slots<Option<Box<Vrf>>>,
+    /// Where the tables' memory comes from, but for that which control reads, too.
+    pub(super) supply: Supply,
+    pub(super) vrfs: Slots<Option<Lone<Vrf>>>,
     /// Instance-ID (as a host prefix) to VRF number.
     pub(super) instances: Lpm4,
     pub(super) ports: Slots<Option<Box<PortSpec>>>,
@@ -58,23 +61,25 @@ pub(super) struct Used {
 }
 
 impl Replica {
-    /// An empty replica: some kilobytes.
+    /// An empty replica: some kilobytes. To be made by the thread that will work with it: its memory is near that.
     #[must_use]
     pub fn new(limits: ReplicaLimits) -> Self {
+        let supply = Supply::default();
         Self {
             limits,
-            vrfs: Slots::new(u32::from(limits.vrfs)),
-            instances: Lpm4::new(),
-            ports: Slots::new(u32::from(limits.ports)),
+            vrfs: Slots::new(&supply, u32::from(limits.vrfs)),
+            instances: Lpm4::supplied(&supply),
+            ports: Slots::new(&supply, u32::from(limits.ports)),
             local_rlocs: LocalRlocs::new(limits.local_rlocs),
-            guard: Guard::new(limits.sites),
-            entry_rlocs: Slots::new(limits.entries),
-            marks: Slots::new(limits.entries),
+            guard: Guard::new(&supply, limits.sites),
+            entry_rlocs: Slots::new(&supply, limits.entries),
+            marks: Slots::new(&supply, limits.entries),
             entries: EntryTable::new(limits.entries),
             rlocs: RlocTable::new(limits.rlocs),
-            keyring: Keyring::new(limits.rlocs, limits.peers),
-            sets: LocatorSets::new(limits.locator_sets),
-            adjacencies: AdjacencyTable::new(limits.adjacencies),
+            keyring: Keyring::new(&supply, limits.rlocs, limits.peers),
+            sets: LocatorSets::new(&supply, limits.locator_sets),
+            adjacencies: AdjacencyTable::new(&supply, limits.adjacencies),
+            supply,
             traffic: Traffic::new(limits.vrfs, limits.ports),
             used: Used::default(),
             ignored: 0,
@@ -105,7 +110,8 @@ impl Replica {
     /// groups.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let vrfs: usize = self.vrfs.iter().flatten().map(|vrf| size_of::<Vrf>() + vrf.memory_bytes()).sum();
+        let vrfs: usize =
+            self.vrfs.iter().flatten().map(|vrf| vrf.memory_bytes() + Vrf::memory_bytes(vrf)).sum();
         size_of::<Self>()
             + vrfs
             + self.vrfs.memory_bytes()
@@ -120,6 +126,13 @@ impl Replica {
             + self.sets.memory_bytes()
             + self.adjacencies.memory_bytes()
             + self.traffic.memory_bytes()
+    }
+
+    /// What the tables take that the worker alone reads, how much more there is for them, and how often the worker had to
+    /// ask the kernel because control had prepared too little.
+    #[must_use]
+    pub fn supply(&self) -> dpdk_sys::Level {
+        self.supply.level()
     }
 
     /// Deltas that were ignored, ever.

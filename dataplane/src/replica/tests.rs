@@ -9,6 +9,7 @@ use crate::fib::RouteRef;
 use crate::lpm::{Key4, Key6, NO_MATCH};
 use crate::mapcache::{Rloc, RlocSlot};
 use crate::types::*;
+use dpdk_sys::Level;
 use ipnet::IpNet;
 use proptest::prelude::*;
 use std::net::IpAddr;
@@ -279,6 +280,32 @@ fn memory_follows_use() {
     let (one, many) = (fill(1), fill(20));
     assert!(one < 20_000 * 90, "{one}");
     assert!(many < one * 3 / 2, "{many} against {one}");
+}
+
+/// Little for little, more for what is known to take more, and never more than a bound ahead.
+#[test]
+fn a_supply_keeps_ahead_in_proportion() {
+    let mut replica = Replica::new(ReplicaLimits::default());
+    let mut supplier = replica.supplier();
+    supplier.top_up(0);
+    assert_eq!(replica.supply().held, 0, "nobody asked for anything");
+    let mut give = |delta: Delta, waiting: usize| {
+        supplier.before(&delta, || waiting);
+        given(&mut replica, delta);
+        replica.supply()
+    };
+    give(Delta::VrfSet(RED, spec(7)), 0);
+    let level = give(map_set(RED, "10.0.0.0/8", 0, MapAction::LocalSite), 0);
+    assert!(level.held <= 256 << 10 && level.misses == 0, "{level:?}");
+    let key = Delta::SealKey { rloc: RlocId(1), destination: ip("203.0.113.1"), key: None };
+    let level = give(key, 0);
+    assert!(level.longest >= 1 << 20, "room for a chunk of keys: {level:?}");
+    for n in 0..100_000u32 {
+        let prefix = IpNet::new(IpAddr::from((n * 0x9E37).to_be_bytes()), 32).unwrap();
+        let (vrf, entry, action) = (RED, EntryId(n), MapAction::SendMapRequest);
+        let Level { held, used, misses, .. } = give(Delta::MapSet { vrf, prefix, entry, action }, 64);
+        assert!(misses == 0 && held - used < 8 << 20, "{held} bytes for {used}");
+    }
 }
 
 fn any_delta() -> impl Strategy<Value = Delta> {

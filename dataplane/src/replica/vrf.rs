@@ -6,6 +6,7 @@ use crate::fib::Fib;
 use crate::lpm::{Lpm4, Lpm6, LpmError};
 use crate::policer::VrfPolicers;
 use crate::types::VrfId;
+use dpdk_sys::{Lone, Supply};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -14,17 +15,21 @@ use std::net::IpAddr;
 const THRIFTY_FROM: u16 = 32;
 
 /// A set of prefixes of both families with a value each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Prefixes {
     pub(super) v4: Lpm4,
     pub(super) v6: Lpm6,
 }
 
 impl Prefixes {
-    fn of(vrf: VrfId) -> Self {
+    pub(super) fn new(supply: &Supply) -> Self {
+        Self { v4: Lpm4::supplied(supply), v6: Lpm6::supplied(supply) }
+    }
+
+    fn of(supply: &Supply, vrf: VrfId) -> Self {
         match vrf.0 < THRIFTY_FROM {
-            true => Self { v4: Lpm4::new(), v6: Lpm6::new() },
-            false => Self { v4: Lpm4::thrifty(), v6: Lpm6::thrifty() },
+            true => Self::new(supply),
+            false => Self { v4: Lpm4::thrifty(supply), v6: Lpm6::thrifty(supply) },
         }
     }
 
@@ -63,12 +68,17 @@ impl Prefixes {
 }
 
 /// The same for what most VRFs have none of: no memory before the first.
-#[derive(Debug, Default)]
-pub(super) struct Few(Option<Box<Prefixes>>);
+#[derive(Debug)]
+pub(super) struct Few(Option<Lone<Prefixes>>, Supply);
 
 impl Few {
+    fn new(supply: &Supply) -> Self {
+        Self(None, supply.clone())
+    }
+
     pub(super) fn insert(&mut self, prefix: IpNet, value: u32) -> Result<Option<u32>, LpmError> {
-        self.0.get_or_insert_default().insert(prefix, value)
+        let Self(prefixes, supply) = self;
+        prefixes.get_or_insert_with(|| Lone::new(supply, Prefixes::new(supply))).insert(prefix, value)
     }
 
     pub(super) fn remove(&mut self, prefix: IpNet) -> Option<u32> {
@@ -85,7 +95,7 @@ impl Few {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |prefixes| prefixes.memory_bytes())
+        self.0.as_deref().map_or(0, Prefixes::memory_bytes)
     }
 }
 
@@ -149,15 +159,15 @@ impl Vrf {
         self.map_cache.v4.tidy() || self.map_cache.v6.tidy() || self.fib.tidy()
     }
 
-    pub(super) fn new(id: VrfId, spec: VrfSpec, max_groups: u32) -> Self {
+    pub(super) fn new(supply: &Supply, id: VrfId, spec: VrfSpec, max_groups: u32) -> Self {
         Self {
             spec,
-            map_cache: Prefixes::of(id),
-            local_eids: Few::default(),
+            map_cache: Prefixes::of(supply, id),
+            local_eids: Few::new(supply),
             admission: VrfAdmission::default(),
-            sites: Few::default(),
+            sites: Few::new(supply),
             policers: None,
-            fib: Fib::new(max_groups),
+            fib: Fib::new(supply, max_groups),
         }
     }
 

@@ -37,6 +37,9 @@ impl<B> Upkeep<B> {
             self.apply(core, delta);
             count += 1;
         }
+        if count > 0 {
+            core.stats().supply_misses.set(core.replica.supply().misses);
+        }
         if core.now >= self.next_housekeeping {
             self.next_housekeeping = core.now.saturating_add(self.interval);
             core.watch.upkeep();

@@ -107,7 +107,7 @@ fn churn(
             _ => map(true, n),
         });
         turn = turn.wrapping_add(1);
-        delta.iter().for_each(|delta| supplier.before(delta));
+        delta.iter().for_each(|delta| supplier.before(delta, || feed.len()));
         while let Some(next) = delta.take() {
             delta = feed.push(next).err();
             if stop.load(Relaxed) && turn % 4 == 0 {

@@ -5,7 +5,7 @@ use super::list::Setup;
 use crate::report::Metric;
 use anyhow::{Context, Result, ensure};
 use dpdk_sys::fib::{Fib4, Fib6};
-use dpdk_sys::{tsc, tsc_hz};
+use dpdk_sys::{Depot, Supply, tsc, tsc_hz};
 use pxtr_dataplane::lpm::{Key, Key4, Key6, Lpm};
 
 const SIZES: [(u32, &str); 4] = [(10_000, "10k"), (200_000, "200k"), (1_000_000, "1m"), (2_000_000, "2m")];
@@ -72,11 +72,11 @@ fn v4(setup: &Setup, prefixes: &[Prefix4], size: &str, metrics: &mut Vec<Metric>
         Key4(key.0 | (random.next() as u32).checked_shr(u32::from(length)).unwrap_or(0))
     };
     let keys: Vec<_> = (0..KEYS).map(|_| key(&mut random)).collect();
-    let (mut table, refused) = ours(prefixes);
+    let (mut table, mut depot, refused) = ours(prefixes);
     let mut found = vec![0; KEYS];
     let samples = bursts(setup, |at| table.lookup_burst(&keys[at..at + BURST], &mut found[at..at + BURST]));
     metrics.push(Metric::of(format!("lpm_v4_{size}_ns"), "ns/lookup", samples));
-    metrics.extend(updates(setup, &mut table, prefixes, &format!("lpm_v4_{size}")));
+    metrics.extend(updates(setup, (&mut table, &mut depot), prefixes, &format!("lpm_v4_{size}")));
 
     let groups = (count / 2).max(1 << 14);
     let mut fib = Fib4::new(&setup.eal, &format!("fib4-{size}"), count * 2, groups).context("rte_fib")?;
@@ -105,11 +105,11 @@ fn v6(setup: &Setup, count: u32, size: &str, metrics: &mut Vec<Metric>) -> Resul
         Key6::from(u128::from(key) | host.checked_shr(u32::from(length)).unwrap_or(0))
     };
     let keys: Vec<_> = (0..KEYS).map(|_| key(&mut random)).collect();
-    let (mut table, refused) = ours(&prefixes);
+    let (mut table, mut depot, refused) = ours(&prefixes);
     let mut found = vec![0; KEYS];
     let samples = bursts(setup, |at| table.lookup_burst(&keys[at..at + BURST], &mut found[at..at + BURST]));
     metrics.push(Metric::of(format!("lpm_v6_{size}_ns"), "ns/lookup", samples));
-    metrics.extend(updates(setup, &mut table, &prefixes, &format!("lpm_v6_{size}")));
+    metrics.extend(updates(setup, (&mut table, &mut depot), &prefixes, &format!("lpm_v6_{size}")));
     if count > 200_000 {
         // Each prefix takes up to 13 tables of 1 KiB: no machine of this class has the memory.
         return Ok(refused);
@@ -134,10 +134,22 @@ fn agree(ours: &[u32], theirs: &[u64], dropped: usize) -> Result<()> {
     Ok(())
 }
 
-fn ours<K: Key>(prefixes: &[(K, u8, u32)]) -> (Lpm<K>, u32) {
-    let mut table = Lpm::new();
-    let refused = prefixes.iter().filter(|(key, length, n)| table.insert(*key, *length, *n).is_err()).count();
-    (table, refused as u32)
+fn ours<K: Key>(prefixes: &[(K, u8, u32)]) -> (Lpm<K>, Depot, u32) {
+    let supply = Supply::default();
+    let (mut table, mut depot) = (Lpm::supplied(&supply), supply.depot());
+    let mut insert = |&&(key, length, n): &&(K, u8, u32)| {
+        stock(&mut depot);
+        table.insert(key, length, n).is_err()
+    };
+    let refused = prefixes.iter().filter(&mut insert).count();
+    (table, depot, refused as u32)
+}
+
+/// Keeps a table's memory ahead of it, as control does.
+fn stock(depot: &mut Depot) {
+    if depot.level().longest < 1 << 20 {
+        depot.add(2 << 20);
+    }
 }
 
 /// Nanoseconds per lookup.
@@ -158,10 +170,16 @@ fn bursts(setup: &Setup, mut lookup: impl FnMut(usize)) -> Vec<f64> {
 }
 
 /// Each of so many prefixes is taken out and put back.
-fn updates<K: Key>(setup: &Setup, table: &mut Lpm<K>, prefixes: &[(K, u8, u32)], name: &str) -> [Metric; 2] {
+fn updates<K: Key>(
+    setup: &Setup,
+    (table, depot): (&mut Lpm<K>, &mut Depot),
+    prefixes: &[(K, u8, u32)],
+    name: &str,
+) -> [Metric; 2] {
     let mut samples = Vec::new();
     for turn in 0..if setup.quick { 100 } else { 50_000 } {
         let (key, length, value) = prefixes[turn * 7919 % prefixes.len()];
+        stock(depot);
         let start = tsc();
         let removed = table.remove(key, length);
         let middle = tsc();

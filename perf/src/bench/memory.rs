@@ -41,7 +41,7 @@ fn filled(size: Size) -> Replica {
     let instance_id = frames::INSTANCE;
     let spec = VrfSpec { instance_id, pitr: true, petr: true, ..VrfSpec::default() };
     let mut give = |delta| {
-        supplier.before(&delta);
+        supplier.before(&delta, || 0);
         drop(replica.apply(delta));
     };
     give(Delta::VrfSet(VRF, spec));
