@@ -131,34 +131,36 @@ impl<K: Key> Lpm<K> {
         values: &mut [u32; LANES],
         count: usize,
     ) {
-        let mut lines: [&Line; LANES] = [&TO_ROOT; LANES];
+        let (mut lines, mut inside): ([&Line; LANES], _) = ([&TO_ROOT; LANES], false);
         for (line, block) in lines.iter_mut().zip(blocks).take(count) {
-            *line = self.kept.current.line(*block).unwrap_or(&TO_ROOT);
-            dpdk_sys::prefetch(*line);
+            if let Some(found) = self.kept.current.line(*block) {
+                dpdk_sys::prefetch(found);
+                (*line, inside) = (found, true);
+            }
         }
-        let (mut first, mut second, mut third, mut found) = ([0; LANES], [0; LANES], [0; LANES], [0; LANES]);
-        for (((line, first), second), third) in lines.iter().zip(&mut first).zip(&mut second).zip(&mut third)
-        {
-            [*first, *second, *third] = line.tails();
-        }
-        let tails = first.iter().zip(&second).zip(&third);
-        for ((found, rest), ((first, second), third)) in found.iter_mut().zip(rests).zip(tails) {
-            *found = lines::first_covering([*first, *second, *third], *rest);
-        }
-        for ((line, found), value) in lines.iter().zip(&found).zip(values.iter_mut()) {
-            *value = line.value_of(*found);
-        }
-        let mut deep = Set(0);
-        for (lane, value) in values.iter().enumerate() {
-            deep.note(lane, *value == DEEP);
-        }
-        deep.0 &= u32::MAX >> (LANES - count);
-        if deep.0 != 0 {
-            self.lookup_deep(keys, &lines, deep, values);
+        if inside {
+            let deep = read_lines(&lines, rests, values).0 & u32::MAX >> (LANES - count);
+            if deep != 0 {
+                self.lookup_deep(keys, &lines, Set(deep), values);
+            }
+        } else {
+            self.lookup_outside(keys, values, count);
         }
         if self.kept.hidden != 0 || self.kept.default != NO_MATCH {
             self.otherwise_lanes(keys, values, count);
         }
+    }
+
+    /// A burst to other networks than those of the lines, such as the native destinations of a decapsulation.
+    fn lookup_outside(&self, keys: &[K; LANES], values: &mut [u32; LANES], count: usize) {
+        let (mut words, mut climbers) = ([ROOT; LANES], List::EMPTY);
+        let places = words.iter_mut().zip(values.iter_mut());
+        for (lane, (key, (word, value))) in keys.iter().zip(places).enumerate().take(count) {
+            *word = self.outside(*key);
+            *value = *word as u32;
+            climbers.note(lane, !shortcuts::says_all(*word));
+        }
+        self.climb_all(keys, &words, &climbers, values);
     }
 
     /// Lanes whose line does not tell the prefixes of its block, or that have none.
@@ -269,4 +271,25 @@ impl<K: Key> Lpm<K> {
         }
         self.climb_all(keys, words, &climbers, values);
     }
+}
+
+/// What lines tell of keys, of which `rests` are the bits beyond their blocks. Returns those whose lines do not.
+#[inline(always)]
+fn read_lines(lines: &[&Line; LANES], rests: &[u32; LANES], values: &mut [u32; LANES]) -> Set {
+    let (mut first, mut second, mut third, mut found) = ([0; LANES], [0; LANES], [0; LANES], [0; LANES]);
+    for (((line, first), second), third) in lines.iter().zip(&mut first).zip(&mut second).zip(&mut third) {
+        [*first, *second, *third] = line.tails();
+    }
+    let tails = first.iter().zip(&second).zip(&third);
+    for ((found, rest), ((first, second), third)) in found.iter_mut().zip(rests).zip(tails) {
+        *found = lines::first_covering([*first, *second, *third], *rest);
+    }
+    for ((line, found), value) in lines.iter().zip(&found).zip(values.iter_mut()) {
+        *value = line.value_of(*found);
+    }
+    let mut deep = Set(0);
+    for (lane, value) in values.iter().enumerate() {
+        deep.note(lane, *value == DEEP);
+    }
+    deep
 }
