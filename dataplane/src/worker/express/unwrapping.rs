@@ -351,7 +351,7 @@ impl Lanes {
 }
 
 /// The inner ECN bits stay as they are: they are equal to the outer ones, or those are Not-ECT (RFC 6040). Both as
-/// [`Marks`].
+/// [`Marks`](super::outbound::Marks).
 #[inline(always)]
 fn keeps_ecn(inner: u32, outer: u32) -> bool {
     const ECN: u32 = (ecn::MASK as u32) << 24;
