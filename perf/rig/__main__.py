@@ -31,6 +31,7 @@ def main():
     parser.add_argument("--mappings", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=0.5, help="of a sample")
     parser.add_argument("--samples", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=3, help="of wire")
     parser.add_argument("--attempts", type=int, default=2, help="of a case of wire whose CPUs went apart")
     parser.add_argument("--rate", type=float, default=500_000, help="packets per second of soak and loop")
     parser.add_argument("--minutes", type=float, default=1, help="of soak")

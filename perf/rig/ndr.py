@@ -9,7 +9,7 @@ from MLRsearch import AbstractMeasurer, Config, MeasurementResult, MultipleLossR
 from .device import Device
 from .distance import one_way_ns, wait_until_near
 from .report import metric
-from .traffic import Traffic
+from .traffic import DEEP_RING, Traffic
 from .wire import binaries
 
 RATIOS = {"ndr": 0.0, "pdr": 0.005}
@@ -76,7 +76,7 @@ def run(options):
         before = wait_until_near()
         with Device(options.mappings, flows=False) as device:
             device.settled()
-            traffic = Traffic(binaries(), device.socket, kind, options.mappings)
+            traffic = Traffic(binaries(), device.socket, kind, options.mappings, ring=DEEP_RING)
             device.connected()
             lost, start = device.preemptions(), time.monotonic()
             try:

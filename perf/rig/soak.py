@@ -8,7 +8,7 @@ import time
 from .device import Device
 from .processes import resident_kib
 from .report import metric
-from .traffic import Traffic
+from .traffic import DEEP_RING, Traffic
 from .wire import binaries
 
 SAMPLE_S = 1.0
@@ -41,7 +41,7 @@ def run(options):
     """Loss, and growth from the second quarter of the time to the last."""
     with Device(options.mappings, flows=False) as device:
         device.settled()
-        traffic = Traffic(binaries(), device.socket, "mixed", options.mappings)
+        traffic = Traffic(binaries(), device.socket, "mixed", options.mappings, ring=DEEP_RING)
         try:
             device.connected()
             # Tables and pools take their shape first.

@@ -6,14 +6,19 @@ import os
 from .processes import Talker
 
 
+# Packets that the link holds where nothing is to be lost while a CPU is away for some milliseconds: as deep as
+# memif allows, a few times the rings of a NIC.
+DEEP_RING = 1 << 14
+
+
 class Traffic:
-    """A running pxtr-traffic on CPU 0."""
+    """A running pxtr-traffic on CPU 0. `ring`: packets that the link holds in each direction."""
 
     def __init__(self, binaries, socket, kind, mappings, inner_v6=False, payload=18,
-                 reflected=False):
+                 reflected=False, ring=1024):
         argv = [os.path.join(binaries, "pxtr-traffic"), "--kind", kind, "--mappings", str(mappings),
                 "--payload", str(payload), "--cpu", "0", "--device-args",
-                f"role=client,id=0,socket={socket},socket-abstract=no,mac=00:01:02:03:04:00"]
+                f"role=client,id=0,socket={socket},socket-abstract=no,mac=00:01:02:03:04:00,rsize={ring.bit_length() - 1}"]
         argv += ["--inner-v6"] * inner_v6 + ["--reflected"] * reflected
         self.talker = Talker(argv, f"pxtr-traffic {kind}")
         self.talker.wait_for(lambda line: line.strip() == "ready", 30)

@@ -3,6 +3,10 @@ testpmd in its place.
 
 flowgen of testpmd asks for encapsulation only; for LISP packets, and for a fair comparison with them, our
 own generator drives the same devices.
+
+A virtual machine is not the same from one second to the next: its CPUs move away from each other and come back, and what
+goes over shared memory has a third of its rate meanwhile. So all devices are taken in turn, several times over, and a
+ratio is that of the best samples of both: neither the CPUs nor other load can make a device faster than it is.
 """
 
 import os
@@ -14,22 +18,35 @@ import time
 from .device import Device
 from .distance import near
 from .processes import cpu_seconds
-from .report import metric, value
+from .report import metric
 from .testpmd import Testpmd
 from .traffic import Traffic
 
-KINDS = ("encap", "decap", "mixed")
+MODES = ("io", "macswap")
+# What is compared, and the metric that a ratio is named after.
+RATIOS = {"encap": ("wire_encap", "wire_testpmd_{}"), "decap": ("wire_decap", "wire_own_{}_decap")}
 
 
 def binaries():
     return os.environ["PXTR_BIN_DIR"]
 
 
-class _Case:
-    """Takes samples of one generator on one device, and how much of its CPU the device got."""
+class _Take:
+    """One case in one round."""
 
-    def __init__(self, options, results):
-        self.options, self.results = options, results
+    def __init__(self, rates, share, ns, extra):
+        self.rates, self.share, self.ns, self.extra = rates, share, ns, extra
+
+    @property
+    def mpps(self):
+        return statistics.median(self.rates) / 1e6
+
+
+class _Cases:
+    """All takes of all cases."""
+
+    def __init__(self, options):
+        self.options, self.rounds = options, []
 
     def wants(self, name):
         return not self.options.only or self.options.only in name
@@ -37,103 +54,117 @@ class _Case:
     def sample(self, generator, device_pid):
         """Rates, and the CPU that the device got."""
         cpu, start = cpu_seconds(device_pid), time.monotonic()
-        rates = generator.received_pps(self.options.samples, self.options.seconds)
+        samples = max(1, self.options.samples // self.options.rounds)
+        rates = generator.received_pps(samples, self.options.seconds)
         return rates, (cpu_seconds(device_pid) - cpu) / (time.monotonic() - start)
 
     def take(self, name, drive):
         """`drive` starts device and generator and returns what `sample` does, and perhaps more metrics."""
-        (rates, share, *more), ns = near(drive, self.options.attempts)
-        self.results += [metric(f"{name}_mpps", "Mpps", [r / 1e6 for r in rates]),
-                         metric(f"{name}_device_cpu_percent", "%", 100 * share),
-                         metric(f"{name}_core_to_core_ns", "ns", ns), *more]
-        print(f"{name}: {statistics.median(rates) / 1e6:.2f} Mpps, best {max(rates) / 1e6:.2f}; device had "
-              f"{100 * share:.0f} % of its CPU; CPUs {ns:.0f} ns apart", file=sys.stderr)
+        if not self.wants(name):
+            return
+        (rates, share, *extra), ns = near(drive, self.options.attempts)
+        take = _Take(rates, share, ns, dict(extra))
+        self.rounds[-1][name] = take
+        print(f"{name}: {take.mpps:.2f} Mpps, best {max(rates) / 1e6:.2f}; device had {100 * share:.0f} % of its CPU; "
+              f"CPUs {ns:.0f} ns apart", file=sys.stderr)
+
+    def metrics(self):
+        names = dict.fromkeys(name for takes in self.rounds for name in takes)
+        results = [m for name in names for m in self._case([takes[name] for takes in self.rounds if name in takes], name)]
+        for way, (ours, theirs) in RATIOS.items():
+            for mode in MODES:
+                results += self._ratio(f"wire_{way}_of_{mode}_percent", ours, theirs.format(mode))
+        return results
+
+    @staticmethod
+    def _case(takes, name):
+        """Of those with the CPUs as near each other as they were."""
+        nearest = min(take.ns for take in takes)
+        takes = [take for take in takes if _alike(take.ns, nearest)]
+        yield metric(f"{name}_mpps", "Mpps", [rate / 1e6 for take in takes for rate in take.rates])
+        yield metric(f"{name}_device_cpu_percent", "%", [100 * take.share for take in takes])
+        yield metric(f"{name}_core_to_core_ns", "ns", [take.ns for take in takes], better=min)
+        for what, unit in (("cycles", "cycles/packet"), ("dropped_percent", "%")):
+            values = [take.extra[what] for take in takes if what in take.extra]
+            if values:
+                yield metric(f"{name}_{what}", unit, values, better=min)
+
+    def _ratio(self, name, ours, theirs):
+        """pxtrd against testpmd in its place."""
+        bests = [[max(takes[case].rates) for takes in self.rounds if case in takes] for case in (ours, theirs)]
+        return [metric(name, "%", 100 * max(bests[0]) / max(bests[1]))] if all(bests) else []
 
 
-def _flowgen(case, socket, pid, connected=None):
+def _alike(one_ns, other_ns):
+    return max(one_ns, other_ns) <= 1.6 * min(one_ns, other_ns)
+
+
+def _flowgen(cases, socket, pid, connected=None):
     generator = Testpmd.flowgen(socket)
     try:
         if connected:
             connected()
         generator.start()
         time.sleep(1)
-        taken = case.sample(generator, pid)
+        taken = cases.sample(generator, pid)
         generator.stop()
         return taken
     finally:
         generator.end()
 
 
-def _own(case, socket, pid, kind, connected=None):
-    generator = Traffic(binaries(), socket, kind, case.options.mappings, reflected=connected is None)
+def _own(cases, socket, pid, kind, connected=None):
+    generator = Traffic(binaries(), socket, kind, cases.options.mappings, reflected=connected is None)
     try:
         if connected:
             connected()
         generator.run(0, 1)
-        return case.sample(generator, pid)
+        return cases.sample(generator, pid)
     finally:
         generator.end()
 
 
-def _testpmd(case, mode):
-    """testpmd in the place of pxtrd. Each generator gets a fresh one: a peer that leaves can crash it."""
-    for name, drive in ((f"wire_testpmd_{mode}", _flowgen),
-                        (f"wire_own_{mode}", lambda *a: _own(*a, "encap")),
-                        (f"wire_own_{mode}_decap", lambda *a: _own(*a, "decap"))):
-        if case.wants(name):
-            case.take(name, lambda d=drive: _through_testpmd(case, mode, d))
+def _own_of(kind):
+    return lambda cases, socket, pid, connected=None: _own(cases, socket, pid, kind, connected)
 
 
-def _through_testpmd(case, mode, drive):
+def _through_testpmd(cases, mode, drive):
+    """Each generator gets a fresh one: a peer that leaves can crash it."""
     with tempfile.TemporaryDirectory(prefix="pxtr-perf-") as folder:
         socket = os.path.join(folder, "memif.sock")
         device = Testpmd(socket, "server", mode)
         try:
             device.start()
-            return drive(case, socket, device.pid)
+            return drive(cases, socket, device.pid)
         finally:
             device.end()
 
 
-def _pxtrd(case):
-    for name, drive in (("wire_encap", _flowgen),
-                        *(("wire_own_encap" if kind == "encap" else f"wire_{kind}",
-                           lambda *a, k=kind: _own(*a[:3], k, a[3])) for kind in KINDS)):
-        if case.wants(name):
-            case.take(name, lambda d=drive, n=name: _through_pxtrd(case, n, d))
-
-
-def _through_pxtrd(case, name, drive):
-    with Device(case.options.mappings) as device:
+def _through_pxtrd(cases, drive):
+    with Device(cases.options.mappings) as device:
         device.settled()
-        taken = drive(case, device.socket, device.pid, device.connected)
+        taken = drive(cases, device.socket, device.pid, device.connected)
         worker = device.show("workers")["workers"][0]
         # What the generator was too slow to fetch counts, too: the link is full then.
         dropped = 100 * worker["dropped"] / max(1, worker["packets"])
-        return (*taken, metric(f"{name}_cycles", "cycles/packet", worker["cycles_per_packet"]),
-                metric(f"{name}_dropped_percent", "%", dropped))
+        return (*taken, ("cycles", worker["cycles_per_packet"]), ("dropped_percent", dropped))
+
+
+def _round(cases):
+    """What is compared is taken one after the other."""
+    cases.rounds.append({})
+    for ours, theirs, drive in (("wire_encap", "wire_testpmd_{}", _flowgen),
+                                ("wire_own_encap", "wire_own_{}", _own_of("encap")),
+                                ("wire_decap", "wire_own_{}_decap", _own_of("decap"))):
+        for mode in MODES:
+            cases.take(theirs.format(mode), lambda d=drive, m=mode: _through_testpmd(cases, m, d))
+        cases.take(ours, lambda d=drive: _through_pxtrd(cases, d))
+    cases.take("wire_mixed", lambda: _through_pxtrd(cases, _own_of("mixed")))
 
 
 def run(options):
     """Metrics of all cases."""
-    results = []
-    case = _Case(options, results)
-    for mode in ("io", "macswap"):
-        _testpmd(case, mode)
-    _pxtrd(case)
-    for way in ("encap", "decap"):
-        for mode in ("io", "macswap"):
-            results += _ratio(results, way, mode)
-    return results
-
-
-def _ratio(results, way, mode):
-    """pxtrd against testpmd in its place, if both were measured with the CPUs equally far apart."""
-    ours, theirs = f"wire_{way}", f"wire_testpmd_{mode}" if way == "encap" else f"wire_own_{mode}_decap"
-    if not {f"{ours}_mpps", f"{theirs}_mpps"} <= {r["metric"] for r in results}:
-        return []
-    near_and_far = sorted(value(results, f"{name}_core_to_core_ns") for name in (ours, theirs))
-    if near_and_far[1] > 1.6 * near_and_far[0]:
-        return []
-    ratio = value(results, f"{ours}_mpps") / value(results, f"{theirs}_mpps")
-    return [metric(f"{ours}_of_{mode}_percent", "%", 100 * ratio)]
+    cases = _Cases(options)
+    for _ in range(options.rounds):
+        _round(cases)
+    return cases.metrics()

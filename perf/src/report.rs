@@ -13,7 +13,7 @@ pub struct Metric {
     pub unit: &'static str,
     /// From the 10th to the 90th percentile of the samples.
     pub spread: f64,
-    /// Smallest sample: other load on the machine only adds.
+    /// Smallest sample: other load on the machine only adds. Of rates, the largest.
     pub best: f64,
 }
 
@@ -29,10 +29,23 @@ impl Metric {
         Self { metric: metric.into(), value: round(value), unit, spread: round(spread), best: round(best) }
     }
 
+    /// The same of what is better the larger it is.
+    pub fn rate(metric: impl Into<String>, unit: &'static str, samples: Vec<f64>) -> Self {
+        let best = round(samples.iter().copied().fold(0.0, f64::max));
+        Self { best, ..Self::of(metric, unit, samples) }
+    }
+
     /// A number that is counted, not sampled.
     pub fn exact(metric: impl Into<String>, unit: &'static str, value: f64) -> Self {
         Self::of(metric, unit, vec![value])
     }
+}
+
+/// The middle one of samples; 0 without any.
+pub fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Four significant digits: more is noise.
@@ -70,5 +83,7 @@ mod tests {
         let metric = Metric::of("x", "ns", Vec::new());
         assert_eq!((metric.value, metric.spread, metric.best), (0.0, 0.0, 0.0));
         assert_eq!(Metric::exact("x", "ns", 123.456).value, 123.5);
+        let metric = Metric::rate("x", "Mpps", vec![2.0, 9.0, 4.0]);
+        assert_eq!((metric.value, metric.best, median(&[2.0, 9.0, 4.0])), (4.0, 9.0, 4.0));
     }
 }

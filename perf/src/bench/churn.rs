@@ -3,7 +3,7 @@
 use super::list::Setup;
 use super::path::{self, ROTATION};
 use crate::frames;
-use crate::report::Metric;
+use crate::report::{Metric, median};
 use crate::world::{Size, VRF, World};
 use anyhow::{Context, Result};
 use dpdk_sys::{lcore, tsc, tsc_hz};
@@ -17,38 +17,63 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 const MAPPINGS: u32 = 100_000;
 const RATES: [(u32, &str); 4] = [(0, "none"), (1_000, "1k"), (10_000, "10k"), (100_000, "100k")];
 
+/// Each rate has its turn so many times: the machine is not the same from one second to the next, so that a ratio is
+/// that of neighbouring turns.
+const TURNS: usize = 12;
+
+/// What came of one rate in its turns.
+#[derive(Default)]
+struct Taken {
+    mpps: Vec<f64>,
+    ratios: Vec<f64>,
+    lost: f64,
+    changes: f64,
+    seconds: f64,
+}
+
 pub(super) fn run(setup: &Setup) -> Result<Vec<Metric>> {
     let mut world = World::new(&setup.pool, ROTATION, Size::of(MAPPINGS), false);
     path::to_mappings(&mut world, MAPPINGS);
+    let mut taken: [Taken; RATES.len()] = Default::default();
+    for _ in 0..if setup.quick { 1 } else { TURNS } {
+        let mut undisturbed = 0.0;
+        for ((rate, _), taken) in RATES.into_iter().zip(&mut taken) {
+            let turn = disturbed(setup, &mut world, rate)?;
+            let median = median(&turn.mpps);
+            if rate == 0 {
+                undisturbed = median;
+            }
+            taken.ratios.push(median / undisturbed);
+            taken.mpps.extend(turn.mpps);
+            taken.lost += turn.lost;
+            taken.changes += turn.changes;
+            taken.seconds += turn.seconds;
+        }
+    }
     let mut metrics = Vec::new();
-    let mut undisturbed = 0.0;
-    for (rate, name) in RATES {
-        let (rates, lost, changes) = disturbed(setup, &mut world, rate)?;
-        let metric = Metric::of(format!("churn_{name}_mpps"), "Mpps", rates);
-        if rate == 0 {
-            undisturbed = metric.value;
-        } else {
-            let ratio = metric.value / undisturbed;
-            metrics.push(Metric::exact(format!("churn_{name}_rate_ratio"), "", ratio));
-            metrics.push(Metric::exact(format!("churn_{name}_lost_packets"), "packets", lost));
+    for ((rate, name), taken) in RATES.into_iter().zip(taken) {
+        if rate > 0 {
+            metrics.push(Metric::rate(format!("churn_{name}_rate_ratio"), "", taken.ratios));
+            metrics.push(Metric::exact(format!("churn_{name}_lost_packets"), "packets", taken.lost));
+            let changes = taken.changes / taken.seconds;
             metrics.push(Metric::exact(format!("churn_{name}_changes_per_second"), "1/s", changes));
         }
-        metrics.push(metric);
+        metrics.push(Metric::rate(format!("churn_{name}_mpps"), "Mpps", taken.mpps));
     }
     Ok(metrics)
 }
 
-/// Packets per second by sample (harness included, the same for all rates), packets lost, and changes
-/// per second that were applied.
-fn disturbed(setup: &Setup, world: &mut World, rate: u32) -> Result<(Vec<f64>, f64, f64)> {
-    let seconds = if setup.quick { 0.05 } else { 3.0 };
+/// One turn: packets per second by sample (harness included, the same for all rates), packets lost, and changes
+/// that were applied.
+fn disturbed(setup: &Setup, world: &mut World, rate: u32) -> Result<Taken> {
+    let seconds = if setup.quick { 0.05 } else { 0.5 };
     let stop = AtomicBool::new(false);
     let (spare, _) = pxtr_dataplane::ring::ring(1);
     let feed = std::mem::replace(&mut world.feed, spare);
     let before = world.stats.snapshot().applied;
     let supplier = &mut world.supplier;
     let (worker, retired) = (&mut world.worker, &mut world.retired);
-    let (samples, lost, feed) = std::thread::scope(|scope| {
+    let (mpps, lost, feed) = std::thread::scope(|scope| {
         let feeder = scope.spawn(|| {
             let cpu = lcore::pin_and_register(&setup.eal, setup.second_cpu);
             let feed = churn(feed, supplier, rate, &stop);
@@ -73,8 +98,8 @@ fn disturbed(setup: &Setup, world: &mut World, rate: u32) -> Result<(Vec<f64>, f
     });
     world.feed = feed.context("the feeding thread ended early")?;
     world.settle();
-    let changes = (world.stats.snapshot().applied - before) as f64 / seconds;
-    Ok((samples, lost as f64, changes))
+    let changes = (world.stats.snapshot().applied - before) as f64;
+    Ok(Taken { mpps, lost: lost as f64, changes, seconds, ratios: Vec::new() })
 }
 
 /// Replaces, removes and adds mappings: each second change takes back the one before it.
