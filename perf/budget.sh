@@ -47,7 +47,7 @@ count decap_v6in4_1k_cycles "${WAY}inbound::Inbound::run"
 all=$(of encap_v4in4_1k_cycles 'PROGRAM TOTALS')
 parse=$(of encap_v4in4_1k_cycles 'Outbound>?::look')
 lookup=$(of encap_v4in4_1k_cycles 'lookup_burst')
-hold parse "$parse" 48
+hold parse "$parse" 50
 hold "parse IPv6" "$(of encap_v6in4_1k_cycles 'Outbound>?::look')" 67
 hold lookup "$lookup" 30
 hold encapsulate $((all - parse - lookup)) 118

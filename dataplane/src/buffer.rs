@@ -73,8 +73,11 @@ pub trait PacketBuf {
     fn l4_checksum_known_good(&self) -> bool {
         false
     }
-    /// Hints the CPU to fetch the first bytes of the packet. No effect but speed.
+    /// Hints the CPU to fetch the first bytes of the packet: those of one cache line, where the headers of native
+    /// packets are. No effect but speed.
     fn prefetch(&self) {}
+    /// The same for the cache line behind it, to which headers of LISP packets go on.
+    fn prefetch_next(&self) {}
     /// The same for the bytes before it, where headers will be prepended.
     fn prefetch_headroom(&self) {}
 }

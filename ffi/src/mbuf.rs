@@ -321,13 +321,16 @@ impl Mbuf {
         self.set(c::PXTR_MBUF_OL_FLAGS, self.ol_flags() & !c::PXTR_TX_OFFLOAD_MASK);
     }
 
-    /// Asks for the cache lines at the start of the data, to be read and written soon: that in which it begins
-    /// and the next one.
+    /// Asks for the cache line in which the data begins, to be read and written soon.
     #[inline]
     pub fn prefetch(&self) {
-        let start = self.data_ptr();
-        crate::clock::prefetch_address(start);
-        crate::clock::prefetch_address(start.wrapping_add(LINE));
+        crate::clock::prefetch_address(self.data_ptr());
+    }
+
+    /// Asks for the cache line behind that.
+    #[inline]
+    pub fn prefetch_next(&self) {
+        crate::clock::prefetch_address(self.data_ptr().wrapping_add(LINE));
     }
 
     /// Asks for the cache line before the start of the data, where headers will be prepended.

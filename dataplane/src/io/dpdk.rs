@@ -87,6 +87,11 @@ impl PacketBuf for Mbuf {
     }
 
     #[inline]
+    fn prefetch_next(&self) {
+        Mbuf::prefetch_next(self);
+    }
+
+    #[inline]
     fn prefetch_headroom(&self) {
         Mbuf::prefetch_headroom(self);
     }

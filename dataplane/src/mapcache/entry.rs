@@ -47,10 +47,10 @@ impl EntrySlot {
     #[must_use]
     pub(crate) fn count(&self, packets: u32, bytes: u64) -> bool {
         // A load and a store rather than a locked addition: there is one writer.
-        let (packets, lap) = self.packets.load(Relaxed).overflowing_add(packets);
-        self.packets.store(packets, Relaxed);
+        let sum = self.packets.load(Relaxed).wrapping_add(packets);
+        self.packets.store(sum, Relaxed);
         self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
-        lap
+        sum < packets
     }
 }
 

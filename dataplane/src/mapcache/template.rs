@@ -37,14 +37,16 @@ pub enum TemplateError {
 #[derive(Default, FromZeros)]
 #[repr(C, align(64))]
 pub struct RlocSlot {
-    /// Ethernet header, first byte of the IP header, a zero.
-    front: [AtomicU64; 2],
+    /// Addresses of the Ethernet header but for the first four bytes.
+    back: AtomicU64,
     /// IPv4 source and destination.
     addresses_v4: AtomicU64,
     /// LISP header: flags and nonce.
     lisp: AtomicU64,
     packets: AtomicU64,
     bytes: AtomicU64,
+    /// The first four bytes of the Ethernet header.
+    front: AtomicU32,
     /// Sum of the outer IPv4 header without what depends on the packet, folded, not complemented; as it lies
     /// in memory, read as little-endian.
     checksum: AtomicU16,
@@ -101,16 +103,15 @@ impl RlocSlot {
         let (state, room) = match (rewrite.source, rewrite.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 self.set_v4(source, destination);
-                self.set_front(rewrite, ethernet::IPV4, 0x45);
                 (State::ReadyV4, (plain(LENGTH_V4), 0))
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 self.set_v6(source, destination);
-                self.set_front(rewrite, ethernet::IPV6, 0x60);
                 (State::ReadyV6, (0, plain(LENGTH_V6)))
             }
             (source, destination) => return Err(TemplateError::Family(source, destination)),
         };
+        self.set_front(rewrite);
         self.lisp.store(u64::from_ne_bytes(lisp_header(rewrite)), Relaxed);
         self.mtu.store(mtu, Relaxed);
         self.port.store(port.0, Relaxed);
@@ -128,13 +129,11 @@ impl RlocSlot {
         self.state.store(if resolving { State::Resolving } else { State::Down } as u8, Relaxed);
     }
 
-    fn set_front(&self, rewrite: &RlocRewrite, ethertype: u16, first: u8) {
+    fn set_front(&self, rewrite: &RlocRewrite) {
         let (MacAddr([a, b, c, d, e, f]), MacAddr([g, h, i, j, k, l])) =
             (rewrite.next_hop_mac, rewrite.source_mac);
-        let [high, low] = ethertype.to_be_bytes();
-        let [one, two] = &self.front;
-        one.store(u64::from_ne_bytes([a, b, c, d, e, f, g, h]), Relaxed);
-        two.store(u64::from_ne_bytes([i, j, k, l, high, low, first, 0]), Relaxed);
+        self.front.store(u32::from_ne_bytes([a, b, c, d]), Relaxed);
+        self.back.store(u64::from_ne_bytes([e, f, g, h, i, j, k, l]), Relaxed);
     }
 
     fn set_v4(&self, source: Ipv4Addr, destination: Ipv4Addr) {
@@ -172,11 +171,10 @@ impl RlocSlot {
         self.state() == State::ReadyV6
     }
 
-    /// Ethernet header, first byte of the IP header, and a zero: 16 bytes, as they lie in memory.
+    /// The addresses of the Ethernet header, 4 and 8 bytes, as they lie in memory.
     #[inline(always)]
-    pub(crate) fn front(&self) -> [u64; 2] {
-        let [one, two] = &self.front;
-        [one.load(Relaxed), two.load(Relaxed)]
+    pub(crate) fn addresses_mac(&self) -> (u32, u64) {
+        (self.front.load(Relaxed), self.back.load(Relaxed))
     }
 
     /// Source and destination where the outer family is IPv4: 8 bytes, as they lie in memory.

@@ -13,6 +13,7 @@ use crate::feed::{OuterPorts, VrfSpec};
 use crate::mapcache::RlocSlot;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::{bytes, checksum, ethernet, ipv4, ipv6, lisp, proto, udp};
+use std::borrow::Borrow;
 
 /// Bytes that the outer headers add to an IP packet.
 #[inline(always)]
@@ -211,9 +212,9 @@ pub fn write_v4(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &R
 /// The same where the parts that depend on the packet are there, and the word of its own header that has the
 /// TTL, smaller by one: see [`ip::hop_at`].
 #[inline(always)]
-pub fn write_parts<const V6: bool>(
+pub fn write_parts<const V6: bool, W: Borrow<u32>>(
     data: &mut [u8],
-    (parts, hop): (Parts, u32),
+    (parts, hop): (Parts<W>, u32),
     lisp: [u8; lisp::LEN],
     outer: &RlocSlot,
 ) {
@@ -234,10 +235,11 @@ pub fn write_v6(data: &mut [u8], inner: &Inner, lisp: [u8; lisp::LEN], outer: &R
     let first = 0x6000_0000 | u32::from(inner.tos) << 20 | flow::flow_label(inner.hash);
     let length = inner.len + (udp::LEN + lisp::LEN) as u32;
     let second = length << 16 | u32::from(proto::UDP) << 8 | u32::from(inner.decrement(packet));
-    let [one, two] = outer.front();
+    let (one, two) = outer.addresses_mac();
     let [a, b, c, d] = outer.addresses_v6();
     bytes::set::<0, _, _>(h, one.to_ne_bytes());
-    bytes::set::<8, _, _>(h, two.to_ne_bytes());
+    bytes::set::<4, _, _>(h, two.to_ne_bytes());
+    bytes::set::<12, _, _>(h, ethernet::IPV6.to_be_bytes());
     bytes::set::<14, _, _>(h, (u64::from(first) << 32 | u64::from(second)).to_be_bytes());
     bytes::set::<22, _, _>(h, a.to_ne_bytes());
     bytes::set::<30, _, _>(h, b.to_ne_bytes());

@@ -111,14 +111,14 @@ impl Stages {
         let mut tally = Tally::default();
         let count = burst.len();
         let lanes = self.lanes.get_mut(..count).unwrap_or(&mut []);
-        // From the core headers only come off.
-        let grows = core.replica.port(port).is_some_and(|spec| spec.native);
+        // Headers of native packets are in one cache line.
+        let long = core.replica.port(port).is_some_and(|spec| spec.underlay);
         for at in 0..count {
             if let Some(buf) = burst.get(at) {
                 tally.bytes += buf.total_len() as u64;
                 buf.prefetch();
-                if grows {
-                    buf.prefetch_headroom();
+                if long {
+                    buf.prefetch_next();
                 }
             }
         }
@@ -311,6 +311,9 @@ fn look<P: PacketBurst>(
         lane.routed = !done.is_settled(at);
         if !lane.routed {
             continue;
+        }
+        if known.port.native {
+            buf.prefetch_headroom();
         }
         facts.mapping = Mapping::Unknown;
         facts.cx = cx;

@@ -4,7 +4,7 @@
 //! says and what it counts. Each loop asks for what the next one reads; what the headers have of the packets
 //! is worked out by columns meanwhile.
 
-use super::columns::{Column, FEW, Pairs, mask, read, write};
+use super::columns::{Column, FEW, mask, read, write};
 use super::lanes::{Doing, Done, Row};
 use super::outbound::{Lane, Lanes, Marks};
 use crate::buffer::PacketBuf;
@@ -22,39 +22,46 @@ use std::num::NonZeroU32;
 const IN_FRONT: u32 = RlocSlot::LENGTH_V4 as u32;
 
 /// What the outer headers have of the packets, side by side: see [`Parts`].
-struct Outer {
-    middle: Pairs,
-    udp: Pairs,
+#[derive(Debug)]
+pub(super) struct Outer {
+    first: Column,
+    third: Column,
+    udp: Column,
     /// Length of the packet in the upper half, the sum in the lower.
     sizes: Column,
 }
 
 impl Outer {
-    const fn new() -> Self {
-        Self { middle: [[0; 2]; BURST], udp: [[0; 2]; BURST], sizes: [0; BURST] }
+    pub(super) const fn new() -> Self {
+        Self { first: [0; BURST], third: [0; BURST], udp: [0; BURST], sizes: [0; BURST] }
     }
 
     #[inline(always)]
-    fn fill<const N: usize>(&mut self, lanes: &Lanes) {
-        for at in 0..N {
-            let marks = read(&lanes.marks, at);
-            // Sent with a TTL that is less by one, and was above 1.
-            let parts = Parts::of(read(&lanes.hash, at), marks.wrapping_sub(1));
-            write(&mut self.middle, at, parts.middle);
-            write(&mut self.udp, at, parts.udp);
-            write(&mut self.sizes, at, u32::from(Marks(marks).len()) << 16 | parts.sum);
-        }
+    fn parts(&self, at: usize) -> Option<Parts<&u32>> {
+        let (first, third) = (self.first.get(at)?, self.third.get(at)?);
+        Some(Parts { first, third, udp: self.udp.get(at)?, sum: self.sizes.get(at)? })
     }
 
     #[inline(always)]
     fn len(&self, at: usize) -> u16 {
         (read(&self.sizes, at) >> 16) as u16
     }
+}
 
+impl Lanes {
+    /// Works out what the outer headers have.
     #[inline(always)]
-    fn parts(&self, at: usize) -> Parts {
-        let sum = read(&self.sizes, at) & 0xFFFF;
-        Parts { middle: read(&self.middle, at), udp: read(&self.udp, at), sum }
+    fn fill<const N: usize>(&mut self) {
+        let Self { hash, marks, outer: Outer { first, third, udp, sizes }, .. } = self;
+        for at in 0..N {
+            // Sent with a TTL that is less by one, and was above 1.
+            let marks = read(marks, at);
+            let parts = Parts::of(read(hash, at), marks.wrapping_sub(1));
+            write(first, at, parts.first);
+            write(third, at, parts.third);
+            write(udp, at, parts.udp);
+            write(sizes, at, u32::from(Marks(marks).len()) << 16 | parts.sum);
+        }
     }
 }
 
@@ -90,7 +97,6 @@ struct Work<'a> {
     /// Where packets go: meaningless for those that go nowhere.
     entries: [&'a EntrySlot; BURST],
     rlocs: [&'a RlocSlot; BURST],
-    outer: Outer,
     /// Ports of those that were written.
     ports: [PortId; BURST],
     /// Those whose entries counted so many packets that the number began again.
@@ -107,7 +113,7 @@ impl<'a> Work<'a> {
 /// Packets with a mapping. Returns how many there were, and which of the row have to wait for one.
 #[inline(always)]
 pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
-    row: &Row<K, Lane>,
+    row: &mut Row<K, Lane>,
     tables: &Replica,
     burst: &mut P,
     header: [u8; lisp::LEN],
@@ -120,14 +126,13 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
             dpdk_sys::prefetch(entry);
         }
     }
-    let (lanes, ports) = (row.table(), [PortId(0); BURST]);
-    let mut work =
-        Work { entries: [entry; BURST], rlocs: [rloc; BURST], outer: Outer::new(), ports, laps: 0 };
     if row.len() <= FEW {
-        work.outer.fill::<FEW>(lanes);
+        row.columns().1.fill::<FEW>();
     } else {
-        work.outer.fill::<BURST>(lanes);
+        row.columns().1.fill::<BURST>();
     }
+    let (row, lanes) = (&*row, row.table());
+    let mut work = Work { entries: [entry; BURST], rlocs: [rloc; BURST], ports: [PortId(0); BURST], laps: 0 };
     let (mut set, mut misses) = (Set::first(row.len()), 0_u32);
     let places = work.entries.iter_mut().zip(&mut work.rlocs);
     for ((at, entry), (to_entry, to_rloc)) in row.found().zip(places) {
@@ -153,8 +158,12 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
         dpdk_sys::prefetch(rloc);
         (*to_entry, *to_rloc) = (entry, rloc);
     }
-    let (sent, long) = put_v4::<V6, _>((lanes, set), &mut work, burst, header);
     let numbers = (row.len() != burst.len()).then_some(&lanes.at);
+    let (sent, long) = if numbers.is_none() && set.0 == Set::first(row.len()).0 {
+        put_all::<V6, _>(lanes, &mut work, burst, header)
+    } else {
+        put_some::<V6, _>((lanes, set), &mut work, burst, header)
+    };
     let mut count = done.add_row(sent.0, numbers, &work.ports, bytes(&lanes.marks, sent.0));
     if long.0 != 0 {
         let mut doing = Doing::default();
@@ -169,10 +178,68 @@ pub(super) fn encapsulate<const V6: bool, K: Copy + Default, P: PacketBurst>(
     (count, misses)
 }
 
-/// Those of the set whose RLOC is an IPv4 one, if they fit and can be written. Returns which these are, and of which
-/// nothing is known yet. A function of its own: so it has all registers.
+/// Whether a packet has its headers.
+enum Put {
+    Done,
+    /// Not behind an IPv4 outer header: nothing is known of it yet.
+    Long,
+    /// It is left to others as it is.
+    Left,
+}
+
+/// A packet whose RLOC is an IPv4 one, if it fits and can be written.
+#[inline(always)]
+fn put<const V6: bool, B: PacketBuf>(
+    (lanes, at): (&Lanes, usize),
+    work: &mut Work<'_>,
+    buf: Option<&mut B>,
+    header: [u8; lisp::LEN],
+) -> Put {
+    let (Some((entry, rloc)), Some(parts)) = (work.way(at), lanes.outer.parts(at)) else { return Put::Left };
+    let len = lanes.outer.len(at);
+    if len > rloc.room_v4() {
+        rloc.prefetch_v6();
+        return Put::Long;
+    }
+    // What Ethernet has padded goes. Can only fail for what is left to others as it is.
+    let framed = ethernet::LEN + usize::from(len);
+    let Some(data) = buf.and_then(|buf| buf.rehead(pitr::OVERHEAD_V4, framed)) else { return Put::Left };
+    pitr::write_parts::<V6, _>(data, (parts, read(&lanes.hop, at)), header, rloc);
+    if entry.count(1, u64::from(len)) {
+        work.laps |= 1 << (at % BURST);
+    }
+    rloc.count(1, u64::from(len) + pitr::OVERHEAD_V4 as u64);
+    write(&mut work.ports, at, rloc.port());
+    Put::Done
+}
+
+/// All of a row that has all of a burst. Returns which were written, and of which nothing is known yet. A function of
+/// its own: so it has all registers.
 #[inline(never)]
-fn put_v4<const V6: bool, P: PacketBurst>(
+fn put_all<const V6: bool, P: PacketBurst>(
+    lanes: &Lanes,
+    work: &mut Work<'_>,
+    burst: &mut P,
+    header: [u8; lisp::LEN],
+) -> (Set, Set) {
+    let count = burst.len().min(BURST);
+    let (mut sent, mut long) = (Set::first(count), Set(0));
+    for at in 0..count {
+        match put::<V6, _>((lanes, at), work, burst.get_mut(at), header) {
+            Put::Done => {}
+            Put::Long => {
+                sent.remove(at);
+                long.0 |= 1 << at;
+            }
+            Put::Left => sent.remove(at),
+        }
+    }
+    (sent, long)
+}
+
+/// The same for those of the set, wherever they are in the burst.
+#[inline(never)]
+fn put_some<const V6: bool, P: PacketBurst>(
     (lanes, set): (&Lanes, Set),
     work: &mut Work<'_>,
     burst: &mut P,
@@ -180,28 +247,15 @@ fn put_v4<const V6: bool, P: PacketBurst>(
 ) -> (Set, Set) {
     let (mut sent, mut long) = (set, Set(0));
     for at in set {
-        let Some((entry, rloc)) = work.way(at) else { continue };
-        let len = work.outer.len(at);
-        if len > rloc.room_v4() {
-            rloc.prefetch_v6();
-            sent.remove(at);
-            long.0 |= 1 << at;
-            continue;
-        }
-        // What Ethernet has padded goes. Can only fail for what is left to others as it is.
-        let framed = ethernet::LEN + usize::from(len);
         let buf = burst.get_mut(usize::from(read(&lanes.at, at)));
-        let Some(data) = buf.and_then(|buf| buf.rehead(pitr::OVERHEAD_V4, framed)) else {
-            sent.remove(at);
-            continue;
-        };
-        pitr::write_parts::<V6>(data, (work.outer.parts(at), read(&lanes.hop, at)), header, rloc);
-        if entry.count(1, u64::from(len)) {
-            work.laps |= 1 << at;
+        match put::<V6, _>((lanes, at), work, buf, header) {
+            Put::Done => {}
+            Put::Long => {
+                sent.remove(at);
+                long.0 |= 1 << at;
+            }
+            Put::Left => sent.remove(at),
         }
-        // Fits: so that it is one addition to what the slot has.
-        rloc.count(1, u64::from(len + pitr::OVERHEAD_V4 as u16));
-        write(&mut work.ports, at, rloc.port());
     }
     (sent, long)
 }

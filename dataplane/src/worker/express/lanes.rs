@@ -185,9 +185,12 @@ impl Done {
     /// The port that all of so many packets go to.
     #[inline(always)]
     pub(in crate::worker) fn one_port(&self, count: usize) -> Option<PortId> {
-        let (first, rest) = self.ports.get(..count)?.split_first()?;
-        let mixed = rest.iter().fold(0, |mixed, port| mixed | (port.0 ^ first.0));
-        (mixed == 0 && self.mask.count_ones() as usize == count).then_some(*first)
+        let [first, ..] = self.ports;
+        let mut mixed = 0;
+        for (at, port) in (0_u16..).zip(&self.ports) {
+            mixed |= if usize::from(at) < count { port.0 ^ first.0 } else { 0 };
+        }
+        (mixed == 0 && count > 0 && self.mask.count_ones() as usize == count).then_some(first)
     }
 }
 

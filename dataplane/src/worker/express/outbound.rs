@@ -2,7 +2,7 @@
 //! whose next hop is there: forwarded.
 
 use super::columns::{Column, write};
-use super::encapsulation::encapsulate;
+use super::encapsulation::{Outer, encapsulate};
 use super::lanes::{Doing, Done, Known, Row, Table};
 use super::misses::Misses;
 use super::native::Hops;
@@ -71,11 +71,13 @@ pub(super) struct Lanes {
     /// [`hop_at`](crate::path::ip::hop_at). As it lies in memory, read as little-endian.
     pub(super) hop: Column,
     pub(super) at: [u8; BURST],
+    pub(super) outer: Outer,
 }
 
 impl Table<Lane> for Lanes {
     fn new(_: Lane) -> Self {
-        Self { hash: [0; BURST], marks: [0; BURST], hop: [0; BURST], at: [0; BURST] }
+        let none = [0; BURST];
+        Self { hash: none, marks: none, hop: none, at: [0; BURST], outer: Outer::new() }
     }
 
     #[inline(always)]

@@ -198,6 +198,8 @@ impl Words {
         let mut whole = u32::MAX;
         for at in 0..count {
             let Some(buf) = burst.get(at) else { break };
+            // It comes while packets are looked up.
+            buf.prefetch_headroom();
             if V6 {
                 if let Some(h) = buf.data().first_chunk::<LEN_V6>() {
                     self.frames.put(at, h, buf.total_len());
