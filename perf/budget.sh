@@ -47,10 +47,10 @@ count decap_v6in4_1k_cycles "${WAY}inbound::Inbound::run"
 all=$(of encap_v4in4_1k_cycles 'PROGRAM TOTALS')
 parse=$(of encap_v4in4_1k_cycles 'Outbound>?::look')
 lookup=$(of encap_v4in4_1k_cycles 'lookup_burst')
-hold parse "$parse" 50
+hold parse "$parse" 48
 hold "parse IPv6" "$(of encap_v6in4_1k_cycles 'Outbound>?::look')" 67
 hold lookup "$lookup" 30
 hold encapsulate $((all - parse - lookup)) 118
-hold decapsulate $(($(of decap_v4in4_1k_cycles 'PROGRAM TOTALS') - $(of decap_v4in4_1k_cycles 'lookup_burst'))) 133
-hold "... IPv6" $(($(of decap_v6in4_1k_cycles 'PROGRAM TOTALS') - $(of decap_v6in4_1k_cycles 'lookup_burst'))) 152
+hold decapsulate $(($(of decap_v4in4_1k_cycles 'PROGRAM TOTALS') - $(of decap_v4in4_1k_cycles 'lookup_burst'))) 125
+hold "... IPv6" $(($(of decap_v6in4_1k_cycles 'PROGRAM TOTALS') - $(of decap_v6in4_1k_cycles 'lookup_burst'))) 140
 exit $failed

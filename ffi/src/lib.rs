@@ -16,6 +16,7 @@ compile_error!("pxtr runs on x86-64 and aarch64 only");
 mod bindings;
 mod burst;
 mod clock;
+mod columns;
 pub mod cpu;
 mod device;
 mod eal;
@@ -40,6 +41,7 @@ mod zeroed;
 
 pub use burst::{BURST, Burst, Drain};
 pub use clock::{prefetch, tsc, tsc_hz};
+pub use columns::{GROUP, ROW, columns};
 pub use device::{Device, DeviceSpec};
 pub use eal::{Eal, EalConfig, version};
 pub use error::Error;

@@ -7,15 +7,19 @@
 
 use crate::io::BURST;
 use crate::wire::bytes::chunk;
+use dpdk_sys::GROUP;
 
 /// A word of each packet.
 pub(super) type Column = [u32; BURST];
 
-/// Two words, one behind the other, of each packet: copied at once.
-pub(super) type Pairs = [[u32; 2]; BURST];
+/// A row of words of each packet, side by side.
+pub(super) type Rows = [Column; GROUP];
+
+/// None yet.
+pub(super) const NO_ROWS: Rows = [[0; BURST]; GROUP];
 
 /// Packets of a small burst: for these loops go no further. One instruction does for so many.
-pub(super) const FEW: usize = 8;
+pub(super) const FEW: usize = GROUP;
 
 /// Groups of so many packets, one behind the other, in which all of a burst are.
 #[inline(always)]
@@ -67,14 +71,6 @@ pub(super) fn write<T>(column: &mut [T; BURST], at: usize, value: T) {
     if let Some(place) = column.get_mut(at) {
         *place = value;
     }
-}
-
-/// Two words as they lie in memory.
-#[inline(always)]
-pub(super) fn pair<const N: usize>(bytes: &[u8; N], at: usize) -> [u32; 2] {
-    chunk::<8>(bytes, at).map_or([0; 2], |&[a, b, c, d, e, f, g, h]| {
-        [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
-    })
 }
 
 /// A word as it lies in memory.

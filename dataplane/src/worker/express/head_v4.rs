@@ -1,50 +1,10 @@
 //! IPv4 headers of a burst side by side: what native packets, LISP packets and the packets inside these are asked alike.
 
-use super::columns::{Pairs, mask, pair, read, write};
-use crate::io::BURST;
+use super::columns::mask;
 use crate::wire::{checksum, ipv4, lisp, proto};
 
-/// Bytes that a column of headers has of each: an IPv4 header without options, and the ports.
+/// Bytes that a plain packet has at least: an IPv4 header without options, and the ports.
 pub(super) const HEAD: usize = ipv4::MIN_LEN + 4;
-
-/// The first bytes of the IP packets of a burst.
-#[derive(Debug)]
-pub(super) struct Heads([Pairs; 3]);
-
-impl Heads {
-    pub(super) const fn new() -> Self {
-        Self([[[0; 2]; BURST]; 3])
-    }
-
-    /// Those of packet `at`, which are at `offset` of `frame`.
-    #[inline(always)]
-    pub(super) fn put<const N: usize>(&mut self, at: usize, frame: &[u8; N], offset: usize) {
-        let Self([a, b, c]) = self;
-        write(a, at, pair(frame, offset));
-        write(b, at, pair(frame, offset + 8));
-        write(c, at, pair(frame, offset + 16));
-    }
-
-    /// There is no packet `at`, or not so much of it.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn blank(&mut self, at: usize) {
-        let Self([a, ..]) = self;
-        write(a, at, [0; 2]);
-    }
-
-    #[inline(always)]
-    pub(super) fn get(&self, at: usize) -> Head {
-        Head(self.words(at))
-    }
-
-    #[inline(always)]
-    pub(super) fn words(&self, at: usize) -> [u32; 6] {
-        let Self([a, b, c]) = self;
-        let ([first, second], [third, fourth], [fifth, sixth]) = (read(a, at), read(b, at), read(c, at));
-        [first, second, third, fourth, fifth, sixth]
-    }
-}
 
 /// The words of one packet. All methods are for loops over all packets: nothing of them branches.
 #[derive(Clone, Copy)]
@@ -193,6 +153,7 @@ mod tests {
     use crate::path::address::{self, Kind};
     use crate::path::petr;
     use crate::wire::checksum;
+    use crate::worker::express::columns::word;
 
     /// A UDP packet's first bytes, with a right checksum.
     fn udp(source: u32, destination: u32) -> [u8; HEAD] {
@@ -207,9 +168,7 @@ mod tests {
     }
 
     fn head(bytes: &[u8; HEAD]) -> Head {
-        let mut heads = Heads::new();
-        heads.put(7, bytes, 0);
-        heads.get(7)
+        Head::of([0, 4, 8, 12, 16, 20].map(|at| word(bytes, at)))
     }
 
     #[test]

@@ -1,41 +1,8 @@
 //! IPv6 headers of a burst side by side: see `head_v4`.
 
-use super::columns::{Column, Pairs, mask, pair, read, word, write};
-use super::head_v4::Heads;
-use crate::io::BURST;
+use super::columns::mask;
 use crate::lpm::Key6;
 use crate::wire::{ipv6, lisp, proto};
-
-/// What IPv6 packets of a burst have behind what [`Heads`] has of them: destination and ports.
-#[derive(Debug)]
-pub(super) struct Tails {
-    destination: [Pairs; 2],
-    ports: Column,
-}
-
-impl Tails {
-    pub(super) const fn new() -> Self {
-        Self { destination: [[[0; 2]; BURST]; 2], ports: [0; BURST] }
-    }
-
-    /// Those of packet `at`, which begins at `offset` of `frame`.
-    #[inline(always)]
-    pub(super) fn put<const N: usize>(&mut self, at: usize, frame: &[u8; N], offset: usize) {
-        let Self { destination: [a, b], ports } = self;
-        write(a, at, pair(frame, offset + 24));
-        write(b, at, pair(frame, offset + 32));
-        write(ports, at, word(frame, offset + ipv6::LEN));
-    }
-
-    /// The words of packet `at`.
-    #[inline(always)]
-    pub(super) fn get(&self, heads: &Heads, at: usize) -> Head6 {
-        let [first, second, a, b, c, d] = heads.words(at);
-        let Self { destination: [high, low], ports } = self;
-        let ([e, f], [g, h]) = (read(high, at), read(low, at));
-        Head6::of([first, second], [a, b, c, d, e, f, g, h], read(ports, at))
-    }
-}
 
 /// The words of one packet. All methods are for loops over all packets: nothing of them branches.
 #[derive(Clone, Copy)]
@@ -164,14 +131,13 @@ pub(super) fn marked((first, second): (u32, u32), tos: u8, ttl: u8) -> (u32, u32
 mod tests {
     use super::*;
     use crate::path::address::{self, Kind};
+    use crate::worker::express::columns::word;
 
     const LEN: usize = ipv6::LEN + 4;
 
     fn head(bytes: &[u8; LEN]) -> Head6 {
-        let (mut heads, mut tails) = (Heads::new(), Tails::new());
-        heads.put(9, bytes, 0);
-        tails.put(9, bytes, 0);
-        tails.get(&heads, 9)
+        let addresses = [0, 4, 8, 12, 16, 20, 24, 28].map(|at| word(bytes, 8 + at));
+        Head6::of([word(bytes, 0), word(bytes, 4)], addresses, word(bytes, 40))
     }
 
     fn packet(source: u128, destination: u128, next: u8) -> [u8; LEN] {

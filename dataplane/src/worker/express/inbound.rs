@@ -5,7 +5,9 @@ use super::decapsulation::{BLANK, Lane, strip};
 use super::frames::OwnMac;
 use super::lanes::{Done, Row, each};
 use super::native::Hops;
-use super::unwrapping::{Asked, First, INNER, LEN_V4, LEN_V6, Sets, UDP, Unwrapping, instance_of, is_lisp};
+use super::unwrapping::{
+    Asked, Begun, First, INNER, LEN_V4, LEN_V6, Sets, UDP, Unwrapping, instance_of, is_lisp,
+};
 use super::{head_v4, head_v6, plain};
 use crate::buffer::PacketBuf;
 use crate::feed::{MapAction, PortSpec, VrfSpec};
@@ -141,12 +143,12 @@ impl Inbound {
         let count = burst.len().min(BURST);
         let all = ((1_u64 << count) - 1) as u32 & !done.settled();
         let first = First::of(burst, all)?;
-        let (ours, instance, whole) = unwrapping.begin(burst, first);
+        let Begun { for_us, whole, ours, instance } = unwrapping.begin(burst, first, OwnMac::new(port.mac.0));
+        let all = all & for_us;
         let rlocs = tables.local_rlocs4();
         let rloc = |number: usize| rlocs.get(number).map_or(0, |rloc| rloc.0);
         let last_words = last_words(tables);
         let asked = Asked {
-            mac: OwnMac::new(port.mac.0),
             own: port.ipv4.map_or(0, |own| own.to_bits()),
             rlocs: [rloc(0), rloc(1)],
             rlocs6: last_words.unwrap_or_default(),

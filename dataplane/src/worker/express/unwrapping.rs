@@ -3,9 +3,9 @@
 //! In a plain packet all headers lie at fixed places. Their words are copied as they are, and looked at in columns:
 //! first the outer headers, then what is inside, by family.
 
-use super::columns::{Column, Pairs, bit, group, groups, mask, pair, read, write};
+use super::columns::{Column, NO_ROWS, Rows, bit, group, groups, mask, read, write};
 use super::decapsulation::{Lane, Lanes};
-use super::frames::{Frames, OwnMac};
+use super::frames::{Frames, OwnMac, ethertype, take_rows};
 use super::head_v4::Head;
 use super::head_v6::Head6;
 use super::lanes::{IN_PLACE, Row, each};
@@ -16,6 +16,7 @@ use crate::path::ecn;
 use crate::types::InstanceId;
 use crate::wire::bytes::be16;
 use crate::wire::{ethernet, ipv4, ipv6, lisp, proto, udp};
+use dpdk_sys::ROW;
 
 /// Where UDP and the inner packet begin.
 pub(super) const UDP: usize = ethernet::LEN + ipv4::MIN_LEN;
@@ -26,15 +27,13 @@ pub(super) const LEN_V6: usize = INNER + ipv6::LEN + 4;
 
 /// Bytes of the headers between the outer and the inner packet.
 const BETWEEN: u32 = (udp::LEN + lisp::LEN) as u32;
-/// Where the words are that [`Frames`] has not: from the length of UDP to the addresses of IPv4, and what IPv6 has
-/// more.
-const MORE: [usize; 4] = [UDP + 4, UDP + 12, INNER + 4, INNER + 12];
-const MORE_V6: [usize; 3] = [INNER + 20, INNER + 28, INNER + 36];
+/// Where the rows are that [`Frames`] has not: from the LISP header on, and the one that ends with the ports of IPv6.
+const MORE: usize = LEN_V4 - ROW;
+const MORE_V6: usize = LEN_V6 - ROW;
 
 /// What packets are compared with.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
-    pub(super) mac: OwnMac,
     /// The port's own address; no packet comes from 0.0.0.0.
     pub(super) own: u32,
     /// RLOCs of ours: neither plain sources nor plain inner destinations.
@@ -73,6 +72,18 @@ pub(super) struct Sets {
     pub(super) v6: u32,
 }
 
+/// What was found when the words were taken.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    /// Packets for the port.
+    pub(super) for_us: u32,
+    /// Those that were taken with what IPv6 has more.
+    pub(super) whole: u32,
+    /// Outer destination and Instance-ID of the first packet.
+    pub(super) ours: u32,
+    pub(super) instance: u32,
+}
+
 /// The first packet of those that may be for this way: what is expected of the others.
 #[derive(Clone, Copy)]
 pub(super) struct First {
@@ -101,8 +112,8 @@ pub(super) fn is_lisp(h: &[u8; LEN_V4]) -> bool {
 #[derive(Debug)]
 pub(super) struct Unwrapping {
     frames: Frames,
-    more: [Pairs; 4],
-    more_v6: [Pairs; 3],
+    more: Rows,
+    more_v6: Rows,
     /// Of the outer packet: as [`Marks`](super::outbound::Marks), but with how much room is inside for its length.
     outer: Column,
     /// All ones: the outer headers are plain; they are like those that were asked for, besides.
@@ -112,80 +123,68 @@ pub(super) struct Unwrapping {
 
 impl Unwrapping {
     pub(super) const fn new() -> Self {
-        let none = [[0; 2]; BURST];
         Self {
             frames: Frames::new(),
-            more: [none; 4],
-            more_v6: [none; 3],
+            more: NO_ROWS,
+            more_v6: NO_ROWS,
             outer: [0; BURST],
             plain: [0; BURST],
             alike: [0; BURST],
         }
     }
 
-    /// Takes the words of `count` packets.
+    /// Takes the words of `count` packets. Returns what [`Frames::take`] says, and which were taken with what IPv6 has
+    /// more.
     #[inline(always)]
-    fn take<const V6: bool, P: PacketBurst>(&mut self, burst: &P, count: usize) -> u32 {
-        let mut whole = 0;
-        for at in 0..count {
-            let Some(buf) = burst.get(at) else { break };
-            if V6 && let Some(h) = buf.data().first_chunk::<LEN_V6>() {
-                self.put(at, h, buf.total_len());
-                self.put_v6(at, h);
-                whole |= 1 << at;
-                continue;
+    fn take<const V6: bool, P: PacketBurst>(&mut self, burst: &P, count: usize, mac: OwnMac) -> (u64, u32) {
+        let (blank, blank_v6, mut differs, mut whole) = (mac.blank::<LEN_V4>(), mac.blank::<LEN_V6>(), 0, 0);
+        for first in groups(count) {
+            if V6 {
+                let (heads, long) = self.frames.heads::<LEN_V6, false, _>(burst, first, &blank_v6);
+                if long >> first == 0xFF {
+                    differs |= self.frames.take(&heads, first, &blank_v6);
+                    take_rows::<MORE, LEN_V6>(&heads, &mut self.more, first);
+                    take_rows::<MORE_V6, LEN_V6>(&heads, &mut self.more_v6, first);
+                    whole |= long;
+                    continue;
+                }
+                whole |= self.take_v6(burst, first);
             }
-            match buf.data().first_chunk::<LEN_V4>() {
-                Some(h) => self.put(at, h, buf.total_len()),
-                None => self.frames.heads.blank(at),
-            }
+            let (heads, _) = self.frames.heads::<LEN_V4, false, _>(burst, first, &blank);
+            differs |= self.frames.take(&heads, first, &blank);
+            take_rows::<MORE, LEN_V4>(&heads, &mut self.more, first);
         }
-        whole
+        (differs, whole)
     }
 
-    #[inline(always)]
-    fn put<const N: usize>(&mut self, at: usize, h: &[u8; N], total: usize) {
-        self.frames.put(at, h, total);
-        let Self { more: [a, b, c, d], .. } = self;
-        write(a, at, pair(h, MORE[0]));
-        write(b, at, pair(h, MORE[1]));
-        write(c, at, pair(h, MORE[2]));
-        write(d, at, pair(h, MORE[3]));
-    }
-
-    #[inline(always)]
-    fn put_v6(&mut self, at: usize, h: &[u8; LEN_V6]) {
-        let Self { more_v6: [a, b, c], .. } = self;
-        write(a, at, pair(h, MORE_V6[0]));
-        write(b, at, pair(h, MORE_V6[1]));
-        write(c, at, pair(h, MORE_V6[2]));
-    }
-
-    /// Takes what IPv6 has more, of packets in the set. Returns which are long enough.
+    /// Takes what IPv6 has more, of the eight packets from `first` on. Returns which are long enough.
     #[inline(never)]
-    fn take_v6<P: PacketBurst>(&mut self, burst: &P, set: u32) -> u32 {
-        let mut whole = 0;
-        for at in each(set) {
-            if let Some(h) = burst.get(at).and_then(|buf| buf.data().first_chunk()) {
-                self.put_v6(at, h);
-                whole |= 1 << (at % BURST);
-            }
-        }
+    fn take_v6<P: PacketBurst>(&mut self, burst: &P, first: usize) -> u32 {
+        let (heads, whole) = self.frames.heads::<LEN_V6, false, _>(burst, first, &[0; LEN_V6]);
+        take_rows::<MORE_V6, LEN_V6>(&heads, &mut self.more_v6, first);
         whole
     }
 
-    /// Takes the words of a burst. Returns outer destination and Instance-ID of the first packet, and which were
-    /// taken with what IPv6 has more.
-    #[inline(always)]
-    pub(super) fn begin<P: PacketBurst>(&mut self, burst: &P, first: First) -> (u32, u32, u32) {
-        let count = burst.len().min(BURST);
-        let whole =
-            if first.v6 { self.take::<true, _>(burst, count) } else { self.take::<false, _>(burst, count) };
-        let (_, flags, word) = self.lisp(first.at);
-        (self.frames.heads.get(first.at).destination(), instance(flags, word), whole)
+    /// The same for all packets, where they were not taken with the others.
+    fn take_all_v6<P: PacketBurst>(&mut self, burst: &P) -> u32 {
+        groups(burst.len()).fold(0, |whole, first| whole | self.take_v6(burst, first))
     }
 
-    /// Looks at all packets of a burst that are not settled. `whole`: see [`Unwrapping::begin`].
+    /// Takes the words of a burst.
+    #[inline(always)]
+    pub(super) fn begin<P: PacketBurst>(&mut self, burst: &P, first: First, mac: OwnMac) -> Begun {
+        let count = burst.len().min(BURST);
+        let (differs, whole) = if first.v6 {
+            self.take::<true, _>(burst, count, mac)
+        } else {
+            self.take::<false, _>(burst, count, mac)
+        };
+        let (_, flags, word) = self.lisp(first.at);
+        let (ours, instance) = (self.frames.head(first.at).destination(), instance(flags, word));
+        Begun { for_us: mac.set(burst, differs), whole, ours, instance }
+    }
+
+    /// Looks at all packets of a burst that are not settled. `whole`: see [`Begun`].
     #[inline(always)]
     pub(super) fn look<P: PacketBurst>(
         &mut self,
@@ -229,7 +228,7 @@ impl Unwrapping {
             sets.v4 = groups(count).fold(0, |found, first| found | self.look_v4(first, asked, v4)) & set;
         }
         if six & !whole != 0 {
-            let whole = whole | self.take_v6(burst, six & !whole);
+            let whole = self.take_all_v6(burst);
             sets.v6 =
                 groups(count).fold(0, |found, first| found | self.look_v6(first, asked, v6)) & six & whole;
         }
@@ -290,15 +289,14 @@ impl Unwrapping {
     #[inline(always)]
     fn look_outside(&mut self, at: usize, asked: &Asked) -> (u32, bool) {
         const SPECIAL: u32 = (lisp::MASK_KEY | lisp::FLAG_PROTOCOL) as u32;
-        let [mac, v4] = asked.mac.frames(ethernet::IPV4);
-        let (head, (to, kind)) = (self.frames.heads.get(at), self.frames.kind(at));
+        let (head, kind) = (self.frames.head(at), self.frames.kind(at));
         let (udp, flags, word) = self.lisp(at);
         let len = lower(udp);
         let fits = (len >= BETWEEN) & (len + ipv4::MIN_LEN as u32 <= head.len());
-        let (source, for_us) = (head.source(), (to == mac) & (kind == v4) & head.is_lisp());
+        let (source, is_lisp) = (head.source(), (kind == ethertype(ethernet::IPV4)) & head.is_lisp());
         let comes = !asked.is_ours(source) & (source != asked.own);
         let right = head.is_plain_from(self.frames.available(at)) & (flags & SPECIAL == 0);
-        let plain = for_us & fits & comes & right;
+        let plain = is_lisp & fits & comes & right;
         let differs =
             udp & asked.checksum | head.destination() ^ asked.ours | instance(flags, word) ^ asked.instance;
         let outer = head.marks() & 0xFF00_00FF | (len.wrapping_sub(BETWEEN) & 0xFFFF) << 8;
@@ -312,32 +310,29 @@ impl Unwrapping {
     /// The word with length and checksum of UDP, and the two of LISP.
     #[inline(always)]
     fn lisp(&self, at: usize) -> (u32, u32, u32) {
-        let Self { more: [a, b, ..], .. } = self;
-        let ([udp, flags], [word, _]) = (read(a, at), read(b, at));
-        (udp, flags, word)
+        let Self { more: [flags, word, ..], frames, .. } = self;
+        (frames.next(at), read(flags, at), read(word, at))
     }
 
     /// The first word of what is inside.
     #[inline(always)]
     fn first(&self, at: usize) -> u32 {
-        let Self { more: [_, b, ..], .. } = self;
-        let [_, first] = read(b, at);
-        first
+        let Self { more: [_, _, first, ..], .. } = self;
+        read(first, at)
     }
 
     #[inline(always)]
     fn inside_v4(&self, at: usize) -> Head {
-        let Self { more: [_, _, c, d], .. } = self;
-        let ([second, third], [source, destination]) = (read(c, at), read(d, at));
-        Head::of([self.first(at), second, third, source, destination, 0])
+        let Self { more: [_, _, a, b, c, d, e, _], .. } = self;
+        Head::of([read(a, at), read(b, at), read(c, at), read(d, at), read(e, at), 0])
     }
 
     #[inline(always)]
     fn inside_v6(&self, at: usize) -> Head6 {
-        let Self { more: [_, _, c, d], more_v6: [e, f, g], .. } = self;
-        let ([second, s0], [s1, s2], [s3, d0]) = (read(c, at), read(d, at), read(e, at));
-        let ([d1, d2], [d3, ports]) = (read(f, at), read(g, at));
-        Head6::of([self.first(at), second], [s0, s1, s2, s3, d0, d1, d2, d3], ports)
+        let Self { more: [_, _, first, second, a, b, c, d], .. } = self;
+        let Self { more_v6: [.., e, f, g, h, ports], .. } = self;
+        let [a, b, c, d, e, f, g, h] = [a, b, c, d, e, f, g, h].map(|word| read(word, at));
+        Head6::of([read(first, at), read(second, at)], [a, b, c, d, e, f, g, h], read(ports, at))
     }
 }
 
