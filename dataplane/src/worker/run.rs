@@ -27,7 +27,9 @@ pub struct Worker<I: Io, C> {
     /// Where workers share packets out themselves.
     handover: Option<Box<Handover<I::Burst>>>,
     rest: Rest,
+    /// When the last round began, and whether it had something to do.
     last: u64,
+    worked: bool,
 }
 
 impl<I: Io, C: Clock> Worker<I, C> {
@@ -44,6 +46,7 @@ impl<I: Io, C: Clock> Worker<I, C> {
             handover: None,
             rest: Rest::new(config.idle),
             last: clock.now(),
+            worked: false,
             clock,
         }
     }
@@ -79,11 +82,14 @@ impl<I: Io, C: Clock> Worker<I, C> {
 
     /// One round over all ports and the feed. Returns the number of packets and deltas.
     pub fn poll_once(&mut self) -> usize {
-        self.core.now = self.clock.now();
+        self.account();
         let mut found = if self.handover.is_none() { self.poll_ports() } else { self.poll_all() };
         found += self.upkeep.run(&mut self.core);
         self.core.flush();
-        self.account(found);
+        self.worked = found > 0;
+        if !self.worked {
+            self.core.stats().empty_polls.add(1);
+        }
         found
     }
 
@@ -190,16 +196,14 @@ impl<I: Io, C: Clock> Worker<I, C> {
         &self.core.replica
     }
 
-    fn account(&mut self, found: usize) {
-        let stats = self.core.stats();
-        if found == 0 {
-            stats.empty_polls.add(1);
-        }
+    /// A round begins: all the time since the last one began is that one's, so that the clock is read once.
+    fn account(&mut self) {
         let now = self.clock.now();
-        stats.cycles_total.add(now.saturating_sub(self.last));
-        if found > 0 {
-            stats.cycles_busy.add(now.saturating_sub(self.core.now));
+        let (stats, ticks) = (self.core.stats(), now.saturating_sub(self.last));
+        stats.cycles_total.add(ticks);
+        if self.worked {
+            stats.cycles_busy.add(ticks);
         }
-        self.last = now;
+        (self.core.now, self.last) = (now, now);
     }
 }

@@ -1,6 +1,6 @@
 //! The last step of the way in: the outer headers taken off, and the inner ones mended.
 
-use super::columns::{Column, write};
+use super::columns::{Column, read, write};
 use super::lanes::{Doing, Done, Known, Row, Table, each};
 use super::native::{Hop, Hops};
 use super::plain;
@@ -70,18 +70,30 @@ impl Table<Lane> for Lanes {
     }
 }
 
+/// Takes the headers off a packet, if what is inside, `len` bytes, may leave by this next hop. `words`: those that
+/// [`Lane`] has. Returns how long the frame is then.
+#[inline(always)]
+fn put<const V6: bool, B: PacketBuf>(
+    buf: &mut B,
+    hop: &Hop,
+    len: u32,
+    words: impl FnOnce() -> (u32, u32),
+) -> Option<usize> {
+    let framed = ethernet::LEN + len as usize;
+    if len > u32::from(hop.mtu) {
+        return None;
+    }
+    let data = buf.behead(INNER - ethernet::LEN, framed)?;
+    let room = data.first_chunk_mut()?;
+    let (first, word) = words();
+    hop.write_with::<V6>(room, first, word);
+    Some(framed)
+}
+
 impl Lane {
-    /// Takes the headers off, if what is inside may leave by this next hop. Returns how long the frame is
-    /// then.
     #[inline(always)]
     fn put<const V6: bool, B: PacketBuf>(self, buf: &mut B, hop: &Hop) -> Option<usize> {
-        let framed = ethernet::LEN + self.len as usize;
-        if self.len > u32::from(hop.mtu) {
-            return None;
-        }
-        let data = buf.behead(INNER - ethernet::LEN, framed)?;
-        hop.write_with::<V6>(data.first_chunk_mut()?, self.first, self.hop);
-        Some(framed)
+        put::<V6, _>(buf, hop, self.len, || (self.first, self.hop))
     }
 }
 
@@ -94,7 +106,12 @@ pub(super) fn strip<const V6: bool, K: Copy + Default, P: PacketBurst>(
     done: &mut Done,
 ) -> u32 {
     if let Some(hop) = row.one_answer().and_then(|answer| hops.get(answer, || None)) {
-        let (set, bytes) = strip_to::<V6, _>((row.table(), row.len()), burst, &hop);
+        // Where the row has all of a burst each packet has its number.
+        let (set, bytes) = if row.len() == burst.len() {
+            strip_to::<V6, true, _>((row.table(), row.len()), burst, &hop)
+        } else {
+            strip_to::<V6, false, _>((row.table(), row.len()), burst, &hop)
+        };
         done.add_all(set, hop.port, bytes);
         return set;
     }
@@ -113,20 +130,22 @@ pub(super) fn strip<const V6: bool, K: Copy + Default, P: PacketBurst>(
 
 /// The same for packets that all have this one. A function of its own: so it has all registers.
 #[inline(never)]
-fn strip_to<const V6: bool, P: PacketBurst>(
+fn strip_to<const V6: bool, const ALL: bool, P: PacketBurst>(
     (lanes, count): (&Lanes, usize),
     burst: &mut P,
     hop: &Hop,
 ) -> (u32, u64) {
     let (mut set, mut bytes, mut chains, hop) = (0, 0, 0, *hop);
     for number in 0..count.min(BURST) {
-        let Some(lane) = lanes.lane(number) else { break };
-        let Some(buf) = burst.get_mut(usize::from(lane.at)) else { break };
+        let at = if ALL { number } else { usize::from(read(&lanes.at, number)) };
+        let Some(buf) = burst.get_mut(at) else { break };
+        // Read when they are written: there are not so many registers.
+        let words = || (read(&lanes.first, number), read(&lanes.hop, number));
         if buf.segments() != 1 {
             chains |= 1 << number;
-        } else if let Some(framed) = lane.put::<V6, _>(buf, &hop) {
+        } else if let Some(framed) = put::<V6, _>(buf, &hop, read(&lanes.len, number), words) {
             bytes += framed as u64;
-            set |= 1 << (lane.at & 31);
+            set |= 1 << (at & 31);
         }
     }
     if chains != 0 {
