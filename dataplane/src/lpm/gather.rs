@@ -18,14 +18,10 @@ pub(super) struct Change<K> {
 
 impl<K: Key> Lpm<K> {
     /// What lines say of this prefix, and of blocks below it, becomes what the trie says.
-    pub(super) fn refresh_lines(&mut self, key: K, length: u8) {
-        if !self.kept.each().any(|kept| kept.is_lined()) {
-            return;
-        }
-        let change = Change { key, length, value: self.get(key, length) };
+    pub(super) fn refresh_lines(&mut self, change: Change<K>) {
         let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
         for kept in self.kept.each().filter(|kept| kept.is_lined()) {
-            if length >= kept.shortest_spread() {
+            if change.length >= kept.shortest_spread() {
                 trie.update_lines(kept, change);
             }
         }

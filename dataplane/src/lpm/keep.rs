@@ -1,8 +1,6 @@
 //! Keeping shortcuts true while the trie changes, and making them as large as the table asks for.
 //!
-//! After a change in a node above `depth`, three things can be wrong: the index in words that lead
-//! to prefixes of a run that moved, the index in words that lead to nodes of a run that moved, and
-//! all of the words of blocks in which something came or went. The latter are worked out anew.
+//! What a single update changes in them: `follow.rs` and, of lines, `gather.rs`.
 
 use super::arena::{Arena, NONE};
 use super::crowd::Crowds;
@@ -10,7 +8,7 @@ use super::lines::LineChunk;
 use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
 use super::sample::SAMPLES;
 use super::shortcuts::{Chunk, MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
-use super::table::{At, Lpm};
+use super::table::Lpm;
 use super::{Key, NO_MATCH};
 use dpdk_sys::{List, Lone, Run, Supply};
 
@@ -161,98 +159,6 @@ pub(super) struct Way<'a, K> {
 }
 
 impl<K: Key> Lpm<K> {
-    /// The run of prefixes of this node has moved.
-    pub(super) fn leaves_moved(&mut self, node: &Node<K>) {
-        let inner = node.inner.count_ones() as usize;
-        for kept in self.kept.each().filter(|kept| node.offset() < kept.depth() && !kept.is_lined()) {
-            let run = self.leaves.run(node.run(), node.leaf_count());
-            // From the end, so that the first one of a block stays.
-            for (place, leaf) in run.iter().enumerate().skip(inner).rev() {
-                let Some(block) = kept.block_of(leaf.key, leaf.bits()) else { continue };
-                let Some(Shortcut { value, next: Next::Bucket(_, count) }) = kept.get(block) else {
-                    continue;
-                };
-                let next = Next::Bucket(node.run() + place as u32, count);
-                kept.set(block, Shortcut { value, next });
-            }
-        }
-    }
-
-    /// The run of child nodes of this node has moved.
-    pub(super) fn nodes_moved(&mut self, node: &Node<K>) {
-        for kept in self.kept.each().filter(|kept| node.offset() + STRIDE <= kept.depth()) {
-            let run = self.nodes.run(node.nodes, node.node_count());
-            for (index, child) in (node.nodes..).zip(run) {
-                // Deeper ones are not referred to from above, except by what lies below them.
-                if child.offset() + STRIDE <= kept.depth() {
-                    continue;
-                }
-                let Some((first, _)) = kept.blocks(child.key, child.offset()) else { continue };
-                // To a node that takes several blocks lead the words of crowded ones alone.
-                let bits = (child.offset() + STRIDE - kept.depth()).min(STRIDE);
-                let mut crowds = if bits < STRIDE { child.crowds(bits) } else { 1 };
-                while crowds != 0 {
-                    let block = first + (crowds.trailing_zeros() >> bits);
-                    crowds &= crowds - 1;
-                    if let Some(Shortcut { value, next: Next::Node(_) }) = kept.get(block) {
-                        kept.set(block, Shortcut { value, next: Next::Node(index) });
-                    }
-                }
-            }
-        }
-    }
-
-    /// A prefix came, went, changed its value or hangs elsewhere.
-    pub(super) fn refresh(&mut self, key: K, length: u8) {
-        self.refresh_words(key, length);
-        self.refresh_lines(key, length);
-    }
-
-    fn refresh_words(&mut self, key: K, length: u8) {
-        let trie = Trie { root: &self.root, nodes: &self.nodes, leaves: &self.leaves };
-        for kept in self.kept.each().filter(|kept| !kept.is_lined()) {
-            if length < kept.shortest_spread() {
-                continue;
-            }
-            let Some((first, last)) = kept.blocks(key, length) else { continue };
-            let above = trie.above(kept, key, length);
-            for block in first..=last {
-                if kept.get(block).is_some() {
-                    let shortcut = trie.derive(kept, block, above);
-                    kept.set(block, shortcut);
-                }
-            }
-        }
-    }
-
-    /// What hangs in the slot of this key hangs somewhere else now, or beside something new.
-    pub(super) fn refresh_slot(&mut self, at: At, key: K) {
-        let node = self.node(at);
-        if self.kept.each().all(|kept| kept.depth() <= node.offset()) {
-            return;
-        }
-        let (run, count) = self.hanging(&node, key);
-        if self.kept.each().any(|kept| !kept.is_lined()) {
-            for index in run..run + count as u32 {
-                if let Some(leaf) = self.leaves.get(index).copied() {
-                    self.refresh_words(leaf.key, leaf.bits());
-                }
-            }
-        }
-        self.refresh_deep(at, key);
-    }
-
-    /// The prefixes that hang in the slot of this key, or in the node there.
-    pub(super) fn hanging(&self, node: &Node<K>, key: K) -> (u32, usize) {
-        match node.slot(node.slot_number(key)) {
-            Slot::Bucket(place, count) => (node.run() + place as u32, count),
-            Slot::Node(place) => {
-                let child = self.node(At::Index(node.nodes + place as u32));
-                (child.run(), child.leaf_count())
-            }
-        }
-    }
-
     /// To be called after each update, with the prefix and how many there are more of it now.
     pub(super) fn maintain(&mut self, key: K, length: u8, change: i32) {
         if change != 0 {

@@ -126,9 +126,10 @@ impl Line {
 
     /// Another value for what none of the prefixes covers, in a block that is not deep. False: it is too large.
     pub(super) fn set_whole(&mut self, value: u32) -> bool {
-        let mut entries = self.entries();
-        entries.values.iter_mut().skip(entries.count).for_each(|place| *place = value);
-        *self = entries.pack();
+        let (tails, values) = self.0.split_at_mut(TAILS);
+        let count = tails.as_chunks().0.iter().filter(|tail| u16::from_le_bytes(**tail) != WHOLE).count();
+        let [low, middle, high, _] = value.to_le_bytes();
+        values.as_chunks_mut().0.iter_mut().skip(count).for_each(|place| *place = [low, middle, high]);
         is_told(value)
     }
 

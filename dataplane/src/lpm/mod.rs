@@ -42,7 +42,8 @@
 //!
 //! All records lie in chunks of 48 or 64 KiB (`arena.rs`). Growth takes another chunk and neither
 //! copies nor moves what is there; freed records are joined with their free neighbours and used
-//! again. An empty table has no memory but its struct. All memory comes from a *supply* (`dpdk_sys::Supply`), which another
+//! again. A node's run of prefixes in a large table keeps a little room (`room.rs`): what comes and goes leaves it where it
+//! is, and an update touches a node, part of a run and a few words that lie side by side (`follow.rs`). An empty table has no memory but its struct. All memory comes from a *supply* (`dpdk_sys::Supply`), which another
 //! thread keeps filled: an update neither allocates nor has a page fault then.
 //!
 //! Where there are very many tables each may be *thrifty* (`thrift.rs`): a small one then has no shortcuts,
@@ -63,12 +64,14 @@ mod burst;
 mod climb;
 mod crowd;
 mod error;
+mod follow;
 mod gather;
 mod keep;
 mod key;
 mod lines;
 mod naive;
 mod node;
+mod room;
 mod sample;
 mod shortcuts;
 mod table;

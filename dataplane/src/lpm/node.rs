@@ -2,6 +2,8 @@
 
 use super::Key;
 use super::arena::{FreeRun, Record};
+use super::gather::Change;
+use super::room::Extent;
 
 /// Bits of the address that one node looks at.
 pub(super) const STRIDE: u8 = 6;
@@ -28,6 +30,11 @@ impl<K: Key> Leaf<K> {
     #[inline]
     pub(super) fn is(&self, key: K, length: u8) -> bool {
         self.length == u16::from(length) && self.key == key
+    }
+
+    /// It is there, with this value.
+    pub(super) const fn now(&self) -> Change<K> {
+        Change { key: self.key, length: self.bits(), value: Some(self.value) }
     }
 
     /// Its length, which came from a `u8`.
@@ -76,6 +83,8 @@ pub(super) struct Node<K> {
     pub nodes: u32,
     /// A multiple of six.
     pub offset: u16,
+    /// Records behind the run of prefixes that it may grow into.
+    pub room: u16,
 }
 
 /// Most prefixes that hang directly in a slot.
@@ -117,6 +126,12 @@ impl<K: Key> Node<K> {
     /// Sets where the run of prefixes is; to be called after `inner` has its new value.
     pub(super) const fn set_run(&mut self, run: u32) {
         self.leaves = run.wrapping_add(self.inner.count_ones());
+    }
+
+    /// The run of prefixes, with its room.
+    #[inline]
+    pub(super) const fn extent(&self) -> Extent {
+        Extent { index: self.run(), length: self.leaf_count(), room: self.room }
     }
 
     /// A prefix of this length is an inner one.

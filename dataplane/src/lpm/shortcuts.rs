@@ -28,6 +28,8 @@ pub(super) const MAX_BITS: u8 = 24;
 const SPREAD_BITS: u8 = if cfg!(test) { 4 } else { 10 };
 /// The same for blocks with lines.
 const SPREAD_LINES: u8 = if cfg!(test) { 3 } else { 7 };
+/// Lines that are asked for before a prefix is changed that is spread over them, as a power of two.
+const ASKED_BITS: u8 = 4;
 /// Words in a chunk, as a power of two: small enough for a small table, of which there may be thousands;
 /// large enough for the directory of a table of a million prefixes to stay in the first-level cache.
 const CHUNK_BITS: u32 = 8;
@@ -323,6 +325,46 @@ impl<K: Key> Shortcuts<K> {
         let words = self.chunks.get_mut((block >> CHUNK_BITS) as usize);
         if let Some(word) = words.and_then(|words| words.get_mut(block as usize & (CHUNK - 1))) {
             *word = shortcut.pack();
+        }
+    }
+
+    /// Words of these blocks, first and last, that lead to one of `count` prefixes from the index `from` on, lead so
+    /// much further (or, wrapping, less far) now. For words, not for lines.
+    pub(super) fn shift(&mut self, (first, last): (u32, u32), from: u32, count: u32, further: u32) {
+        let (mut at, end) = (first as usize, last as usize + 1);
+        let (from, count) = (u64::from(from), u64::from(count));
+        let further = (further as i32 as u64) << INDEX_SHIFT;
+        while count > 0 && at < end {
+            let until = end.min((at | (CHUNK - 1)) + 1);
+            let place = at & (CHUNK - 1);
+            let words = self.chunks.get_mut(at >> CHUNK_BITS);
+            let words = words.and_then(|words| words.get_mut(place..place + until - at));
+            // Without a branch: vector instructions.
+            for word in words.unwrap_or_default() {
+                let nth = (*word >> INDEX_SHIFT & INDEX_MASK).wrapping_sub(from);
+                let ours = (*word < u64::from(NODE) << KIND_SHIFT) & (nth < count);
+                *word = word.wrapping_add(if ours { further } else { 0 });
+            }
+            at = until;
+        }
+    }
+
+    /// Asks for what is known of the blocks of a prefix, the first ones of many.
+    #[inline]
+    pub(super) fn prefetch(&self, key: K, length: u8) {
+        let block = self.place(key).0;
+        if !self.lined {
+            let words = self.chunks.get((block >> CHUNK_BITS) as usize);
+            if let Some(word) = words.and_then(|words| words.get(block as usize & (CHUNK - 1))) {
+                dpdk_sys::prefetch(word);
+            }
+            return;
+        }
+        let more = self.depth().saturating_sub(length).min(ASKED_BITS);
+        for block in block..block.saturating_add(1 << more) {
+            if let Some(line) = self.line(block) {
+                dpdk_sys::prefetch(line);
+            }
         }
     }
 

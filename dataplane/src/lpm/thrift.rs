@@ -56,6 +56,7 @@ impl<K: Key> Lpm<K> {
         let run = leaves.run(node.run(), node.leaf_count());
         let index = self.leaves.add_with_room(run, gap(run.len()));
         node.set_run(index);
+        node.room = 0;
         let children = nodes.run(node.nodes, node.node_count());
         node.nodes = self.nodes.add(children);
         for index in node.nodes..node.nodes + children.len() as u32 {

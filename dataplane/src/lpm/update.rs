@@ -1,6 +1,8 @@
 //! Insert and remove. Each touches the runs of one node, now and then of its parent.
 
 use super::arena::NONE;
+use super::follow::Moved;
+use super::gather::Change;
 use super::node::{BUCKET, Leaf, Node, STRIDE, Slot};
 use super::table::{At, Lpm};
 use super::{Key, LpmError, NO_MATCH};
@@ -24,6 +26,7 @@ impl<K: Key> Lpm<K> {
             return Err(LpmError::Full);
         }
         let leaf = Leaf { key: key.masked(length), value, length: u16::from(length) };
+        self.kept.current.prefetch(leaf.key, length);
         let former = self.insert_leaf(leaf);
         self.length += usize::from(former.is_none());
         self.maintain(leaf.key, length, i32::from(former.is_none()));
@@ -52,7 +55,7 @@ impl<K: Key> Lpm<K> {
                 let between = self.build_above(common, leaf, child);
                 self.set_node(At::Index(index), between);
                 self.nodes_moved(&between);
-                self.refresh(leaf.key, leaf.bits());
+                self.refresh(leaf.now());
                 return None;
             }
             // Nodes that no shortcut leads past.
@@ -72,7 +75,7 @@ impl<K: Key> Lpm<K> {
         }
         let grown = Node { inner: node.inner | 1 << number, ..node };
         self.splice(at, node, grown, place, 0, &[leaf]);
-        self.refresh(leaf.key, leaf.bits());
+        self.refresh(leaf.now());
         None
     }
 
@@ -98,8 +101,8 @@ impl<K: Key> Lpm<K> {
             let longer = bucket.iter().filter(|other| other.length > leaf.length).count();
             self.splice(at, node, node.with_bucket(slot, count + 1), place + longer, 0, &[leaf]);
         }
-        self.refresh_slot(at, leaf.key);
-        self.refresh_lines(leaf.key, leaf.bits());
+        self.refresh_slot(at, leaf.key, leaf.bits());
+        self.refresh_lines(leaf.now());
         None
     }
 
@@ -124,8 +127,8 @@ impl<K: Key> Lpm<K> {
     fn replace_value(&mut self, index: u32, value: u32) -> Option<u32> {
         let leaf = self.leaves.get_mut(index)?;
         let former = std::mem::replace(&mut leaf.value, value);
-        let (key, length) = (leaf.key, leaf.bits());
-        self.refresh(key, length);
+        let change = leaf.now();
+        self.refresh(change);
         Some(former)
     }
 
@@ -164,10 +167,15 @@ impl<K: Key> Lpm<K> {
         remove: usize,
         insert: &[Leaf<K>],
     ) {
-        let run = self.leaves.splice(node.run(), node.leaf_count(), place, remove, insert);
-        changed.set_run(run);
+        let former = node.extent();
+        let now = self.leaves.splice_in_room(former, place, remove, insert);
+        changed.set_run(now.index);
+        changed.room = now.room;
         self.set_node(at, changed);
-        self.leaves_moved(&changed);
+        self.leaves_moved(
+            &changed,
+            &Moved { former, to: now.index, place, removed: remove, inserted: insert.len() },
+        );
     }
 
     /// Removes a prefix. Returns what was there.
@@ -176,9 +184,10 @@ impl<K: Key> Lpm<K> {
             return None;
         }
         let key = key.masked(length);
+        self.kept.current.prefetch(key, length);
         let value = self.remove_leaf(key, length)?;
         self.length -= 1;
-        self.refresh(key, length);
+        self.refresh_lines(Change { key, length, value: None });
         self.maintain(key, length, -1);
         self.save();
         Some(value)
@@ -211,7 +220,10 @@ impl<K: Key> Lpm<K> {
         let value = self.leaves.get(node.run() + place as u32)?.value;
         let changed = Node { inner: node.inner & !(1 << number), ..node };
         self.splice(at, node, changed, place, 1, &[]);
-        self.shrink(at, way);
+        self.refresh_words(key, length);
+        if self.shrink(at, way) {
+            self.refresh_words(key, length);
+        }
         Some(value)
     }
 
@@ -228,13 +240,16 @@ impl<K: Key> Lpm<K> {
         let (nth, leaf) = run.iter().enumerate().find(|(_, leaf)| leaf.is(key, length))?;
         let value = leaf.value;
         self.splice(at, node, node.with_bucket(slot, count - 1), place + nth, 1, &[]);
-        self.refresh_slot(at, key);
-        self.shrink(at, way);
+        self.refresh_slot(at, key, length);
+        if self.shrink(at, way) {
+            self.refresh_words(key, length);
+        }
         Some(value)
     }
 
-    /// Removes nodes that are not worth having, from `at` upwards.
-    fn shrink(&mut self, mut at: At, mut way: Way) {
+    /// Removes nodes that are not worth having, from `at` upwards. True: there were some.
+    fn shrink(&mut self, mut at: At, mut way: Way) -> bool {
+        let mut any = false;
         while let Some(parent) = way.pop() {
             let node = self.node(at);
             match (node.leaf_count(), node.node_count()) {
@@ -243,14 +258,17 @@ impl<K: Key> Lpm<K> {
                     self.nodes.free(node.nodes, 1);
                     self.set_node(at, child);
                     let above = self.node(parent);
-                    return self.nodes_moved(&above);
+                    self.nodes_moved(&above);
+                    return true;
                 }
                 // One less than a slot holds: a prefix that comes and goes does not make and remove a node.
                 (0..BUCKET, 0) => self.fold(parent, node),
-                _ => return,
+                _ => break,
             }
+            any = true;
             at = parent;
         }
+        any
     }
 
     /// Puts the few prefixes of a node without children into its parent's slot.
@@ -261,7 +279,7 @@ impl<K: Key> Lpm<K> {
         for (to, from) in leaves.iter_mut().zip(run) {
             *to = *from;
         }
-        self.leaves.free(node.run(), count);
+        self.leaves.free(node.run(), count + usize::from(node.room));
         let leaves = leaves.get_mut(..count).unwrap_or_default();
         leaves.sort_by_key(|leaf| std::cmp::Reverse(leaf.length));
 
@@ -270,7 +288,7 @@ impl<K: Key> Lpm<K> {
         let above = self.node(parent);
         let place = above.inner.count_ones() + above.leaves_below(slot);
         self.splice(parent, above, above.with_bucket(slot, count), place as usize, 0, leaves);
-        self.refresh_slot(parent, node.key);
+        self.refresh_slot(parent, node.key, node.offset());
     }
 }
 
