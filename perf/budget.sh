@@ -49,7 +49,7 @@ parse=$(of encap_v4in4_1k_cycles 'Outbound>?::look')
 lookup=$(of encap_v4in4_1k_cycles 'lookup_burst')
 hold parse "$parse" 48
 hold "parse IPv6" "$(of encap_v6in4_1k_cycles 'Outbound>?::look')" 67
-hold lookup "$lookup" 30
+hold lookup "$lookup" 32
 hold encapsulate $((all - parse - lookup)) 118
 hold decapsulate $(($(of decap_v4in4_1k_cycles 'PROGRAM TOTALS') - $(of decap_v4in4_1k_cycles 'lookup_burst'))) 122
 hold "... IPv6" $(($(of decap_v6in4_1k_cycles 'PROGRAM TOTALS') - $(of decap_v6in4_1k_cycles 'lookup_burst'))) 137

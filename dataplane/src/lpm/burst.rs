@@ -3,7 +3,7 @@
 
 use super::lines::{self, DEEP, Line, TO_ROOT};
 use super::node::{BUCKET, COVERING, Leaf};
-use super::shortcuts::{self, NODE, ROOT, Shortcut};
+use super::shortcuts::{self, NODE, ROOT, Shortcut, Shortcuts};
 use super::table::{Lpm, first_covering, select};
 use super::{Key, NO_MATCH};
 
@@ -12,6 +12,17 @@ pub(super) const LANES: usize = 32;
 
 /// So many keys are looked up one by one: what is done for all lanes alike costs more than it saves.
 const SINGLE: usize = 2;
+
+/// For each lane its bit in a [`Set`]: under a mask, all lanes' bits are gathered by vector instructions.
+#[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
+const BITS: [u32; LANES] = {
+    let (mut bits, mut lane) = ([0; LANES], 0);
+    while lane < LANES {
+        bits[lane] = 1 << lane;
+        lane += 1;
+    }
+    bits
+};
 
 /// A set of lanes.
 #[derive(Clone, Copy)]
@@ -63,6 +74,7 @@ impl List {
 impl<K: Key> Lpm<K> {
     /// Looks up many keys: `values[i]` becomes the value for `keys[i]`, or [`super::NO_MATCH`].
     /// Works on as many as the shorter slice has.
+    #[inline(never)]
     pub fn lookup_burst(&self, keys: &[K], values: &mut [u32]) {
         let count = keys.len().min(values.len());
         let (keys, last_keys) = keys.get(..count).unwrap_or_default().as_chunks();
@@ -82,7 +94,8 @@ impl<K: Key> Lpm<K> {
             }
             return;
         }
-        let (mut lanes, mut found) = ([K::default(); LANES], [NO_MATCH; LANES]);
+        // Lanes without a key of their own do as the first one does.
+        let (mut lanes, mut found) = ([keys.first().copied().unwrap_or_default(); LANES], [NO_MATCH; LANES]);
         for (lane, key) in lanes.iter_mut().zip(keys) {
             *lane = *key;
         }
@@ -96,34 +109,99 @@ impl<K: Key> Lpm<K> {
     /// instructions; nothing in them depends on what was found.
     #[inline(always)]
     fn lookup_lanes(&self, keys: &[K; LANES], values: &mut [u32; LANES], count: usize) {
-        let shortcuts = &self.kept.current;
-        let (mut blocks, mut rests) = ([0; LANES], [0; LANES]);
-        for ((key, block), rest) in keys.iter().zip(&mut blocks).zip(&mut rests) {
-            (*block, *rest) = shortcuts.place(*key);
-        }
-        if shortcuts.is_lined() {
+        let current = &self.kept.current;
+        let (blocks, mut rests) = places(current, keys);
+        if current.is_lined() {
             return self.lookup_lines((keys, &blocks, &rests), values, count);
         }
-        let mut words = [ROOT; LANES];
-        for ((word, block), key) in words.iter_mut().zip(&blocks).zip(keys).take(count) {
-            *word = shortcuts.word(*block).unwrap_or_else(|| self.outside(*key));
+        let mixed = highest(&blocks) >= current.len() || !self.kept.crowds.is_empty();
+        if mixed && self.lookup_together(keys, &blocks, values, count) {
+            return;
         }
-        let mut others = Set(0);
-        for (lane, ((word, rest), value)) in words.iter().zip(&rests).zip(values.iter_mut()).enumerate() {
-            *value = shortcuts::value(*word, *rest);
-            others.note(lane, !shortcuts::says_all(*word));
+        let mut words = current.words(&blocks);
+        if mixed {
+            self.replace_words(keys, &blocks, &mut words, &mut rests);
         }
-        others.0 &= u32::MAX >> (LANES - count);
+        let others = read_words(&words, &rests, values, count);
         if others.0 != 0 {
             self.others(keys, &words, others, values);
         }
-        if self.kept.hidden != 0 || self.kept.default != NO_MATCH {
-            self.otherwise_lanes(keys, values, count);
+        self.otherwise_lanes(keys, values, count);
+    }
+
+    /// Words of lanes that lie outside the region of the shortcuts, or in a crowd.
+    #[inline(never)]
+    fn replace_words(
+        &self,
+        keys: &[K; LANES],
+        blocks: &[u32; LANES],
+        words: &mut [u64; LANES],
+        rests: &mut [u32; LANES],
+    ) {
+        for lane in beyond(blocks, self.kept.current.len()).iter() {
+            if let (Some(key), Some(word), Some(rest)) =
+                (keys.get(lane), words.get_mut(lane), rests.get_mut(lane))
+            {
+                (*word, *rest) = self.outside(*key);
+            }
+        }
+        for crowd in self.kept.crowds.tables() {
+            let (blocks, others) = places(crowd, keys);
+            let among = !beyond(&blocks, crowd.len()).0;
+            for lane in Set(among).iter() {
+                if let (Some(block), Some(other), Some(word), Some(rest)) =
+                    (blocks.get(lane), others.get(lane), words.get_mut(lane), rests.get_mut(lane))
+                {
+                    (*word, *rest) = (crowd.word(*block).unwrap_or(ROOT), *other);
+                }
+            }
         }
     }
 
-    /// The same in a table with lines: most lanes end at theirs. All lines are asked for before the first one is
-    /// read.
+    /// A burst that lies outside the region of the shortcuts as a whole, such as the native destinations of a
+    /// decapsulation, or in a crowd. False: it does neither.
+    #[inline(never)]
+    fn lookup_together(
+        &self,
+        keys: &[K; LANES],
+        blocks: &[u32; LANES],
+        values: &mut [u32; LANES],
+        count: usize,
+    ) -> bool {
+        if lowest(blocks) >= self.kept.current.len()
+            && let Some(top) = &self.kept.top
+        {
+            self.lookup_in(top, keys, values, count);
+            return true;
+        }
+        for crowd in self.kept.crowds.tables() {
+            if crowd.has_all(keys) {
+                self.lookup_in(crowd, keys, values, count);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A burst of keys in the region of shortcuts that know all prefixes but that of length 0.
+    #[inline(always)]
+    fn lookup_in(
+        &self,
+        shortcuts: &Shortcuts<K>,
+        keys: &[K; LANES],
+        values: &mut [u32; LANES],
+        count: usize,
+    ) {
+        let (blocks, rests) = places(shortcuts, keys);
+        let words = shortcuts.words(&blocks);
+        let others = read_words(&words, &rests, values, count);
+        if others.0 != 0 {
+            self.others(keys, &words, others, values);
+        }
+        self.default_lanes(values);
+    }
+
+    /// In a table with lines: most lanes end at theirs. All lines are asked for before the first one is read.
     #[inline(never)]
     fn lookup_lines(
         &self,
@@ -131,87 +209,86 @@ impl<K: Key> Lpm<K> {
         values: &mut [u32; LANES],
         count: usize,
     ) {
-        let (mut lines, mut inside): ([&Line; LANES], _) = ([&TO_ROOT; LANES], false);
-        for (line, block) in lines.iter_mut().zip(blocks).take(count) {
-            if let Some(found) = self.kept.current.line(*block) {
+        let current = &self.kept.current;
+        if (highest(blocks) >= current.len() || !self.kept.crowds.is_empty())
+            && self.lookup_together(keys, blocks, values, count)
+        {
+            return;
+        }
+        let mut lines: [&Line; LANES] = [&TO_ROOT; LANES];
+        for (line, block) in lines.iter_mut().zip(blocks) {
+            if let Some(found) = current.line(*block) {
                 dpdk_sys::prefetch(found);
-                (*line, inside) = (found, true);
+                *line = found;
             }
         }
-        if inside {
-            let deep = read_lines(&lines, rests, values).0 & u32::MAX >> (LANES - count);
-            if deep != 0 {
-                self.lookup_deep(keys, &lines, Set(deep), values);
-            }
-        } else {
-            self.lookup_outside(keys, values, count);
+        let deep = read_lines(&lines, rests, values).0 & u32::MAX >> (LANES - count);
+        if deep != 0 {
+            self.lookup_deep(keys, &lines, Set(deep), values);
         }
-        if self.kept.hidden != 0 || self.kept.default != NO_MATCH {
-            self.otherwise_lanes(keys, values, count);
-        }
-    }
-
-    /// A burst to other networks than those of the lines, such as the native destinations of a decapsulation.
-    fn lookup_outside(&self, keys: &[K; LANES], values: &mut [u32; LANES], count: usize) {
-        let (mut words, mut climbers) = ([ROOT; LANES], List::EMPTY);
-        let places = words.iter_mut().zip(values.iter_mut());
-        for (lane, (key, (word, value))) in keys.iter().zip(places).enumerate().take(count) {
-            *word = self.outside(*key);
-            *value = *word as u32;
-            climbers.note(lane, !shortcuts::says_all(*word));
-        }
-        self.climb_all(keys, &words, &climbers, values);
+        self.otherwise_lanes(keys, values, count);
     }
 
     /// Lanes whose line does not tell the prefixes of its block, or that have none.
     fn lookup_deep(&self, keys: &[K; LANES], lines: &[&Line; LANES], deep: Set, values: &mut [u32; LANES]) {
-        let mut words = [ROOT; LANES];
-        let mut climbers = List::EMPTY;
+        let (mut words, mut others) = ([ROOT; LANES], Set(0));
         for lane in deep.iter() {
             let (Some(line), Some(key), Some(word), Some(value)) =
                 (lines.get(lane), keys.get(lane), words.get_mut(lane), values.get_mut(lane))
             else {
                 continue;
             };
-            *word = match line.word() {
-                ROOT => self.outside(*key),
-                said => said,
+            let rest;
+            (*word, rest) = match (self.kept.crowds.word(*key), line.word()) {
+                (Some(said), _) => said,
+                (None, ROOT) => self.outside(*key),
+                (None, said) => (said, 0),
             };
-            *value = *word as u32;
-            climbers.note(lane, !shortcuts::says_all(*word));
-            if let Some(node) = self.nodes.get(shortcuts::index(*word)) {
-                dpdk_sys::prefetch(node);
-            }
+            *value = shortcuts::value(*word, rest);
+            others.note(lane, !shortcuts::says_all(*word));
         }
-        self.climb_all(keys, &words, &climbers, values);
-    }
-
-    /// Lanes whose words lead to nodes, which were asked for.
-    fn climb_all(&self, keys: &[K; LANES], words: &[u64; LANES], climbers: &List, values: &mut [u32; LANES]) {
-        match climbers.count {
-            0 => {}
-            _ if self.kept.crowds.is_empty() => self.climb(keys, words, climbers, values),
-            _ => self.ask_crowds(keys, words, climbers, values),
+        if others.0 != 0 {
+            self.others(keys, &words, others, values);
         }
     }
 
     /// Lanes for which nothing was found by shortcut.
+    #[inline(always)]
     fn otherwise_lanes(&self, keys: &[K; LANES], values: &mut [u32; LANES], count: usize) {
-        if self.kept.hidden == 0 {
+        match self.kept.hidden {
+            0 => self.default_lanes(values),
+            _ => self.walk_lanes(keys, values, count),
+        }
+    }
+
+    /// The same where no other prefix than that of length 0 may cover them.
+    #[inline(always)]
+    fn default_lanes(&self, values: &mut [u32; LANES]) {
+        if self.kept.default != NO_MATCH {
             for value in values {
                 *value = select(*value == NO_MATCH, self.kept.default, *value);
             }
-            return;
         }
+    }
+
+    #[inline(never)]
+    fn walk_lanes(&self, keys: &[K; LANES], values: &mut [u32; LANES], count: usize) {
         for (key, value) in keys.iter().zip(values).take(count).filter(|(_, value)| **value == NO_MATCH) {
             *value = self.otherwise(*key);
         }
     }
 
-    /// The word of a key that shortcuts have none for: to the root, or what that says when no other node hangs
-    /// in the key's slot.
+    /// The word of a key that lies outside the region of the shortcuts, and the key's bits that it is about.
+    #[inline]
+    pub(super) fn outside(&self, key: K) -> (u64, u32) {
+        let Some(top) = &self.kept.top else { return (self.at_root(key), 0) };
+        let (block, rest) = top.place(key);
+        (top.word(block).unwrap_or(ROOT), rest)
+    }
+
+    /// The same without shortcuts: to the root, or what that says when no other node hangs in the key's slot.
     #[inline(never)]
-    fn outside(&self, key: K) -> u64 {
+    fn at_root(&self, key: K) -> u64 {
         let root = &self.root;
         let slot = root.slot_number(key);
         if root.child >> slot & 1 != 0 {
@@ -232,6 +309,7 @@ impl<K: Key> Lpm<K> {
     }
 
     /// Lanes whose word leads to prefixes or a node. Their prefixes are asked for before the first one is read.
+    #[inline(never)]
     fn others(&self, keys: &[K; LANES], words: &[u64; LANES], others: Set, values: &mut [u32; LANES]) {
         let nothing = [Leaf::default(); BUCKET];
         let mut runs = [&nothing; LANES];
@@ -269,8 +347,52 @@ impl<K: Key> Lpm<K> {
                 *value = select(found != NO_MATCH, found, *word as u32);
             }
         }
-        self.climb_all(keys, words, &climbers, values);
+        if climbers.count > 0 {
+            self.climb(keys, words, &climbers, values);
+        }
     }
+}
+
+/// Numbers of the blocks of all lanes, and their keys' bits beyond.
+#[inline(always)]
+fn places<K: Key>(shortcuts: &Shortcuts<K>, keys: &[K; LANES]) -> ([u32; LANES], [u32; LANES]) {
+    let (mut blocks, mut rests) = ([0; LANES], [0; LANES]);
+    for ((key, block), rest) in keys.iter().zip(&mut blocks).zip(&mut rests) {
+        (*block, *rest) = shortcuts.place(*key);
+    }
+    (blocks, rests)
+}
+
+#[inline(always)]
+fn lowest(blocks: &[u32; LANES]) -> u32 {
+    blocks.iter().fold(u32::MAX, |lowest, block| lowest.min(*block))
+}
+
+#[inline(always)]
+fn highest(blocks: &[u32; LANES]) -> u32 {
+    blocks.iter().fold(0, |highest, block| highest.max(*block))
+}
+
+/// Lanes whose number is this one or more.
+#[inline(always)]
+fn beyond(blocks: &[u32; LANES], end: u32) -> Set {
+    let mut set = Set(0);
+    for (block, bit) in blocks.iter().zip(&BITS) {
+        set.0 |= select(*block >= end, *bit, 0);
+    }
+    set
+}
+
+/// What words say of keys, of which `rests` are the bits beyond their blocks. Returns those whose words do not
+/// say all.
+#[inline(always)]
+fn read_words(words: &[u64; LANES], rests: &[u32; LANES], values: &mut [u32; LANES], count: usize) -> Set {
+    let mut others = Set(0);
+    for (lane, ((word, rest), value)) in words.iter().zip(rests).zip(values.iter_mut()).enumerate() {
+        *value = shortcuts::value(*word, *rest);
+        others.note(lane, !shortcuts::says_all(*word));
+    }
+    Set(others.0 & u32::MAX >> (LANES - count))
 }
 
 /// What lines tell of keys, of which `rests` are the bits beyond their blocks. Returns those whose lines do not.

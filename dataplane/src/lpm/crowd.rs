@@ -2,13 +2,12 @@
 //! each.
 //!
 //! Shortcuts are made for the table as a whole, so that a crowd lies in few of their blocks, below nodes. It gets
-//! a small table of shortcuts of its own, which knows all prefixes, short ones too: a lookup whose word leads to a node
-//! asks there first.
+//! a small table of shortcuts of its own, which knows all prefixes, short ones too: what lies in its region is looked up
+//! there.
 
-use super::burst::{LANES, List};
-use super::shortcuts::{self, Chunk, NODE, ROOT, Shortcuts};
+use super::Key;
+use super::shortcuts::{Chunk, ROOT, Shortcuts};
 use super::table::Lpm;
-use super::{Key, NO_MATCH};
 use dpdk_sys::{Lone, Supply};
 
 /// Tables of crowds, at most: each is asked in turn.
@@ -41,11 +40,14 @@ struct State<K> {
 }
 
 impl<K: Key> Crowds<K> {
+    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.tables().is_empty()
     }
 
-    fn tables(&self) -> &[Shortcuts<K>] {
+    /// The finished ones.
+    #[inline(always)]
+    pub(super) fn tables(&self) -> &[Shortcuts<K>] {
         self.0.as_ref().map_or(&[], |state| &state.tables)
     }
 
@@ -87,9 +89,9 @@ impl<K: Key> Crowds<K> {
         }
     }
 
-    /// The word of a key, and the key's bits that it is about.
+    /// The word of a key, and the key's bits that it is about. `None`: it is in no crowd.
     #[inline]
-    fn word(&self, key: K) -> Option<(u64, u32)> {
+    pub(super) fn word(&self, key: K) -> Option<(u64, u32)> {
         self.tables().iter().find_map(|table| {
             let (block, rest) = table.place(key);
             table.word(block).filter(|word| *word != ROOT).map(|word| (word, rest))
@@ -110,42 +112,6 @@ impl<K: Key> Crowds<K> {
 }
 
 impl<K: Key> Lpm<K> {
-    /// Lanes whose words lead to nodes, in a table with crowds: [`Lpm::climb`] for those that are in none.
-    #[inline(never)]
-    pub(super) fn ask_crowds(
-        &self,
-        keys: &[K; LANES],
-        words: &[u64; LANES],
-        climbers: &List,
-        values: &mut [u32; LANES],
-    ) {
-        let (mut words, mut left) = (*words, List::EMPTY);
-        for lane in climbers.iter() {
-            let (Some(word), Some(key), Some(value)) =
-                (words.get_mut(lane), keys.get(lane), values.get_mut(lane))
-            else {
-                continue;
-            };
-            let Some((said, rest)) = self.kept.crowds.word(*key) else {
-                left.note(lane, true);
-                continue;
-            };
-            *word = said;
-            *value = match shortcuts::kind(said) {
-                NODE => said as u32,
-                _ if shortcuts::says_all(said) => shortcuts::value(said, rest),
-                kind => match self.covering(shortcuts::index(said), kind + 1, *key) {
-                    NO_MATCH => said as u32,
-                    found => found,
-                },
-            };
-            left.note(lane, shortcuts::kind(said) == NODE);
-        }
-        if left.count > 0 {
-            self.climb(keys, &words, &left, values);
-        }
-    }
-
     /// To be called after each update: goes on with a crowd's table that is in the making, or looks for a crowd.
     pub(super) fn tend_crowds(&mut self) {
         let Some(mut state) = self.kept.crowds.0.take() else { return };

@@ -9,7 +9,7 @@ use super::node::{COVERING, Leaf, Node, STRIDE, Slot, below};
 use super::sample::SAMPLES;
 use super::shortcuts::{Chunk, MAX_BITS, MIN_BITS, Next, Shortcut, Shortcuts};
 use super::table::Lpm;
-use super::{Key, NO_MATCH};
+use super::{Key, NO_MATCH, top};
 use dpdk_sys::{List, Lone, Run, Supply};
 
 /// Prefixes from which on there are shortcuts.
@@ -45,6 +45,8 @@ const FEW: usize = if cfg!(test) { 2 } else { 8 };
 pub(super) struct Kept<K> {
     pub current: Shortcuts<K>,
     next: Option<Lone<Shortcuts<K>>>,
+    /// For keys outside of those in use.
+    pub top: Option<Lone<Shortcuts<K>>>,
     /// Shortcuts of crowds.
     pub crowds: Crowds<K>,
     /// Chunks of former shortcuts; freed one with each update.
@@ -75,6 +77,7 @@ impl<K: Key> Kept<K> {
         Self {
             current: Shortcuts::default(),
             next: None,
+            top: None,
             crowds: Crowds::default(),
             garbage: List::default(),
             old_lines: List::default(),
@@ -91,7 +94,7 @@ impl<K: Key> Kept<K> {
 
     pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Shortcuts<K>> {
         let ours = std::iter::once(&mut self.current).chain(self.next.as_deref_mut());
-        ours.chain(self.crowds.each()).filter(|kept| kept.len() > 0)
+        ours.chain(self.top.as_deref_mut()).chain(self.crowds.each()).filter(|kept| kept.len() > 0)
     }
 
     /// A prefix of this length came (`1`) or went (`-1`).
@@ -132,6 +135,7 @@ impl<K: Key> Kept<K> {
         let old_lines: usize = self.old_lines.iter().map(Lone::memory_bytes).sum();
         self.current.memory_bytes()
             + next
+            + top::memory_bytes(self.top.as_ref())
             + self.crowds.memory_bytes()
             + garbage
             + old_lines
@@ -216,7 +220,8 @@ impl<K: Key> Lpm<K> {
         };
         for _ in 0..blocks {
             let Some(block) = next.next_block() else {
-                return self.kept.replace(next.into_inner());
+                self.kept.replace(next.into_inner());
+                return self.set_top();
             };
             if next.is_lined() {
                 let line = trie.line(&next, block, trie.top());
@@ -233,7 +238,8 @@ impl<K: Key> Lpm<K> {
     fn plan(&mut self) {
         let blocks = self.kept.current.len() as usize;
         if blocks > 0 && self.length == 0 {
-            return self.kept.replace(Shortcuts::default());
+            self.kept.replace(Shortcuts::default());
+            return self.set_top();
         }
         let (lined, much) = (self.kept.current.is_lined(), self.length >= LINED_FROM);
         let (bits, magnitude) = (self.fitting_bits(lined), self.length.max(1).ilog2() as u8);

@@ -78,6 +78,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod thrift;
+mod top;
 mod update;
 
 pub use error::LpmError;

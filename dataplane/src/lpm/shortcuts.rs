@@ -190,6 +190,12 @@ impl<K: Key> Shortcuts<K> {
         self.bits > 0 && key.common_bits(self.region) >= self.base
     }
 
+    /// All keys lie in the region.
+    #[inline(always)]
+    pub(super) fn has_all<const N: usize>(&self, keys: &[K; N]) -> bool {
+        keys.iter().fold(0, |highest, key| self.place(*key).0.max(highest)) < self.len()
+    }
+
     /// Number of a key's block, and its bits beyond `depth`, for [`value`].
     #[inline(always)]
     pub(super) fn place(&self, key: K) -> (u32, u32) {
@@ -201,6 +207,26 @@ impl<K: Key> Shortcuts<K> {
     pub(super) fn word(&self, block: u32) -> Option<u64> {
         let words = self.chunks.get((block >> CHUNK_BITS) as usize)?;
         words.get(block as usize & (CHUNK - 1)).copied()
+    }
+
+    /// The words of many blocks; [`ROOT`] for those outside the region.
+    #[inline(always)]
+    pub(super) fn words<const N: usize>(&self, blocks: &[u32; N]) -> [u64; N] {
+        let mut words = [ROOT; N];
+        match &*self.chunks {
+            // In a small table no block has to be looked for, and what is outside is said by `len`.
+            [chunk] => {
+                for (word, block) in words.iter_mut().zip(blocks) {
+                    *word = chunk.get(*block as usize & (CHUNK - 1)).copied().unwrap_or(ROOT);
+                }
+            }
+            _ => {
+                for (word, block) in words.iter_mut().zip(blocks) {
+                    *word = self.word(*block).unwrap_or(ROOT);
+                }
+            }
+        }
+        words
     }
 
     /// There are lines rather than words.
@@ -279,7 +305,13 @@ impl<K: Key> Shortcuts<K> {
         self.base + self.bits
     }
 
+    /// There are shortcuts, but not for all keys.
+    pub(super) const fn is_partial(&self) -> bool {
+        self.bits > 0 && self.base > 0
+    }
+
     /// Number of blocks; 0: there are no shortcuts.
+    #[inline(always)]
     pub(super) const fn len(&self) -> u32 {
         if self.bits == 0 { 0 } else { 1 << self.bits }
     }

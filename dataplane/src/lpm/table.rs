@@ -101,7 +101,11 @@ impl<K: Key> Lpm<K> {
             },
             None => self.kept.current.word(block),
         };
-        let Some(word) = word else { return step(&self.root, key, Step::START) };
+        let (word, rest) = match (word, &self.kept.top) {
+            (Some(word), _) => (word, rest),
+            (None, Some(_)) => self.outside(key),
+            (None, None) => return step(&self.root, key, Step::START),
+        };
         let Shortcut { value, next } = Shortcut::unpack(word);
         match next {
             Next::Prefix(_) => Step { value: shortcuts::value(word, rest), ..Step::START },
